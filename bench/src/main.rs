@@ -1,0 +1,2 @@
+//! Measured comparisons: the load generator and the benches that cargo xtask bench runs.
+fn main() {}

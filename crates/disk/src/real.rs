@@ -1,0 +1,5 @@
+//! The machine's disk.
+
+/// The machine's disk.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RealDisk;

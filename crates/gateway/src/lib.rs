@@ -1,0 +1,160 @@
+//! The doors: sockets and sessions; the only crate that knows a status code.
+//!
+//! It never decides what a row means and never writes a file.
+
+use std::{fmt::Debug, future::Future, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
+
+use mainstem_admit::Admission;
+use mainstem_app::Apps;
+use mainstem_catalog::Catalog;
+use mainstem_kernel::{
+    ByteSize, Position, Problem, clock::SharedClock, metrics::Metrics, spawn::SharedSpawn,
+};
+use mainstem_log::SharedLog;
+use mainstem_sql::Engine;
+use serde::{Deserialize, Serialize};
+use tokio::{net::TcpListener, sync::watch};
+
+/// Limits of the HTTP door.
+#[derive(Clone, Debug)]
+pub struct HttpConfig {
+    /// Largest body as it is sent.
+    pub body_size_max: ByteSize,
+    /// Largest body once it is decompressed.
+    pub decoded_size_max: ByteSize,
+    /// Largest ratio of the two.
+    pub decompression_ratio_max: u64,
+    /// Connections at once.
+    pub connections_max: usize,
+    /// Time for a request's head, and between two reads of its body.
+    pub read_time_max: Duration,
+    /// Change feeds at once.
+    pub feeds_max: usize,
+    /// Longest time that `?wait=` waits.
+    pub wait_max: Duration,
+}
+
+/// What the doors lead to.
+#[derive(Clone, Debug)]
+pub struct GatewayParts {
+    /// Events go here.
+    pub admission: Arc<Admission>,
+    /// Questions go here.
+    pub engine: Arc<Engine>,
+    /// Applications go here.
+    pub apps: Arc<Apps>,
+    /// Names of streams.
+    pub catalog: Arc<Catalog>,
+    /// Feeds come from here.
+    pub log: SharedLog,
+    /// The node's own affairs.
+    pub control: Arc<dyn Control>,
+    /// Time.
+    pub clock: SharedClock,
+    /// Tasks.
+    pub spawn: SharedSpawn,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// The only key: whoever bears it may do everything.
+    pub admin_key: Arc<str>,
+}
+
+/// An answer of the node that takes a while.
+pub type Later<T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send>>;
+
+/// What the node does for its doors.
+pub trait Control: Debug + Send + Sync {
+    /// Whether requests are served; the problem that stands against it otherwise.
+    fn ready(&self) -> Result<(), Problem>;
+    /// How the node is doing.
+    fn status(&self) -> Status;
+    /// Archives a stream, or all, up to now.
+    fn flush(&self, stream: Option<String>) -> Later<Position>;
+    /// Writes a consistent copy into an empty or absent folder of the node's machine.
+    fn backup(&self, folder: PathBuf) -> Later<BackupSummary>;
+    /// Called after every apply: streams may have come, gone or changed.
+    fn definitions_changed(&self);
+}
+
+/// How a node is doing.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// Version of the program.
+    pub version: String,
+    /// Seconds since the start.
+    pub uptime_seconds: u64,
+    /// The newest durable position.
+    pub position: Position,
+    /// Why writes are refused at present.
+    pub problem: Option<String>,
+    /// Resident bytes of the process.
+    pub memory_resident_bytes: u64,
+    /// The memory budget.
+    pub memory_budget_bytes: u64,
+    /// Journal files on disk.
+    pub journal_bytes: u64,
+    /// Journal bytes that are not in history.
+    pub journal_live_bytes: u64,
+    /// Parquet files of history.
+    pub history_files: u64,
+    /// Their bytes.
+    pub history_bytes: u64,
+    /// By application.
+    pub apps: Vec<AppStatus>,
+    /// By name.
+    pub streams: Vec<StreamStatus>,
+}
+
+/// An application of a node.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AppStatus {
+    /// Name.
+    pub name: String,
+    /// Version from its `mainstem.toml`.
+    pub version: Option<String>,
+    /// How often it was applied.
+    pub revision: u32,
+}
+
+/// A stream of a node.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StreamStatus {
+    /// Name.
+    pub name: String,
+    /// Its application.
+    pub app: String,
+    /// Rows in history.
+    pub history_rows: u64,
+    /// Rows in the log and not yet in history.
+    pub log_rows: u64,
+    /// Bytes of both.
+    pub bytes: u64,
+    /// Rows among its dead letters.
+    pub dead_letters: u64,
+}
+
+/// What a backup holds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BackupSummary {
+    /// Where it is.
+    pub folder: PathBuf,
+    /// Files in it.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// It holds everything up to here.
+    pub position: Position,
+}
+
+/// Serves HTTP on a listener until `shutdown` turns true, then lets requests under way finish.
+///
+/// # Errors
+/// When the listener breaks.
+pub async fn serve_http(
+    _parts: GatewayParts,
+    _config: HttpConfig,
+    _listener: TcpListener,
+    _shutdown: watch::Receiver<bool>,
+) -> std::io::Result<()> {
+    unimplemented!("owner: gateway")
+}

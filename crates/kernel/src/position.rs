@@ -1,0 +1,87 @@
+//! `Position`: how far a reader has seen, as an opaque token for clients.
+//!
+//! Format, version 1: `p1-` and the seq as 16 hexadecimal digits. Nobody outside this file
+//! parses it; at scale another version will carry a vector of offsets.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::seq::Seq;
+
+/// A place in the log that a client can hold on to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Position(Seq);
+
+impl Position {
+    /// The place just after everything up to and including `seq`.
+    #[must_use]
+    pub const fn at(seq: Seq) -> Self {
+        Self(seq)
+    }
+
+    /// The last seq that is covered.
+    #[must_use]
+    pub const fn seq(self) -> Seq {
+        self.0
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "p1-{:016x}", self.0.0)
+    }
+}
+
+/// Why a text is not a position.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a position as an earlier answer gave it, found \"{text}\"")]
+pub struct PositionError {
+    text: String,
+}
+
+impl FromStr for Position {
+    type Err = PositionError;
+
+    fn from_str(text: &str) -> Result<Self, PositionError> {
+        text.strip_prefix("p1-")
+            .filter(|hex| hex.len() == 16 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
+            .and_then(|hex| u64::from_str_radix(hex, 16).ok())
+            .map(|seq| Self(Seq(seq)))
+            .ok_or_else(|| PositionError { text: text.to_owned() })
+    }
+}
+
+impl TryFrom<String> for Position {
+    type Error = PositionError;
+
+    fn try_from(text: String) -> Result<Self, PositionError> {
+        text.parse()
+    }
+}
+
+impl From<Position> for String {
+    fn from(position: Position) -> Self {
+        position.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn survives_the_way_to_the_client_and_back() {
+        let position = Position::at(Seq(0x0199_0000_0000_0007));
+        assert_eq!(position.to_string(), "p1-0199000000000007");
+        assert_eq!(position.to_string().parse(), Ok(position));
+    }
+
+    #[test]
+    fn refuses_what_it_did_not_write() {
+        for text in ["", "p1-", "p2-0199000000000007", "p1-+199000000000007", "7"] {
+            assert!(text.parse::<Position>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! What is appended, and what comes back.
+
+use arrow::{array::RecordBatch, error::ArrowError};
+use bytes::Bytes;
+use mainstem_kernel::{
+    Answer, ByteSize, Code, Epoch, Fault, KeyId, Offset, PartitionId, ProducerId, SchemaVersion,
+    Seq, StreamId,
+};
+
+/// One atomic append: all of its frames are in the same group, or none is anywhere.
+#[derive(Debug)]
+pub struct Append {
+    /// The frames, in the order in which they get their seqs. At most one per stream.
+    pub frames: Vec<Draft>,
+}
+
+/// The rows of one stream, encoded, before they have a seq and offsets.
+#[derive(Debug)]
+pub struct Draft {
+    /// Where they go.
+    pub stream: StreamId,
+    /// Version of the columns that `batch` has.
+    pub schema: SchemaVersion,
+    /// Key that sealed personal columns; 0 while nothing is sealed.
+    pub key: KeyId,
+    /// Runs of rows, in the order of the batch's rows; together they cover the batch.
+    pub entries: Vec<DraftEntry>,
+    /// The rows.
+    pub batch: RecordBatch,
+    /// The rows as the journal keeps them.
+    pub body: Bytes,
+}
+
+impl Draft {
+    /// Encodes a batch, in the caller's thread: that is most of the work of an append.
+    ///
+    /// # Errors
+    /// When Arrow cannot encode the batch.
+    pub fn encode(
+        stream: StreamId,
+        schema: SchemaVersion,
+        entries: Vec<DraftEntry>,
+        batch: RecordBatch,
+    ) -> Result<Self, ArrowError> {
+        let body = crate::frame::encode_body(&batch)?;
+        Ok(Self { stream, schema, key: KeyId(0), entries, batch, body })
+    }
+}
+
+/// A run of rows of one partition and one producer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DraftEntry {
+    /// The partition of all of its rows.
+    pub partition: PartitionId,
+    /// How many rows; may be 0 in a stamped entry whose rows were all rejected.
+    pub rows: u32,
+    /// Who sent it, if it is to be recognised when it is sent again.
+    pub stamp: Option<Stamp>,
+}
+
+/// Marks rows so that a repetition is recognised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stamp {
+    /// A Kafka producer's: sequences are counted per partition and must be gapless.
+    Producer {
+        /// Assigned at InitProducerId.
+        producer: ProducerId,
+        /// An older one is refused.
+        epoch: Epoch,
+        /// Sequence of the run's first row.
+        first_sequence: u32,
+    },
+    /// A request's, from its idempotency key; remembered for 24 hours.
+    Request {
+        /// Hash of the scope and the idempotency key.
+        producer: ProducerId,
+        /// CRC32C of the request's body: the same key with another body is a conflict.
+        check: u32,
+        /// Rows of the request that were rejected; kept for the answer to a repetition.
+        rejected: u32,
+    },
+    /// A loader's, which numbers all rows that it sends to a stream; remembered until
+    /// `producers_max` newer ones came.
+    Load {
+        /// Hash of the scope and the loader's name, such as a file's hash.
+        producer: ProducerId,
+        /// Number of the request's first row; must be the next one.
+        first: u64,
+        /// Rows of the request, rejected ones included.
+        span: u32,
+        /// Rows of the request that were rejected.
+        rejected: u32,
+    },
+}
+
+/// Called once, on the log's thread, when the append is durable or has failed.
+pub type Done = Box<dyn FnOnce(Result<Appended, AppendError>) + Send>;
+
+/// Where the rows ended up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Seq of each frame, in the order of the append; strictly increasing.
+    pub seqs: Vec<Seq>,
+    /// First offset of each entry of each frame.
+    pub first_offsets: Vec<Vec<Offset>>,
+}
+
+impl Appended {
+    /// The seq that a reader must have reached to see all of it.
+    #[must_use]
+    pub fn last(&self) -> Seq {
+        self.seqs.last().copied().unwrap_or(Seq::ZERO)
+    }
+}
+
+/// An entry whose stamp says that it was appended before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repeated {
+    /// Index of the frame in the append.
+    pub frame: usize,
+    /// Index of the entry in the frame.
+    pub entry: usize,
+    /// Seq of the frame that holds the first.
+    pub seq: Seq,
+    /// Rows that the first one's request had in this stream.
+    pub rows: u64,
+    /// Rows of the first one's request that were rejected.
+    pub rejected: u64,
+}
+
+/// Why an append did not become durable. Nothing of it is in the log.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AppendError {
+    /// Caller: leave the named entries out, answer them as the first time, append the rest.
+    #[error("{} entries were appended before", .0.len())]
+    Repeated(Vec<Repeated>),
+    /// Caller: split the payload.
+    #[error("append of {size} is larger than {limit}, the limit of one group")]
+    TooLarge {
+        /// Of all frames.
+        size: ByteSize,
+        /// `group_size_max`.
+        limit: ByteSize,
+    },
+}
+
+impl Fault for AppendError {
+    fn answer(&self) -> Answer {
+        match self {
+            Self::Repeated(_) | Self::TooLarge { .. } => Answer::caller(Code::Log001),
+        }
+    }
+}

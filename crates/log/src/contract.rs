@@ -1,0 +1,1 @@
+//! The promises of `Log`, as tests that every engine passes.

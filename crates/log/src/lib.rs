@@ -1,0 +1,62 @@
+//! The durable, partitioned, replayable log: trait, journal, tail, in-memory twin, contract
+//! suite.
+//!
+//! It never decodes what a client sent, never knows a column's meaning and never reads history.
+
+pub mod append;
+pub mod contract;
+pub mod frame;
+mod memory;
+pub mod read;
+
+use std::{fmt::Debug, sync::Arc};
+
+use mainstem_kernel::{ProducerId, Seq, StreamId};
+use tokio::sync::watch;
+
+pub use append::{Append, AppendError, Appended, Done, Draft, DraftEntry, Repeated, Stamp};
+pub use frame::{Entry, Frame};
+pub use memory::MemoryLog;
+pub use read::{Chunk, Extent, ReadError, ReadFrom};
+
+/// A log that parts share.
+pub type SharedLog = Arc<dyn Log>;
+
+/// What every engine of the log promises. `contract` holds these promises as tests.
+///
+/// * An append is all or nothing, and `done` is called exactly once, after it is durable.
+/// * A reader sees an append only once it is durable, whole, and in the order of seqs.
+/// * Within a partition offsets increase in the order of seqs, and never repeat.
+/// * The frontier never moves back, and everything at or below it can be read until trimmed.
+pub trait Log: Debug + Send + Sync {
+    /// Hands over one atomic append. Blocks while the log's queue is full. `done` runs on the
+    /// log's thread: it must be short and must not call the log.
+    fn append(&self, append: Append, done: Done);
+
+    /// The frames of a stream after `from.after` and up to the frontier, in order, at most about
+    /// `from.bytes_max` of them but at least one if there is one. Blocks on the disk if the frames
+    /// are no longer in memory.
+    ///
+    /// # Errors
+    /// `Trimmed` when some of what was asked for is only in history.
+    fn read(&self, stream: StreamId, from: ReadFrom) -> Result<Chunk, ReadError>;
+
+    /// What the log still holds of a stream.
+    fn extent(&self, stream: StreamId) -> Option<Extent>;
+
+    /// What the log still holds of every stream that it holds something of.
+    fn extents(&self) -> Vec<(StreamId, Extent)>;
+
+    /// Gives up a stream's frames up to and including `through`: they are in history, or nobody
+    /// wants them. Fine to repeat.
+    fn trim(&self, stream: StreamId, through: Seq);
+
+    /// The row number that a loader has to go on from; `None` if it is not known.
+    fn next_row(&self, stream: StreamId, producer: ProducerId) -> Option<u64>;
+
+    /// The greatest seq up to which everything is durable and visible.
+    fn frontier(&self) -> Seq;
+
+    /// The frontier as it moves.
+    fn watch(&self) -> watch::Receiver<Seq>;
+}

@@ -1,0 +1,1 @@
+//! Opens everything in order, supervises, budgets memory and shuts down in reverse.

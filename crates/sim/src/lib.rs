@@ -1,0 +1,1 @@
+//! Seeded simulation: our own code under a simulated clock, disk and schedule.

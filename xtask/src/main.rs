@@ -1,0 +1,2 @@
+//! Build and checks: tidy, test, bench, codegen.
+fn main() {}
