@@ -39,6 +39,31 @@ macro_rules! codes {
 codes! {
     // disk and log
     Log001 = "LOG-001",
+    // sql
+    Sql001 = "SQL-001",
+    Sql002 = "SQL-002",
+    Sql003 = "SQL-003",
+    Sql004 = "SQL-004",
+    Sql005 = "SQL-005",
+    Sql006 = "SQL-006",
+    Sql007 = "SQL-007",
+    Sql008 = "SQL-008",
+    Sql009 = "SQL-009",
+    Sql010 = "SQL-010",
+    Sql020 = "SQL-020",
+    Sql021 = "SQL-021",
+    Sql022 = "SQL-022",
+    Sql023 = "SQL-023",
+    Sql024 = "SQL-024",
+    Sql025 = "SQL-025",
+    Sql026 = "SQL-026",
+    Sql027 = "SQL-027",
+    Sql030 = "SQL-030",
+    Sql031 = "SQL-031",
+    Sql032 = "SQL-032",
+    Sql033 = "SQL-033",
+    Sql034 = "SQL-034",
+    Sql035 = "SQL-035",
 }
 
 impl fmt::Display for Code {
