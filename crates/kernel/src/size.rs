@@ -67,7 +67,7 @@ impl From<ByteSize> for String {
     fn from(size: ByteSize) -> Self {
         let (unit, one) = UNITS
             .into_iter()
-            .find(|(_, one)| size.0 >= *one && size.0 % one == 0)
+            .find(|(_, one)| size.0 >= *one && size.0.is_multiple_of(*one))
             .unwrap_or(("B", 1));
         format!("{} {unit}", size.0 / one)
     }
