@@ -1,2 +1,72 @@
-//! Build and checks: tidy, test, bench, codegen.
-fn main() {}
+//! Build and checks: one tool instead of a Makefile and scripts; it knows nothing of the product's
+//! inside.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is a command line"
+)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a build tool reads files and the clock itself"
+)]
+
+mod bench;
+mod codegen;
+mod layers;
+mod python;
+mod shell;
+mod sizes;
+mod steps;
+mod tidy;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask VERB
+
+  test              everything that must pass: fmt, clippy, tests, tidy, codegen, then the
+                    proofs that need other programs (Python with DuckDB and delta-rs)
+  ci                the same, as a build server runs it: what is skipped elsewhere fails here
+  tidy              the house rules: layers, lengths, module docs, links, error pages, words
+  codegen [--check] write the generated reference pages, or say which are out of date
+  bench log [...]   measure the way from the door to the answer (--help for its options)
+  sim [--seed N] [--rounds N]
+                    seeded simulation of the log and history under power cuts
+  crash [--kills N] kill -9 a real node N times (100) and compare with what it acknowledged
+  fuzz [--rounds N] mutate every parser's input N times (1,000,000)
+  sizes [--cold]    crates in the build and, with --cold, the time of a cold release build
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let (verb, rest) = match args.split_first() {
+        Some((verb, rest)) => (verb.as_str(), rest),
+        None => ("help", args.as_slice()),
+    };
+    let result = match verb {
+        "test" => steps::test(steps::Place::Laptop),
+        "ci" => steps::test(steps::Place::Server),
+        "tidy" => tidy::run(),
+        "codegen" => codegen::run(rest),
+        "bench" => bench::run(rest),
+        "sim" => steps::sim(rest),
+        "crash" => steps::crash(rest),
+        "fuzz" => steps::fuzz(rest),
+        "sizes" => sizes::run(rest),
+        "help" | "--help" | "-h" => {
+            print!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        other => {
+            eprintln!("error: there is no verb \"{other}\"\n\n{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

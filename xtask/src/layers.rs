@@ -1,0 +1,50 @@
+//! The table of crates and the edges that are allowed between them, as data.
+//!
+//! A crate may use only what its row names. Dev-dependencies may reach `sim` besides.
+
+/// One crate: its folder's name, and the crates it may use.
+pub(crate) struct Layer {
+    pub(crate) name: &'static str,
+    pub(crate) may_use: &'static [&'static str],
+}
+
+const fn layer(name: &'static str, may_use: &'static [&'static str]) -> Layer {
+    Layer { name, may_use }
+}
+
+/// Lowest tier first.
+pub(crate) const LAYERS: &[Layer] = &[
+    layer("kernel", &[]),
+    layer("disk", &["kernel"]),
+    layer("log", &["kernel", "disk"]),
+    layer("history", &["kernel", "disk", "log"]),
+    layer("catalog", &["kernel", "log"]),
+    layer("admit", &["kernel", "log", "catalog"]),
+    layer("sql", &["kernel", "log", "history", "catalog"]),
+    layer("app", &["kernel", "log", "catalog", "sql"]),
+    layer(
+        "gateway",
+        &["kernel", "log", "history", "catalog", "admit", "sql", "app"],
+    ),
+    layer(
+        "node",
+        &[
+            "kernel", "disk", "log", "history", "catalog", "admit", "sql", "app", "gateway",
+        ],
+    ),
+    layer("mainstem", &["kernel", "disk", "node"]),
+    layer("sim", &["kernel", "disk", "log", "history", "catalog"]),
+    layer("bench", &["kernel", "disk"]),
+];
+
+/// Libraries that only some crates may use, because they are heavy or decide too much.
+pub(crate) const GUARDED: &[(&str, &[&str], &str)] = &[
+    ("datafusion", &["sql"], "only sql parses and plans"),
+    ("sqlparser", &["sql"], "only sql parses and plans"),
+    ("axum", &["gateway"], "only gateway knows a status code"),
+    (
+        "anyhow",
+        &["mainstem", "bench"],
+        "errors are enums that implement Fault",
+    ),
+];

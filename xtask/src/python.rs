@@ -1,0 +1,61 @@
+//! Proofs by programs that others wrote: DuckDB and delta-rs, from their Python packages.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+
+use crate::{bench::target_folder, shell, steps::Place};
+
+/// The packages, pinned: an answer that changes with their version is worth a look.
+const PACKAGES: [&str; 3] = ["duckdb==2.0.0", "deltalake==1.6.6", "pyarrow"];
+
+/// Runs every proof that needs Python.
+pub(crate) fn proofs(place: Place) -> Result<()> {
+    let target = target_folder()?;
+    let Some(python) = environment(Path::new(&target), place)? else {
+        return Ok(());
+    };
+    // The programs under test; the tests above have built them.
+    shell::run(&mut shell::command(
+        "cargo",
+        &["build", "--locked", "--package=mainstem"],
+    ))?;
+    let program = format!("{target}/debug/mainstem");
+    for script in [
+        "tests/python/delta_readers.py",
+        "tests/python/retail_questions.py",
+    ] {
+        let args = [script, "--mainstem", &program];
+        shell::run(&mut shell::command(&python.to_string_lossy(), &args))?;
+    }
+    Ok(())
+}
+
+/// A virtual environment with the packages, made at the first run; `None` where there is no Python.
+fn environment(target: &Path, place: Place) -> Result<Option<PathBuf>> {
+    let folder = target.join("python");
+    let python = folder.join("bin/python3");
+    if !python.exists() {
+        if shell::output(&mut shell::command("python3", &["-m", "venv", "--help"])).is_err() {
+            return match place {
+                Place::Server => bail!("python3 with its venv module is not installed"),
+                Place::Laptop => {
+                    println!("\nSKIPPED: python3 with its venv module is not installed, so DuckDB");
+                    println!("         and delta-rs were not asked whether they agree with us");
+                    Ok(None)
+                }
+            };
+        }
+        let folder = folder.to_string_lossy();
+        shell::run(&mut shell::command("python3", &["-m", "venv", &folder]))?;
+    }
+    let install = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ];
+    shell::run(shell::command(&python.to_string_lossy(), &install).args(PACKAGES))?;
+    Ok(Some(python))
+}

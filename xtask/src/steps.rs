@@ -1,0 +1,116 @@
+//! What `test`, `ci`, `sim`, `crash` and `fuzz` run, in order.
+
+use anyhow::{Context, Result, bail};
+
+use crate::{codegen, python, shell, tidy};
+
+/// Where the checks run: a server has every optional tool, a laptop may not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// A missing optional tool is named as skipped.
+    Laptop,
+    /// A missing optional tool is a failure.
+    Server,
+}
+
+/// Everything that must pass.
+pub(crate) fn test(place: Place) -> Result<()> {
+    cargo(&["fmt", "--all", "--check"])?;
+    tidy::run()?;
+    cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "--deny=warnings",
+    ])?;
+    cargo(&["test", "--workspace", "--locked", "--quiet"])?;
+    codegen::run(&["--check".to_owned()])?;
+    deny(place)?;
+    python::proofs(place)?;
+    println!("\nall checks passed");
+    Ok(())
+}
+
+/// Seeded simulation, longer than the tests run it.
+pub(crate) fn sim(args: &[String]) -> Result<()> {
+    let seed = number(args, "--seed", 1)?;
+    let rounds = number(args, "--rounds", 1_000)?;
+    let mut command = shell::command("cargo", &SIM);
+    shell::run(
+        command
+            .env("MAINSTEM_SIM_SEED", seed.to_string())
+            .env("MAINSTEM_SIM_ROUNDS", rounds.to_string()),
+    )
+}
+
+const SIM: [&str; 7] = [
+    "test",
+    "--release",
+    "--package=mainstem-sim",
+    "--locked",
+    "--",
+    "--nocapture",
+    "sim",
+];
+
+/// The acknowledgement ledger from outside, longer than the tests run it.
+pub(crate) fn crash(args: &[String]) -> Result<()> {
+    let kills = number(args, "--kills", 100)?;
+    let args = [
+        "test",
+        "--package=mainstem",
+        "--locked",
+        "--",
+        "--nocapture",
+        "crash",
+    ];
+    shell::run(shell::command("cargo", &args).env("MAINSTEM_KILLS", kills.to_string()))
+}
+
+/// Seeded mutation of everything that is parsed, longer than the tests run it.
+pub(crate) fn fuzz(args: &[String]) -> Result<()> {
+    let rounds = number(args, "--rounds", 1_000_000)?;
+    let args = [
+        "test",
+        "--release",
+        "--workspace",
+        "--locked",
+        "--",
+        "--nocapture",
+        "mutat",
+    ];
+    shell::run(shell::command("cargo", &args).env("MAINSTEM_FUZZ_ROUNDS", rounds.to_string()))
+}
+
+/// Licences, sources and banned crates.
+fn deny(place: Place) -> Result<()> {
+    let is_there = shell::output(&mut shell::command("cargo", &["deny", "--version"])).is_ok();
+    match (is_there, place) {
+        (true, _) => cargo(&["deny", "--offline", "check", "bans", "licenses", "sources"]),
+        (false, Place::Laptop) => {
+            println!("\nSKIPPED: cargo-deny is not installed: cargo install --locked cargo-deny");
+            Ok(())
+        }
+        (false, Place::Server) => {
+            bail!("cargo-deny is not installed: cargo install --locked cargo-deny")
+        }
+    }
+}
+
+fn cargo(args: &[&str]) -> Result<()> {
+    shell::run(&mut shell::command("cargo", args))
+}
+
+/// The number behind a flag, or what it is by default.
+fn number(args: &[String], flag: &str, default: u64) -> Result<u64> {
+    let Some(at) = args.iter().position(|arg| arg == flag) else {
+        return Ok(default);
+    };
+    let text = args
+        .get(at + 1)
+        .with_context(|| format!("{flag} wants a number"))?;
+    text.parse()
+        .with_context(|| format!("{flag} wants a number, found \"{text}\""))
+}
