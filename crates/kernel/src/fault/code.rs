@@ -39,6 +39,19 @@ macro_rules! codes {
 codes! {
     // disk and log
     Log001 = "LOG-001",
+    // history
+    Hist001 = "HIST-001",
+    Hist002 = "HIST-002",
+    Hist003 = "HIST-003",
+    Hist004 = "HIST-004",
+    Hist005 = "HIST-005",
+    Hist006 = "HIST-006",
+    Hist007 = "HIST-007",
+    Hist008 = "HIST-008",
+    Hist009 = "HIST-009",
+    Hist010 = "HIST-010",
+    Hist011 = "HIST-011",
+    Hist012 = "HIST-012",
     // sql
     Sql001 = "SQL-001",
     Sql002 = "SQL-002",
