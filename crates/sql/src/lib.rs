@@ -2,58 +2,23 @@
 //!
 //! It never writes, and a query reads nothing but registered streams.
 
-use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Duration};
+mod declare;
+mod dialect;
+mod nearest;
+
+pub use declare::{Declaration, Declared, declarations, show};
+
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use datafusion::arrow::{array::RecordBatch, datatypes::SchemaRef};
 use futures::Stream;
-use mainstem_catalog::{Catalog, StreamSpec};
+use mainstem_catalog::Catalog;
 use mainstem_history::History;
 use mainstem_kernel::{
-    Answer, ByteSize, Code, Fault, Place, Position, Problem, TenantId, clock::SharedClock,
+    Answer, ByteSize, Code, Fault, Position, TenantId, clock::SharedClock,
     metrics::Metrics,
 };
 use mainstem_log::SharedLog;
-
-/// What a statement of an application declares.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Declaration {
-    /// CREATE STREAM.
-    Stream(StreamSpec),
-    /// RENAME a TO b, of a stream.
-    RenameStream {
-        /// The old name.
-        from: String,
-        /// The new name.
-        to: String,
-    },
-    /// RENAME stream.a TO b, of a column.
-    RenameColumn {
-        /// The stream.
-        stream: String,
-        /// The old name.
-        from: String,
-        /// The new name.
-        to: String,
-    },
-}
-
-/// A declaration and where it stands.
-#[derive(Clone, Debug)]
-pub struct Declared {
-    /// What.
-    pub declaration: Declaration,
-    /// Where its statement begins.
-    pub place: Place,
-}
-
-/// Reads an application's files, in name order.
-///
-/// # Errors
-/// All mistakes at once, each with its place.
-pub fn declarations(_files: &BTreeMap<String, String>) -> Result<Vec<Declared>, Vec<Problem>> {
-    unimplemented!("owner: sql")
-}
 
 /// Limits of questions.
 #[derive(Clone, Debug)]

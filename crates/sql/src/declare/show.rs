@@ -1,0 +1,102 @@
+//! A stream as one canonical CREATE STREAM statement: what SHOW CREATE STREAM prints. Reading it
+//! gives the same stream again. Options at their default are left out.
+
+use mainstem_catalog::{Durability, StreamSpec};
+use mainstem_kernel::ColumnType;
+
+use super::{options, span};
+
+/// The statement, with a line per column and without a semicolon.
+#[must_use]
+pub fn show(spec: &StreamSpec) -> String {
+    let mut items: Vec<String> = spec
+        .columns
+        .0
+        .iter()
+        .map(|column| {
+            let end = if column.nullable { "" } else { " NOT NULL" };
+            format!("{} {}{end}", quoted(column.name.as_str()), type_text(&column.ty))
+        })
+        .collect();
+    if let Some(watermark) = &spec.watermark {
+        let column = quoted(watermark.column.as_str());
+        items.push(match watermark.delay.is_zero() {
+            true => format!("WATERMARK FOR {column} AS {column}"),
+            false => {
+                let delay = span::write(watermark.delay);
+                format!("WATERMARK FOR {column} AS {column} - INTERVAL '{delay}'")
+            }
+        });
+    }
+    let mut text =
+        format!("CREATE STREAM {} (\n  {}\n)", quoted(spec.name.as_str()), items.join(",\n  "));
+    if !spec.partition_by.is_empty() {
+        let columns: Vec<String> = spec.partition_by.iter().map(|c| quoted(c.as_str())).collect();
+        text.push_str(&format!(" PARTITION BY ({})", columns.join(", ")));
+    }
+    if let Some(deduplicate) = &spec.deduplicate {
+        let column = quoted(deduplicate.column.as_str());
+        let within = span::write(deduplicate.within);
+        text.push_str(&format!(" DEDUPLICATE BY ({column}) WITHIN '{within}'"));
+    }
+    let options = options_text(spec);
+    if !options.is_empty() {
+        text.push_str(&format!(" WITH ({})", options.join(", ")));
+    }
+    text
+}
+
+fn options_text(spec: &StreamSpec) -> Vec<String> {
+    let mut options = Vec::new();
+    if let Some(retention) = spec.retention {
+        options.push(format!("retention = '{}'", span::write(retention)));
+    }
+    if spec.partitions != options::PARTITIONS {
+        options.push(format!("partitions = {}", spec.partitions));
+    }
+    match spec.durability {
+        Durability::Strict => {}
+        Durability::Relaxed => options.push("durability = 'relaxed'".to_owned()),
+    }
+    if spec.event_size_max != options::EVENT_SIZE_MAX {
+        options.push(format!("event_size_max = '{}'", String::from(spec.event_size_max)));
+    }
+    options
+}
+
+/// A type with the names of its fields quoted where they must be.
+fn type_text(ty: &ColumnType) -> String {
+    match ty {
+        ColumnType::Array(item) => format!("{}[]", type_text(item)),
+        ColumnType::Row(fields) => {
+            let fields: Vec<String> = fields
+                .iter()
+                .map(|(name, ty)| format!("{} {}", quoted(name.as_str()), type_text(ty)))
+                .collect();
+            format!("ROW({})", fields.join(", "))
+        }
+        plain => plain.to_string(),
+    }
+}
+
+/// Words that must be quoted as names: reserved in PostgreSQL, or the begin of a clause here.
+const RESERVED: [&str; 79] = [
+    "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "both", "case",
+    "cast", "check", "collate", "column", "constraint", "create", "cross", "current_catalog",
+    "current_date", "current_role", "current_time", "current_timestamp", "current_user", "default",
+    "deferrable", "desc", "distinct", "do", "else", "end", "except", "false", "fetch", "for",
+    "foreign", "from", "full", "grant", "group", "having", "in", "initially", "inner", "intersect",
+    "into", "join", "lateral", "leading", "left", "like", "limit", "localtime", "natural", "not",
+    "null", "offset", "on", "only", "or", "order", "outer", "primary", "references", "right",
+    "row", "select", "session_user", "some", "table", "then", "to", "union", "unique", "user",
+    "using", "watermark", "when", "where",
+];
+
+/// A name as SQL reads it back.
+pub(crate) fn quoted(name: &str) -> String {
+    let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    match plain && !RESERVED.contains(&name) {
+        true => name.to_owned(),
+        false => format!("\"{}\"", name.replace('"', "\"\"")),
+    }
+}

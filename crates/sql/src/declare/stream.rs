@@ -1,0 +1,371 @@
+//! CREATE STREAM: its grammar, and what one statement alone can get wrong.
+
+use std::time::Duration;
+
+use mainstem_catalog::{Deduplicate, Durability, StreamSpec, Watermark};
+use mainstem_kernel::{Code, Column, ColumnName, ColumnType, Columns, Problem};
+use sqlparser::tokenizer::Token;
+
+use super::{
+    cursor::{Cursor, Told, Written, mistake},
+    options,
+    recognise::{column_name, object_name},
+    span,
+    split::Statement,
+    types,
+};
+use crate::nearest::did_you_mean;
+
+/// Columns of a stream at most; PostgreSQL's limit.
+const COLUMNS_MAX: usize = 1_600;
+const DELAY_MAX: Duration = Duration::from_secs(366 * 86_400);
+const WITHIN_MAX: Duration = Duration::from_secs(31 * 86_400);
+
+/// What clauses name, to be checked when all columns are known.
+#[derive(Debug, Default)]
+struct Named {
+    watermark: Option<(Written, Duration)>,
+    partition_by: Vec<Written>,
+    deduplicate: Option<(Written, Duration)>,
+}
+
+/// Reads the rest of a statement after CREATE STREAM.
+///
+/// # Errors
+/// When the grammar is broken; other mistakes go to `problems`.
+pub(crate) fn read(
+    cursor: &mut Cursor<'_>,
+    statement: &Statement,
+    problems: &mut Vec<Problem>,
+) -> Result<StreamSpec, Problem> {
+    if cursor.at_words(&["IF", "NOT", "EXISTS"]) {
+        return Err(cursor
+            .expected("the name of a stream")
+            .hint("leave IF NOT EXISTS out: applying twice changes nothing"));
+    }
+    let name = cursor.name("the name of a stream")?;
+    let mut own = Vec::new();
+    let mut spec = StreamSpec {
+        name: object_name(&name)?,
+        columns: Columns::default(),
+        partition_by: Vec::new(),
+        partitions: options::PARTITIONS,
+        watermark: None,
+        retention: None,
+        deduplicate: None,
+        durability: Durability::Strict,
+        event_size_max: options::EVENT_SIZE_MAX,
+        sql: statement.text.clone(),
+    };
+    let mut named = Named::default();
+    cursor.expect(&Token::LParen).map_err(|problem| {
+        problem.hint("declare the columns: CREATE STREAM name (column TYPE, …)")
+    })?;
+    items(cursor, &mut spec, &mut named, &mut own)?;
+    clauses(cursor, &mut spec, &mut named, &mut own)?;
+    resolve(&mut spec, named, &mut own);
+    // A broken statement is not a declaration: others must not be measured by it.
+    match own.is_empty() {
+        true => Ok(spec),
+        false => {
+            let last = own.pop();
+            problems.append(&mut own);
+            last.map_or(Ok(spec), Err)
+        }
+    }
+}
+
+/// The columns and the watermark, in parentheses. A broken one is noted and passed over.
+fn items(
+    cursor: &mut Cursor<'_>,
+    spec: &mut StreamSpec,
+    named: &mut Named,
+    problems: &mut Vec<Problem>,
+) -> Result<(), Problem> {
+    if cursor.peek() == Some(&Token::RParen) {
+        return Err(cursor.expected("at least one column"));
+    }
+    loop {
+        let item = match cursor.at_words(&["WATERMARK", "FOR"]) {
+            true => watermark(cursor, named),
+            false => column(cursor, spec),
+        };
+        if let Err(problem) = item {
+            problems.push(problem);
+            cursor.skip_item();
+        }
+        if cursor.eat(&Token::RParen) {
+            return Ok(());
+        }
+        if !cursor.eat(&Token::Comma) {
+            return Err(cursor.expected("\",\" or \")\""));
+        }
+    }
+}
+
+/// name TYPE [NOT NULL | NULL].
+fn column(cursor: &mut Cursor<'_>, spec: &mut StreamSpec) -> Result<(), Problem> {
+    let place = cursor.place();
+    let name = cursor.name("the name of a column")?;
+    let checked = column_name(&name)?;
+    let ty = types::read(cursor)?;
+    let nullable = !cursor.eat_words(&["NOT", "NULL"]);
+    if nullable {
+        cursor.eat_words(&["NULL"]);
+    }
+    column_end(cursor)?;
+    if spec.columns.get(&name.text).is_some() {
+        return Err(mistake(Code::Sql006, place, format!("column \"{checked}\" is declared twice"))
+            .hint("unquoted names fold to lower case"));
+    }
+    let columns = &mut spec.columns.0;
+    if columns.len() >= COLUMNS_MAX {
+        let message = format!("a stream has at most {COLUMNS_MAX} columns");
+        return Err(mistake(Code::Sql010, place, message).hint("keep rare fields in one JSON"));
+    }
+    let id = u32::try_from(columns.len().saturating_add(1)).unwrap_or(u32::MAX);
+    columns.push(Column { id, name: checked, ty, nullable });
+    Ok(())
+}
+
+/// What may not follow a column, by name.
+fn column_end(cursor: &mut Cursor<'_>) -> Result<(), Problem> {
+    if matches!(cursor.peek(), Some(Token::Comma | Token::RParen)) {
+        return Ok(());
+    }
+    let place = cursor.place();
+    let unbuilt = |what: &str| mistake(Code::Sql002, place.clone(), format!("{what} is not built yet"));
+    if cursor.at_words(&["PERSONAL"]) {
+        return Err(unbuilt("PERSONAL").detail("Columns are not sealed by this version."));
+    }
+    if cursor.at_words(&["DEFAULT"]) || cursor.at_words(&["GENERATED"]) {
+        return Err(unbuilt("a default of a column").hint("send the value with the event"));
+    }
+    if cursor.at_words(&["PRIMARY", "KEY"]) || cursor.at_words(&["UNIQUE"]) {
+        return Err(mistake(Code::Sql009, place, "a stream has no key")
+            .detail("A stream keeps every event; rows with a key are a table.")
+            .hint("use DEDUPLICATE BY (column) WITHIN '1 hour' against repetitions"));
+    }
+    Err(cursor.expected("NOT NULL, \",\" or \")\""))
+}
+
+/// WATERMARK FOR c AS c [- INTERVAL '…'].
+fn watermark(cursor: &mut Cursor<'_>, named: &mut Named) -> Result<(), Problem> {
+    let place = cursor.place();
+    cursor.expect_words(&["WATERMARK", "FOR"])?;
+    let column = cursor.name("the column that holds event time")?;
+    cursor.expect_words(&["AS"])?;
+    let again = cursor.name("the same column")?;
+    if again.text != column.text {
+        let message = format!("expected \"{}\", found \"{}\"", column.text, again.text);
+        return Err(mistake(Code::Sql001, again.place, message)
+            .detail("A watermark follows the column that it is declared for."));
+    }
+    let delay = match cursor.eat(&Token::Minus) {
+        true => interval(cursor, DELAY_MAX)?,
+        false => Duration::ZERO,
+    };
+    if named.watermark.is_some() {
+        return Err(mistake(Code::Sql006, place, "a second watermark is declared")
+            .hint("a stream has one event time"));
+    }
+    named.watermark = Some((column, delay));
+    Ok(())
+}
+
+/// INTERVAL '…' or INTERVAL '…' UNIT.
+fn interval(cursor: &mut Cursor<'_>, most: Duration) -> Result<Duration, Problem> {
+    cursor.expect_words(&["INTERVAL"])?;
+    let text = cursor.text("a span of time in single quotes, such as '10 seconds'")?;
+    let unit = match cursor.peek() {
+        Some(Token::Word(word)) if span::unit(&word.value).is_some() => {
+            cursor.step();
+            span::unit(&word.value)
+        }
+        _ => None,
+    };
+    let span = match unit {
+        Some(unit) => span::scaled(text.text.trim(), unit).map(Duration::from_micros),
+        None => span::read(&text.text),
+    };
+    bounded(span, &text, most)
+}
+
+/// '…' or INTERVAL '…'.
+fn within(cursor: &mut Cursor<'_>) -> Result<Duration, Problem> {
+    if cursor.at_words(&["INTERVAL"]) {
+        return interval(cursor, WITHIN_MAX);
+    }
+    let text = cursor.text("a span of time in single quotes, such as '1 hour'")?;
+    bounded(span::read(&text.text), &text, WITHIN_MAX)
+}
+
+fn bounded(span: Option<Duration>, text: &Written, most: Duration) -> Result<Duration, Problem> {
+    let Some(span) = span else {
+        let message = format!("expected a span of time, found \"{}\"", text.text);
+        return Err(mistake(Code::Sql004, text.place.clone(), message)
+            .hint("write '10 seconds', '1 day 12 hours', '1.5 hours'"));
+    };
+    if span > most {
+        let message = format!("expected at most {}, found \"{}\"", span::write(most), text.text);
+        return Err(mistake(Code::Sql004, text.place.clone(), message));
+    }
+    Ok(span)
+}
+
+/// Everything behind the columns, in any order, each once.
+fn clauses(
+    cursor: &mut Cursor<'_>,
+    spec: &mut StreamSpec,
+    named: &mut Named,
+    problems: &mut Vec<Problem>,
+) -> Result<(), Problem> {
+    const CLAUSES: [&str; 3] = ["PARTITION", "DEDUPLICATE", "WITH"];
+    let mut seen: Vec<&str> = Vec::new();
+    while !cursor.is_end() {
+        let place = cursor.place();
+        let clause = CLAUSES.into_iter().find(|word| cursor.at_words(&[word]));
+        let Some(clause) = clause else { return Err(unknown_clause(cursor)) };
+        if seen.contains(&clause) {
+            problems.push(mistake(Code::Sql006, place, format!("a second {clause} is given")));
+        }
+        seen.push(clause);
+        cursor.step();
+        match clause {
+            "PARTITION" => {
+                cursor.expect_words(&["BY"])?;
+                named.partition_by = list(cursor)?;
+            }
+            "DEDUPLICATE" => named.deduplicate = Some(deduplicate(cursor)?),
+            _ => options::read(cursor, spec, problems)?,
+        }
+    }
+    Ok(())
+}
+
+fn unknown_clause(cursor: &Cursor<'_>) -> Problem {
+    let words = ["SUBJECT", "MIRRORED", "GLOBAL", "TTL", "KEEP", "PERSONAL", "EMIT"];
+    if let Some(word) = words.into_iter().find(|word| cursor.at_words(&[word])) {
+        return mistake(Code::Sql002, cursor.place(), format!("{word} is not built yet"))
+            .hint("leave the clause out");
+    }
+    if cursor.at_words(&["AS"]) {
+        return mistake(Code::Sql009, cursor.place(), "a stream is not computed")
+            .hint("CREATE MATERIALIZED VIEW computes; it is not built yet");
+    }
+    let expected = cursor.expected("PARTITION BY, DEDUPLICATE BY, WITH or \";\"");
+    match cursor.peek() {
+        Some(Token::Word(word)) => expected.hint_if(
+            crate::nearest::nearest(&word.value, ["PARTITION", "DEDUPLICATE", "WITH", "WITHIN"])
+                .map(|near| format!("did you mean \"{near}\"?")),
+        ),
+        Some(Token::RParen) => expected.hint("there is one \")\" too many"),
+        _ => expected.hint("end the statement before it with \";\""),
+    }
+}
+
+/// BY (column) WITHIN '…'.
+fn deduplicate(cursor: &mut Cursor<'_>) -> Result<(Written, Duration), Problem> {
+    cursor.expect_words(&["BY"])?;
+    let columns = list(cursor)?;
+    let mut columns = columns.into_iter();
+    let Some(first) = columns.next() else { return Err(cursor.expected("a column")) };
+    if let Some(second) = columns.next() {
+        return Err(mistake(Code::Sql001, second.place, "expected one column")
+            .hint("send one column that identifies the event"));
+    }
+    cursor
+        .expect_words(&["WITHIN"])
+        .map_err(|problem| problem.hint("say how long repetitions are known: WITHIN '1 hour'"))?;
+    Ok((first, within(cursor)?))
+}
+
+/// (a, b, …).
+fn list(cursor: &mut Cursor<'_>) -> Result<Vec<Written>, Problem> {
+    cursor.expect(&Token::LParen)?;
+    let mut names = Vec::new();
+    loop {
+        names.push(cursor.name("the name of a column")?);
+        if !cursor.eat(&Token::Comma) {
+            break;
+        }
+    }
+    cursor.expect(&Token::RParen)?;
+    Ok(names)
+}
+
+/// Checks what the clauses name, now that all columns are known.
+fn resolve(spec: &mut StreamSpec, named: Named, problems: &mut Vec<Problem>) {
+    // A column that did not read would be missed once more.
+    let complete = problems.is_empty();
+    if let Some((written, delay)) = named.watermark {
+        match find(spec, &written, complete).and_then(|column| event_time(column, &written)) {
+            Ok(column) => spec.watermark = Some(Watermark { column, delay }),
+            Err(problem) => problems.extend(problem),
+        }
+    }
+    for written in named.partition_by {
+        match find(spec, &written, complete).and_then(|c| key(c, &written, "partition by")) {
+            Ok(column) if spec.partition_by.contains(&column) => {
+                let message = format!("column \"{column}\" stands twice in PARTITION BY");
+                problems.push(mistake(Code::Sql006, written.place, message));
+            }
+            Ok(column) => spec.partition_by.push(column),
+            Err(problem) => problems.extend(problem),
+        }
+    }
+    if let Some((written, within)) = named.deduplicate {
+        match find(spec, &written, complete).and_then(|c| key(c, &written, "deduplicate by")) {
+            Ok(_) if within.is_zero() => {
+                let message = "expected a span above zero behind WITHIN";
+                problems.push(mistake(Code::Sql004, written.place, message));
+            }
+            Ok(column) => spec.deduplicate = Some(Deduplicate { column, within }),
+            Err(problem) => problems.extend(problem),
+        }
+    }
+}
+
+/// The column of that name; no problem if it may be one that did not read.
+fn find<'a>(
+    spec: &'a StreamSpec,
+    written: &Written,
+    complete: bool,
+) -> Result<&'a Column, Option<Problem>> {
+    spec.columns.get(&written.text).ok_or_else(|| {
+        let names = spec.columns.0.iter().map(|column| column.name.as_str());
+        let message = format!("stream \"{}\" has no column \"{}\"", spec.name, written.text);
+        complete.then(|| {
+            mistake(Code::Sql007, written.place.clone(), message)
+                .hint_if(did_you_mean(&written.text, names))
+        })
+    })
+}
+
+fn event_time(column: &Column, written: &Written) -> Result<ColumnName, Option<Problem>> {
+    let unfit = |message: String| mistake(Code::Sql008, written.place.clone(), message);
+    if column.ty != ColumnType::TimestampTz {
+        let message = format!("watermark of \"{}\", which is {}", column.name, column.ty);
+        return Err(Some(unfit(message).hint("event time is a TIMESTAMPTZ NOT NULL column")));
+    }
+    if column.nullable {
+        let message = format!("watermark of \"{}\", which may be NULL", column.name);
+        return Err(Some(unfit(message).hint(format!(
+            "declare it as {} TIMESTAMPTZ NOT NULL: events without a time go to dead letters",
+            column.name
+        ))));
+    }
+    Ok(column.name.clone())
+}
+
+fn key(column: &Column, written: &Written, verb: &str) -> Result<ColumnName, Option<Problem>> {
+    if column.ty.is_key() {
+        return Ok(column.name.clone());
+    }
+    let message = format!("cannot {verb} \"{}\", which is {}", column.name, column.ty);
+    Err(Some(
+        mistake(Code::Sql008, written.place.clone(), message)
+            .detail("Equal values of this type do not always have the same text.")
+            .hint("use a column of a type such as TEXT, BIGINT, NUMERIC, UUID or DATE"),
+    ))
+}
