@@ -14,6 +14,8 @@
 //!   callers must not retry, they must give the file up.
 //!   Source: Rebello et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020.
 
+#[cfg(test)]
+mod contract;
 mod durable;
 mod real;
 mod twin;

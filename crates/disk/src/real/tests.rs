@@ -3,9 +3,16 @@ use std::os::unix::fs::PermissionsExt;
 use tempfile::TempDir;
 
 use super::*;
+use crate::contract;
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn it_is_a_disk() {
+    let folder = TempDir::new().unwrap();
+    contract::keeps_every_promise(&RealDisk, folder.path());
 }
 
 #[test]
