@@ -74,7 +74,8 @@ fn seconds() -> Histogram {
     Histogram::new(exponential_buckets(0.0001, 2.0, 18))
 }
 
-type Total = Counter<u64, AtomicU64>;
+/// A count that only grows.
+pub type Total = Counter<u64, AtomicU64>;
 
 metrics! {
     admitted_rows: Total = "admitted_rows", "Rows accepted and durable", None, Counter::default();
@@ -104,6 +105,8 @@ metrics! {
     queries_running: Gauge = "queries_running", "SQL queries under way", None, Gauge::default();
     http_requests: Family<RouteLabel, Total> = "http_requests", "HTTP requests, by route and status", None, Family::default();
     feeds_open: Gauge = "feeds_open", "Change feeds with a reader", None, Gauge::default();
+    memory_resident_bytes: Gauge = "memory_resident", "Resident memory of the process", Some(Unit::Bytes), Gauge::default();
+    disk_free_bytes: Gauge = "disk_free", "Free bytes of the data folder's file system", Some(Unit::Bytes), Gauge::default();
     task_panics: Total = "task_panics", "Threads and tasks that panicked", None, Counter::default();
 }
 
