@@ -93,6 +93,29 @@ pub enum Stamp {
     },
 }
 
+impl Stamp {
+    /// Rows of the request that were rejected.
+    #[must_use]
+    pub fn rejected(self) -> u32 {
+        match self {
+            Self::Producer { .. } => 0,
+            Self::Request { rejected, .. } | Self::Load { rejected, .. } => rejected,
+        }
+    }
+}
+
+impl DraftEntry {
+    /// What tells two requests of the same producer in one append apart.
+    pub(crate) fn stamp_identity(&self) -> u64 {
+        match self.stamp {
+            Some(Stamp::Load { first, .. }) => first,
+            Some(Stamp::Request { check, .. }) => u64::from(check),
+            Some(Stamp::Producer { first_sequence, .. }) => u64::from(first_sequence),
+            None => 0,
+        }
+    }
+}
+
 /// Called once, on the log's thread, when the append is durable or has failed.
 pub type Done = Box<dyn FnOnce(Result<Appended, AppendError>) + Send>;
 
@@ -135,6 +158,28 @@ pub enum AppendError {
     /// Caller: leave the named entries out, answer them as the first time, append the rest.
     #[error("{} entries were appended before", .0.len())]
     Repeated(Vec<Repeated>),
+    /// Caller: use another idempotency key for another body.
+    #[error("idempotency key was used before in stream {stream} with another body")]
+    Conflict {
+        /// The stream.
+        stream: StreamId,
+    },
+    /// Caller: go on from `expected`.
+    #[error("expected row {expected} in stream {stream}, found {found}")]
+    Gap {
+        /// The stream.
+        stream: StreamId,
+        /// Number of the row or sequence that comes next.
+        expected: u64,
+        /// What was sent.
+        found: u64,
+    },
+    /// Caller: stop, a newer incarnation of this producer is at work.
+    #[error("producer of stream {stream} was replaced by a newer one")]
+    Fenced {
+        /// The stream.
+        stream: StreamId,
+    },
     /// Caller: split the payload.
     #[error("append of {size} is larger than {limit}, the limit of one group")]
     TooLarge {
@@ -148,7 +193,11 @@ pub enum AppendError {
 impl Fault for AppendError {
     fn answer(&self) -> Answer {
         match self {
-            Self::Repeated(_) | Self::TooLarge { .. } => Answer::caller(Code::Log001),
+            Self::Repeated(_)
+            | Self::Conflict { .. }
+            | Self::Gap { .. }
+            | Self::Fenced { .. }
+            | Self::TooLarge { .. } => Answer::caller(Code::Log001),
         }
     }
 }

@@ -7,7 +7,9 @@ pub mod append;
 pub mod contract;
 pub mod frame;
 mod memory;
+mod producers;
 pub mod read;
+mod verdict;
 
 use std::{fmt::Debug, sync::Arc};
 
