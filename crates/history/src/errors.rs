@@ -1,6 +1,9 @@
 //! Why history could not be written or read; each error says who acts. Never any I/O.
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use arrow::error::ArrowError;
 use mainstem_kernel::{Answer, Code, Fault, Retry, SchemaVersion, Seq, StreamId, StreamName};
@@ -121,6 +124,19 @@ impl HistoryError {
     /// Whether trying again without a restart may help.
     pub(crate) fn is_passing(&self) -> bool {
         !matches!(self.answer().retry, Retry::AfterRestart | Retry::Never)
+    }
+}
+
+/// Puts what was tried, and on what, to what the disk said.
+pub(crate) fn disk_error(
+    action: &'static str,
+    path: &Path,
+) -> impl FnOnce(io::Error) -> HistoryError {
+    let path = path.to_owned();
+    move |source| HistoryError::Disk {
+        action,
+        path,
+        source,
     }
 }
 
