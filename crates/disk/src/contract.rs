@@ -6,9 +6,12 @@ use std::{io::ErrorKind, path::Path};
 
 use crate::{Disk, OpenMode, write_durably, write_new_durably};
 
+/// A promise, which panics if it is broken in that directory of that disk.
+type Promise = fn(&dyn Disk, &Path);
+
 /// Runs every promise, each in a directory of its own below `root`, which must exist.
 pub(crate) fn keeps_every_promise(disk: &dyn Disk, root: &Path) {
-    let promises: [(&str, fn(&dyn Disk, &Path)); 11] = [
+    let promises: [(&str, Promise); 11] = [
         ("reads_back_what_was_written", reads_back_what_was_written),
         ("open_modes", open_modes),
         ("lists_by_name", lists_by_name),
