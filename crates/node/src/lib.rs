@@ -1,1 +1,24 @@
 //! Opens everything in order, supervises, budgets memory and shuts down in reverse.
+//!
+//! It never looks at a row and never speaks a protocol.
+
+mod backup;
+mod care;
+pub mod config;
+mod control;
+mod errors;
+mod folder;
+mod health;
+mod journal;
+mod memory;
+mod node;
+mod parts;
+mod supervisor;
+
+pub use backup::restore;
+pub use config::{Config, ConfigError, DEFAULT_TOML};
+pub use errors::{CopyError, NodeError};
+pub use folder::{ENDPOINT_FILE, KEY_FILE};
+pub use health::Obstacle;
+pub use memory::Shares;
+pub use node::{Node, Options};

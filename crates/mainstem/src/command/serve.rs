@@ -1,0 +1,113 @@
+//! `serve`: runs a node until it is told to end.
+
+use std::path::Path;
+
+use mainstem_disk::{Disk, RealDisk};
+use mainstem_node::{
+    Config, ConfigError, DEFAULT_TOML, Node, Options,
+    config::{TraceConfig, TraceFormat},
+};
+use tokio::{
+    runtime::Builder,
+    signal::unix::{SignalKind, signal},
+};
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    args::{Serve, Target},
+    client::DATA_DEFAULT,
+    errors::CliError,
+    failure::Outcome,
+    screen,
+};
+
+/// Runs a node in the foreground.
+pub(crate) fn serve(target: &Target, options: &Serve) -> Outcome {
+    if options.print_config {
+        return Ok(screen::print(DEFAULT_TOML.as_bytes())?);
+    }
+    let config = match &options.config {
+        None => Config::defaults()?,
+        Some(path) => read_config(path)?,
+    };
+    trace(&config.trace);
+    let data = target.data.clone().unwrap_or_else(|| DATA_DEFAULT.into());
+    let node = Node::start(Options {
+        data,
+        listen: options.listen,
+        config,
+    })?;
+    greet(&node, target);
+    wait_for_the_end()?;
+    screen::note("stopping: requests under way are finished");
+    node.stop();
+    screen::note("stopped; everything acknowledged is on disk");
+    Ok(())
+}
+
+pub(crate) fn read_config(path: &Path) -> Result<Config, ConfigError> {
+    let text = RealDisk.read(path).and_then(|bytes| {
+        String::from_utf8(bytes)
+            .map_err(|source| std::io::Error::new(std::io::ErrorKind::InvalidData, source))
+    });
+    let text = text.map_err(|source| ConfigError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
+    Config::read(path, &text)
+}
+
+/// Says where everything is and what to type next.
+fn greet(node: &Node, target: &Target) {
+    let data = target
+        .data
+        .as_ref()
+        .map(|data| format!(" --data {}", data.display()));
+    let data = data.unwrap_or_default();
+    let version = env!("CARGO_PKG_VERSION");
+    screen::note(&format!("mainstem {version} listens on {}", node.url()));
+    screen::note(&format!("  key     {}", node.key_file().display()));
+    screen::note(&format!("  data    {}", node.data().display()));
+    screen::note(&format!("  memory  {}", node.shares()));
+    screen::note("next, in another terminal:");
+    screen::note(&format!("  mainstem apply apps/retail{data}"));
+    screen::note(&format!("  mainstem status{data}"));
+}
+
+/// Tells on standard error what the settings ask for.
+pub(crate) fn trace(config: &TraceConfig) {
+    let filter = EnvFilter::try_new(&config.level).unwrap_or_else(|error| {
+        screen::note(&format!(
+            "trace.level is not understood ({error}); \"info\" is used"
+        ));
+        EnvFilter::new("info")
+    });
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    let done = match config.format {
+        TraceFormat::Text => builder.with_ansi(screen::is_watched()).try_init(),
+        TraceFormat::Json => builder.json().try_init(),
+    };
+    if let Err(error) = done {
+        screen::note(&format!("nothing will be told while it runs: {error}"));
+    }
+}
+
+/// Until SIGTERM or SIGINT.
+fn wait_for_the_end() -> Result<(), CliError> {
+    let fail = |source| CliError::System { source };
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(fail)?;
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate()).map_err(fail)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(fail)?;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,114 @@
+//! `status`: how the server is doing.
+
+use mainstem_gateway::Status as Report;
+use mainstem_kernel::ByteSize;
+
+use crate::{
+    args::{Status, Target},
+    client::Server,
+    failure::Outcome,
+    screen::{self, Paint, thousands},
+    table,
+};
+
+/// Prints the report, for people or as the server sent it.
+pub(crate) async fn status(target: &Target, options: &Status) -> Outcome {
+    let server = Server::find(target)?;
+    if options.json {
+        let report: serde_json::Value = server.get("/v1/status").await?;
+        return Ok(screen::print(format!("{report}\n").as_bytes())?);
+    }
+    let report: Report = server.get("/v1/status").await?;
+    Ok(screen::print(
+        pretty(&server.url, &report, Paint::for_stdout()).as_bytes(),
+    )?)
+}
+
+fn pretty(url: &str, report: &Report, paint: Paint) -> String {
+    let state = match &report.problem {
+        None => paint.green("ready"),
+        Some(problem) => paint.red(&format!("refuses writes: {problem}")),
+    };
+    let size = |bytes| ByteSize(bytes).to_string();
+    let mut text = format!(
+        "server    {url}, version {}, up {}\nstate     {state}\nposition  {}\n\
+         memory    {} resident of {}\njournal   {}, {} of it not yet in history\n\
+         history   {} in {} files\n",
+        report.version,
+        duration(report.uptime_seconds),
+        report.position,
+        size(report.memory_resident_bytes),
+        size(report.memory_budget_bytes),
+        size(report.journal_bytes),
+        size(report.journal_live_bytes),
+        size(report.history_bytes),
+        thousands(report.history_files),
+    );
+    if report.apps.is_empty() {
+        text.push_str("\nno application yet; for example: mainstem apply apps/retail\n");
+        return text;
+    }
+    let apps = report.apps.iter().map(|app| {
+        let version = app.version.clone().unwrap_or_default();
+        vec![app.name.clone(), version, app.revision.to_string()]
+    });
+    let head = [
+        ("application", false),
+        ("version", false),
+        ("revision", true),
+    ];
+    text.push_str(&format!("\n{}\n", table::render(&head, apps)));
+    let streams = report.streams.iter().map(|stream| {
+        vec![
+            stream.name.clone(),
+            stream.app.clone(),
+            thousands(stream.history_rows.saturating_add(stream.log_rows)),
+            thousands(stream.history_rows),
+            size(stream.bytes),
+            thousands(stream.dead_letters),
+        ]
+    });
+    let head = [
+        ("stream", false),
+        ("application", false),
+        ("rows", true),
+        ("in history", true),
+        ("size", true),
+        ("dead letters", true),
+    ];
+    text.push_str(&format!("\n{}\n", table::render(&head, streams)));
+    text
+}
+
+/// `2 d 3 h`, `5 min 6 s`: the two largest units.
+fn duration(seconds: u64) -> String {
+    let units = [("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)];
+    let parts = units.iter().scan(seconds, |rest, (unit, one)| {
+        let n = *rest / one;
+        *rest %= one;
+        Some((n, unit))
+    });
+    let words: Vec<_> = parts
+        .skip_while(|(n, _)| *n == 0)
+        .take(2)
+        .map(|(n, unit)| format!("{n} {unit}"))
+        .collect();
+    if words.is_empty() {
+        "0 s".to_owned()
+    } else {
+        words.join(" ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_have_their_two_largest_units() {
+        assert_eq!(duration(0), "0 s");
+        assert_eq!(duration(59), "59 s");
+        assert_eq!(duration(306), "5 min 6 s");
+        assert_eq!(duration(183_600), "2 d 3 h");
+    }
+}

@@ -1,0 +1,130 @@
+//! Care: the threads that archive, watch the disk, and forget what was dropped.
+//!
+//! They never touch a request. Each round is short, and a failure is reported and tried again.
+
+use std::{sync::Arc, thread, time::Duration};
+
+use mainstem_catalog::{Change, ChangeSet, StreamDef};
+use mainstem_kernel::{ByteSize, Seq, Spawn, fault::chain};
+
+use crate::{errors::NodeError, health::Obstacle, memory, parts::Parts};
+
+/// Name of the thread that archives.
+pub(crate) const HISTORY_THREAD: &str = "history";
+/// Name of the thread that watches.
+pub(crate) const CARE_THREAD: &str = "care";
+/// Pause of the history thread when there was nothing to do.
+const IDLE: Duration = Duration::from_millis(100);
+/// Pause between two looks at the node.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long a dropped stream can be brought back.
+const KEPT_AFTER_DROP: Duration = Duration::from_secs(7 * 24 * 3_600);
+/// Percent of the journal's limit from which history is told to hurry.
+const PRESS_AT: u64 = 60;
+
+/// Starts the threads.
+pub(crate) fn start(parts: &Arc<Parts>) -> Result<(), NodeError> {
+    let fail = |source| NodeError::System {
+        what: "a thread",
+        source,
+    };
+    let archiving = Arc::clone(parts);
+    let archive = move || {
+        while !archiving.health.is_stopping() {
+            if !archiving.history.work() {
+                pause(IDLE);
+            }
+        }
+    };
+    parts
+        .supervisor
+        .thread(HISTORY_THREAD, Box::new(archive))
+        .map_err(fail)?;
+    let watching = Arc::clone(parts);
+    let watch = move || {
+        while !watching.health.is_stopping() {
+            look(&watching);
+            pause(LOOK_EVERY);
+        }
+    };
+    parts
+        .supervisor
+        .thread(CARE_THREAD, Box::new(watch))
+        .map_err(fail)
+}
+
+/// Sleeps on a thread of the node's own.
+fn pause(span: Duration) {
+    thread::sleep(span);
+}
+
+/// One look at everything.
+fn look(parts: &Parts) {
+    parts.health.note_disk(disk_full(parts));
+    parts
+        .metrics
+        .memory_resident_bytes
+        .set(gauge(memory::resident()));
+    let (size, max) = (parts.journal.size(), parts.config.journal.size_max);
+    if size.0 > max.0 / 100 * PRESS_AT {
+        parts.history.press();
+    }
+    forget_dropped(parts);
+}
+
+fn gauge(size: ByteSize) -> i64 {
+    i64::try_from(size.0).unwrap_or(i64::MAX)
+}
+
+/// Whether less is free than is kept in reserve. What cannot be learned stands against nothing.
+fn disk_full(parts: &Parts) -> Option<Obstacle> {
+    let folder = parts.data();
+    let free = parts.disk.free_space(folder).ok()?;
+    let native = parts.disk.native_path(folder)?;
+    parts.metrics.disk_free_bytes.set(gauge(free));
+    let total = rustix::fs::statvfs(&native).ok()?;
+    let total = ByteSize(total.f_blocks.saturating_mul(total.f_frsize));
+    let floor = parts.config.disk.free_min.of(total);
+    (free < floor).then(|| Obstacle::DiskFull {
+        folder: folder.to_owned(),
+        free,
+        floor,
+    })
+}
+
+/// Forgets streams whose seven days are over: first their rows, then the definition, so that a
+/// crash between the two only repeats the first.
+fn forget_dropped(parts: &Parts) {
+    let now = parts.clock.now();
+    let definitions = parts.catalog.definitions();
+    let is_over = |def: &&Arc<StreamDef>| {
+        def.dropped
+            .is_some_and(|at| now.since(at.arrival()) >= KEPT_AFTER_DROP)
+    };
+    for def in definitions.streams.values().filter(is_over) {
+        match forget(parts, def) {
+            Ok(()) => tracing::info!(stream = %def.spec.name, id = %def.id, "stream forgotten"),
+            Err(error) => {
+                let error = chain(&error);
+                tracing::warn!(stream = %def.spec.name, error, "stream is still to be forgotten");
+            }
+        }
+    }
+}
+
+fn forget(parts: &Parts, def: &StreamDef) -> Result<(), NodeError> {
+    let log = parts.journal.log();
+    parts.history.forget(def.id)?;
+    log.trim(def.id, log.frontier().max(Seq::ZERO));
+    let changes = vec![Change::ForgetStream { id: def.id }];
+    let changes = ChangeSet {
+        tenant: def.tenant,
+        app: def.app.clone(),
+        changes,
+    };
+    parts
+        .catalog
+        .apply(changes, parts.catalog.definitions().seq)?;
+    parts.tables.lock().remove(&def.id);
+    Ok(())
+}

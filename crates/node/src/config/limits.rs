@@ -1,0 +1,58 @@
+//! From settings and memory shares to what each crate is opened with.
+
+use mainstem_kernel::ByteSize;
+
+use super::Config;
+use crate::{memory::Shares, parts::cores};
+
+impl Config {
+    /// For `history`.
+    pub(crate) fn history(&self, shares: Shares) -> mainstem_history::HistoryConfig {
+        mainstem_history::HistoryConfig {
+            file_size_max: self.history.file_size_max,
+            memory_max: shares.archiving,
+        }
+    }
+
+    /// For `admit`.
+    pub(crate) fn admit(&self, shares: Shares) -> mainstem_admit::AdmitConfig {
+        mainstem_admit::AdmitConfig {
+            workers: or_cores(self.admit.workers),
+            queue_bytes_max: shares.admission,
+            body_size_max: self.http.decoded_size_max,
+            frame_bytes_max: self.admit.frame_bytes_max,
+            frame_rows_max: self.admit.frame_rows_max,
+            gather_max: self.admit.gather_max.0,
+            ahead_max: self.admit.ahead_max.0,
+        }
+    }
+
+    /// For `sql`.
+    pub(crate) fn sql(&self, shares: Shares) -> mainstem_sql::SqlConfig {
+        mainstem_sql::SqlConfig {
+            memory_max: shares.queries,
+            query_memory_max: ByteSize(self.sql.query_memory_max.0.min(shares.queries.0)),
+            query_time_max: self.sql.query_time_max.0,
+            queries_max: self.sql.queries_max,
+            threads: or_cores(self.sql.threads),
+        }
+    }
+
+    /// For `gateway`.
+    pub(crate) fn http(&self) -> mainstem_gateway::HttpConfig {
+        mainstem_gateway::HttpConfig {
+            body_size_max: self.http.body_size_max,
+            decoded_size_max: self.http.decoded_size_max,
+            decompression_ratio_max: self.http.decompression_ratio_max,
+            connections_max: self.http.connections_max,
+            read_time_max: self.http.read_time_max.0,
+            feeds_max: self.http.feeds_max,
+            wait_max: self.http.wait_max.0,
+        }
+    }
+}
+
+/// 0 means one per core.
+fn or_cores(n: usize) -> usize {
+    if n == 0 { cores() } else { n }
+}

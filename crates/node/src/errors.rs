@@ -1,0 +1,273 @@
+//! Why a node could not be opened, copied or restored.
+
+use std::{io, net::SocketAddr, path::PathBuf};
+
+use mainstem_admit::AdmitError;
+use mainstem_catalog::CatalogError;
+use mainstem_history::HistoryError;
+use mainstem_kernel::{Answer, ByteSize, Code, Fault, StreamName};
+
+use crate::config::ConfigError;
+
+/// Why a node could not be opened, copied or restored.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NodeError {
+    /// Operator: stop the other server, or give this one its own folder.
+    #[error("another server uses the data folder \"{}\"", .folder.display())]
+    Locked {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Operator: start the program that wrote it.
+    #[error("data folder \"{}\" has the format \"{found}\", which this program does not know", .folder.display())]
+    Format {
+        /// The folder.
+        folder: PathBuf,
+        /// First line of its FORMAT.
+        found: String,
+    },
+    /// Operator: name an empty or absent folder.
+    #[error("folder \"{}\" is not empty and is no data folder: it holds \"{found}\"", .folder.display())]
+    NotAData {
+        /// The folder.
+        folder: PathBuf,
+        /// Something in it.
+        found: String,
+    },
+    /// Operator: see to the disk and its rights.
+    #[error("data folder: could not {action} \"{}\"", .path.display())]
+    Folder {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// Operator: put the key back, or delete the file.
+    #[error("file \"{}\" holds no key", .path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Operator: correct the file of settings.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Operator: give it more.
+    #[error("a memory budget of {budget} is too small, it needs {least}")]
+    Memory {
+        /// What the settings give.
+        budget: ByteSize,
+        /// What is needed.
+        least: ByteSize,
+    },
+    /// Operator: choose another address.
+    #[error("could not listen on {address}")]
+    Listen {
+        /// As asked.
+        address: SocketAddr,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// Operator: raise the limits of the user.
+    #[error("the system refused {what}")]
+    System {
+        /// What was asked of it.
+        what: &'static str,
+        /// What it says.
+        #[source]
+        source: io::Error,
+    },
+    /// Operator: what the catalog says.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// Operator: what history says.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// Operator: what admission says.
+    #[error(transparent)]
+    Admit(#[from] AdmitError),
+    /// Caller: name a stream that is declared.
+    #[error("there is no stream \"{stream}\" to archive")]
+    UnknownStream {
+        /// As it was named.
+        stream: String,
+    },
+    /// Operator: report it.
+    #[error("stream \"{stream}\" could not be opened")]
+    Stream {
+        /// The stream.
+        stream: StreamName,
+        /// Why.
+        #[source]
+        source: HistoryError,
+    },
+}
+
+impl Fault for NodeError {
+    fn answer(&self) -> Answer {
+        match self {
+            Self::Locked { .. } => Answer::node(Code::Node001),
+            Self::Format { .. } => Answer::restart(Code::Node002),
+            Self::NotAData { .. } => Answer::caller(Code::Node011),
+            Self::Folder { .. } => Answer::node(Code::Node003),
+            Self::Key { .. } => Answer::restart(Code::Node018),
+            Self::Memory { .. } => Answer::restart(Code::Node019),
+            Self::Listen { .. } => Answer::node(Code::Node008),
+            Self::System { .. } => Answer::node(Code::Node016),
+            Self::UnknownStream { .. } => Answer::caller(Code::Node017),
+            Self::Config(error) => error.answer(),
+            Self::Catalog(error) => error.answer(),
+            Self::History(error) | Self::Stream { source: error, .. } => error.answer(),
+            Self::Admit(error) => error.answer(),
+        }
+    }
+
+    fn detail(&self) -> Option<String> {
+        match self {
+            Self::Config(error) => error.detail(),
+            Self::Catalog(error) => error.detail(),
+            Self::History(error) => error.detail(),
+            Self::Admit(error) => error.detail(),
+            Self::Locked { .. }
+            | Self::Format { .. }
+            | Self::NotAData { .. }
+            | Self::Folder { .. }
+            | Self::Key { .. }
+            | Self::Memory { .. }
+            | Self::Listen { .. }
+            | Self::System { .. }
+            | Self::UnknownStream { .. }
+            | Self::Stream { .. } => None,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Locked { folder } => format!(
+                "stop it, or use it: mainstem status --data {}; a second server needs its own --data and --listen",
+                folder.display()
+            ),
+            Self::Format { .. } => {
+                "start the version of mainstem that wrote it last, or a newer one".to_owned()
+            }
+            Self::NotAData { .. } => "name an empty or absent folder with --data".to_owned(),
+            Self::Key { .. } => {
+                "put the key back, or delete the file: the next start makes a new one".to_owned()
+            }
+            Self::Memory { .. } => "raise the setting \"memory\"".to_owned(),
+            Self::Listen { address, .. } => format!(
+                "choose another address with --listen; {}:0 takes any free port",
+                address.ip()
+            ),
+            Self::UnknownStream { .. } => "`mainstem status` lists the streams".to_owned(),
+            Self::Folder { .. } | Self::System { .. } => return None,
+            Self::Config(error) => return error.hint(),
+            Self::Catalog(error) => return error.hint(),
+            Self::History(error) | Self::Stream { source: error, .. } => return error.hint(),
+            Self::Admit(error) => return error.hint(),
+        };
+        Some(hint)
+    }
+
+    fn place(&self) -> Option<mainstem_kernel::Place> {
+        match self {
+            Self::Config(error) => error.place(),
+            _ => None,
+        }
+    }
+}
+
+/// Why a backup could not be made or restored. No half of it is ever taken for a whole.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CopyError {
+    /// Caller: name an empty or absent folder.
+    #[error("folder \"{}\" is not empty", .folder.display())]
+    NotEmpty {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Caller: name an absolute folder, outside of the data folder.
+    #[error("a backup cannot be written to \"{}\": expected an absolute folder outside of the data folder", .folder.display())]
+    Place {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Operator: see to the disk and its rights, delete the unfinished copy and try again.
+    #[error("could not {action} \"{}\"", .path.display())]
+    Disk {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// Operator: use another backup, or copy this one again.
+    #[error("file \"{}\" is not what the backup's manifest names", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Caller: name the folder of a finished backup.
+    #[error("folder \"{}\" is not a backup: {reason}", .folder.display())]
+    NotABackup {
+        /// The folder.
+        folder: PathBuf,
+        /// What was expected.
+        reason: String,
+    },
+    /// Operator: use a program as new as the one that wrote it.
+    #[error("backup \"{}\" has version {found}, which this program does not know", .folder.display())]
+    Version {
+        /// The folder.
+        folder: PathBuf,
+        /// Its version.
+        found: u32,
+    },
+    /// Operator: what history says.
+    #[error("history could not be held still")]
+    History(#[source] HistoryError),
+}
+
+impl Fault for CopyError {
+    fn answer(&self) -> Answer {
+        match self {
+            Self::NotEmpty { .. } | Self::Place { .. } => Answer::caller(Code::Node011),
+            Self::Disk { .. } => Answer::node(Code::Node012),
+            Self::Damaged { .. } => Answer::caller(Code::Node013),
+            Self::NotABackup { .. } => Answer::caller(Code::Node014),
+            Self::Version { .. } => Answer::caller(Code::Node002),
+            Self::History(error) => error.answer(),
+        }
+    }
+
+    fn detail(&self) -> Option<String> {
+        match self {
+            Self::Disk { source, .. } => Some(format!("The system says: {source}.")),
+            Self::History(source) => Some(format!("History says: {source}.")),
+            Self::NotEmpty { .. }
+            | Self::Place { .. }
+            | Self::Damaged { .. }
+            | Self::NotABackup { .. }
+            | Self::Version { .. } => None,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NotEmpty { .. } => "name an empty or absent folder",
+            Self::Place { .. } => "for example /backups/2026-11-21",
+            Self::Damaged { .. } => "use another backup, or copy this one again from its origin",
+            Self::NotABackup { .. } => "name the folder that was given to `mainstem backup --to`",
+            Self::Version { .. } => "restore it with the version of mainstem that made it",
+            Self::Disk { .. } | Self::History(_) => return None,
+        };
+        Some(hint.to_owned())
+    }
+}

@@ -1,0 +1,197 @@
+//! `Node`: a running server; from a data folder to open doors, and back in reverse.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use mainstem_gateway::GatewayParts;
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::watch,
+    task::JoinHandle,
+};
+
+use crate::{
+    care,
+    config::Config,
+    control::NodeControl,
+    errors::NodeError,
+    folder::{DataFolder, KEY_FILE},
+    memory::Shares,
+    parts::{Parts, cores},
+};
+
+/// Requests under way have this long to finish.
+const DRAIN_TIME_MAX: Duration = Duration::from_millis(2_500);
+/// Each thread has this long to end after that; it is the last of five seconds.
+const JOIN_TIME_MAX: Duration = Duration::from_millis(1_000);
+
+/// How to start a node.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Data folder; made if absent.
+    pub data: PathBuf,
+    /// Where to listen; port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// Settings.
+    pub config: Config,
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct Node {
+    parts: Arc<Parts>,
+    runtime: Runtime,
+    address: SocketAddr,
+    shutdown: watch::Sender<bool>,
+    door: JoinHandle<io::Result<()>>,
+}
+
+impl Node {
+    /// Opens a data folder and its doors. Requests that come while it recovers wait.
+    ///
+    /// # Errors
+    /// What stands against it; nothing is left running.
+    pub fn start(options: Options) -> Result<Self, NodeError> {
+        let folder = DataFolder::open(Arc::new(mainstem_disk::RealDisk), &options.data)?;
+        let admin_key = folder.key()?;
+        let (listener, address) = listen(options.listen)?;
+        let http = options.config.http();
+        let runtime = runtime()?;
+        let parts = Parts::open(folder, options.config, runtime.handle().clone())?;
+        care::start(&parts)?;
+        let (shutdown, stop) = watch::channel(false);
+        let doors = GatewayParts {
+            admission: Arc::clone(&parts.admission),
+            engine: Arc::clone(&parts.engine),
+            apps: Arc::clone(&parts.apps),
+            catalog: Arc::clone(&parts.catalog),
+            log: parts.journal.log(),
+            control: Arc::new(NodeControl(Arc::clone(&parts))),
+            clock: Arc::clone(&parts.clock),
+            spawn: Arc::<crate::supervisor::Supervisor>::clone(&parts.supervisor),
+            metrics: Arc::clone(&parts.metrics),
+            admin_key,
+        };
+        let door = runtime.spawn(async move {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            mainstem_gateway::serve_http(doors, http, listener, stop).await
+        });
+        let node = Self {
+            parts,
+            runtime,
+            address,
+            shutdown,
+            door,
+        };
+        node.parts.folder.write_endpoint(&node.url())?;
+        tracing::info!(%address, data = %node.data().display(), "doors opened");
+        Ok(node)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where commands on this machine reach it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let ip = self.address.ip();
+        let port = self.address.port();
+        match (ip.is_unspecified(), ip.is_ipv6()) {
+            (true, false) => format!("http://127.0.0.1:{port}"),
+            (true, true) => format!("http://[::1]:{port}"),
+            _ => format!("http://{}", self.address),
+        }
+    }
+
+    /// The data folder, absolute.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        self.parts.data()
+    }
+
+    /// The file of the key.
+    #[must_use]
+    pub fn key_file(&self) -> PathBuf {
+        self.data().join(KEY_FILE)
+    }
+
+    /// How memory is split.
+    #[must_use]
+    pub fn shares(&self) -> Shares {
+        self.parts.shares
+    }
+
+    /// The part that has stopped, or the door that broke: the node should be restarted.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.door.is_finished()
+    }
+
+    /// Drains and closes within five seconds: no new requests, those under way are answered,
+    /// what is acknowledged is on disk. What cannot end in time is left to the end of the process;
+    /// recovery knows it.
+    pub fn stop(self) {
+        let Self {
+            parts,
+            runtime,
+            shutdown,
+            door,
+            ..
+        } = self;
+        parts.health.stop();
+        shutdown.send_replace(true);
+        let drained = runtime.block_on(async { tokio::time::timeout(DRAIN_TIME_MAX, door).await });
+        if drained.is_err() {
+            tracing::warn!("requests were still under way after the time to drain");
+        }
+        close_admission(&parts, &runtime);
+        for thread in [care::CARE_THREAD, care::HISTORY_THREAD] {
+            if !parts.supervisor.join_within(thread, JOIN_TIME_MAX) {
+                tracing::warn!(thread, "thread was still at work at the end");
+            }
+        }
+        parts.journal.close(JOIN_TIME_MAX);
+        parts.folder.remove_endpoint();
+        tracing::info!(took = ?parts.clock.monotonic().saturating_sub(parts.started), "stopped");
+        runtime.shutdown_timeout(Duration::from_millis(100));
+    }
+}
+
+/// Waits for what is being admitted, but not for ever.
+fn close_admission(parts: &Arc<Parts>, runtime: &Runtime) {
+    let closing = Arc::clone(parts);
+    let closed = runtime.spawn_blocking(move || closing.admission.close());
+    let closed = runtime.block_on(async { tokio::time::timeout(JOIN_TIME_MAX, closed).await });
+    if closed.is_err() {
+        tracing::warn!("rows were still being admitted at the end; they were not acknowledged");
+    }
+}
+
+/// Takes the address before anything is recovered, so that a wrong one is named at once.
+fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), NodeError> {
+    let fail = |source| NodeError::Listen { address, source };
+    let listener = TcpListener::bind(address).map_err(fail)?;
+    listener.set_nonblocking(true).map_err(fail)?;
+    let bound = listener.local_addr().map_err(fail)?;
+    Ok((listener, bound))
+}
+
+fn runtime() -> Result<Runtime, NodeError> {
+    Builder::new_multi_thread()
+        .worker_threads(cores().max(2))
+        .thread_name("http")
+        .enable_all()
+        .build()
+        .map_err(|source| NodeError::System {
+            what: "threads for the network",
+            source,
+        })
+}

@@ -1,0 +1,211 @@
+//! `Parts`: everything that runs in a node, opened in order.
+//!
+//! Order matters: the folder is locked before anything is read, definitions are known before
+//! history is told of its tables, and rows are let in last.
+
+use std::{collections::BTreeMap, num::NonZero, path::Path, sync::Arc, time::Duration};
+
+use mainstem_admit::{Admission, AdmitParts};
+use mainstem_app::Apps;
+use mainstem_catalog::{Catalog, StreamDef};
+use mainstem_disk::{RealDisk, SharedDisk};
+use mainstem_history::{History, HistoryParts, StreamTable};
+use mainstem_kernel::{
+    StreamId,
+    clock::{SharedClock, SystemClock},
+    metrics::Metrics,
+    spawn::SharedSpawn,
+};
+use mainstem_log::SharedLog;
+use mainstem_sql::{Engine, SqlParts};
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+
+use crate::{
+    config::Config, errors::NodeError, folder::DataFolder, health::Health, journal::Journal,
+    memory::Shares, supervisor::Supervisor,
+};
+
+/// Everything that runs in a node.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) config: Config,
+    pub(crate) shares: Shares,
+    pub(crate) disk: SharedDisk,
+    pub(crate) folder: DataFolder,
+    pub(crate) clock: SharedClock,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) supervisor: Arc<Supervisor>,
+    pub(crate) health: Health,
+    pub(crate) journal: Journal,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) history: Arc<History>,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) apps: Arc<Apps>,
+    /// What history was last told of each stream.
+    pub(crate) tables: Mutex<BTreeMap<StreamId, Arc<StreamDef>>>,
+    /// When it was opened, on the monotonic clock.
+    pub(crate) started: Duration,
+}
+
+impl Parts {
+    /// Opens everything of a data folder.
+    pub(crate) fn open(
+        folder: DataFolder,
+        config: Config,
+        runtime: Handle,
+    ) -> Result<Arc<Self>, NodeError> {
+        let shares = Shares::split(config.memory)?;
+        let disk: SharedDisk = Arc::new(RealDisk);
+        let clock: SharedClock = Arc::new(SystemClock);
+        let started = clock.monotonic();
+        let metrics = Metrics::new();
+        let supervisor = Supervisor::new(runtime, Arc::clone(&metrics));
+        let spawn: SharedSpawn = Arc::<Supervisor>::clone(&supervisor);
+        let health = Health::new(Arc::clone(&supervisor));
+
+        let journal = Journal::open(
+            &folder.journal(),
+            (&config.journal, shares),
+            (
+                Arc::clone(&disk),
+                Arc::clone(&clock),
+                Arc::clone(&spawn),
+                Arc::clone(&metrics),
+            ),
+        )?;
+        let log = journal.log();
+        let catalog = Catalog::open(Arc::clone(&log))?;
+        let history = History::open(
+            HistoryParts {
+                disk: Arc::clone(&disk),
+                folder: folder.history(),
+                log: Arc::clone(&log),
+                clock: Arc::clone(&clock),
+                metrics: Arc::clone(&metrics),
+            },
+            config.history(shares),
+        )?;
+        let tables = Mutex::new(declare(&history, &catalog)?);
+        let engine = open_engine(
+            &config,
+            shares,
+            (&catalog, &log, &history, &clock, &metrics),
+        );
+        let apps = Apps::open(Arc::clone(&catalog));
+        let admission = Admission::open(
+            AdmitParts {
+                log,
+                catalog: Arc::clone(&catalog),
+                clock: Arc::clone(&clock),
+                spawn,
+                metrics: Arc::clone(&metrics),
+            },
+            config.admit(shares),
+        )?;
+        Ok(Arc::new(Self {
+            config,
+            shares,
+            disk,
+            folder,
+            clock,
+            metrics,
+            supervisor,
+            health,
+            journal,
+            catalog,
+            history,
+            admission,
+            engine,
+            apps,
+            tables,
+            started,
+        }))
+    }
+
+    /// Tells history of streams that are new or have changed. What history refuses is reported
+    /// and tried again at the next change; rows of such a stream wait in the log.
+    pub(crate) fn declare_changes(&self) {
+        let mut tables = self.tables.lock();
+        for (id, def) in &self.catalog.definitions().streams {
+            if tables.get(id).is_some_and(|known| Arc::ptr_eq(known, def)) {
+                continue;
+            }
+            match self.history.set_table(stream_table(def)) {
+                Ok(()) => drop(tables.insert(*id, Arc::clone(def))),
+                Err(error) => {
+                    let error = mainstem_kernel::fault::chain(&error);
+                    tracing::error!(stream = %def.spec.name, error, "stream has no history");
+                }
+            }
+        }
+    }
+
+    /// As an absolute path.
+    pub(crate) fn data(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+type EngineNeeds<'a> = (
+    &'a Arc<Catalog>,
+    &'a SharedLog,
+    &'a Arc<History>,
+    &'a SharedClock,
+    &'a Arc<Metrics>,
+);
+
+fn open_engine(
+    config: &Config,
+    shares: Shares,
+    (catalog, log, history, clock, metrics): EngineNeeds<'_>,
+) -> Arc<Engine> {
+    let parts = SqlParts {
+        catalog: Arc::clone(catalog),
+        log: Arc::clone(log),
+        history: Arc::clone(history),
+        clock: Arc::clone(clock),
+        metrics: Arc::clone(metrics),
+    };
+    Engine::open(parts, config.sql(shares))
+}
+
+/// Tells history of every stream that is defined, dropped ones included: their rows are kept for
+/// seven days. A damaged table stops the start, because answers without it would be wrong.
+fn declare(
+    history: &History,
+    catalog: &Catalog,
+) -> Result<BTreeMap<StreamId, Arc<StreamDef>>, NodeError> {
+    let mut tables = BTreeMap::new();
+    for (id, def) in &catalog.definitions().streams {
+        history
+            .set_table(stream_table(def))
+            .map_err(|source| NodeError::Stream {
+                stream: def.spec.name.clone(),
+                source,
+            })?;
+        tables.insert(*id, Arc::clone(def));
+    }
+    Ok(tables)
+}
+
+/// What history has to know of a stream.
+fn stream_table(def: &StreamDef) -> StreamTable {
+    let versions = def
+        .schemas
+        .iter()
+        .map(|entry| (entry.version, entry.columns.clone()));
+    StreamTable {
+        stream: def.id,
+        name: def.spec.name.clone(),
+        columns: def.spec.columns.clone(),
+        versions: versions.collect(),
+        retention: def.spec.retention,
+    }
+}
+
+/// Cores that this process may use.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
+}
