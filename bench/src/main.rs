@@ -1,2 +1,133 @@
-//! Measured comparisons: the load generator and the benches that cargo xtask bench runs.
-fn main() {}
+//! Measured comparisons: the load generator and the benches that `cargo xtask bench` runs.
+//!
+//! It measures the release program from outside, as users meet it, and never links its crates
+//! beyond `kernel` and `disk`.
+
+mod cases;
+mod client;
+mod duckdb;
+mod events;
+mod load;
+mod report;
+mod server;
+mod sink;
+mod usage;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, ensure};
+use clap::{Parser, Subcommand};
+
+use crate::{
+    cases::{CASES, Case, Setting},
+    report::Machine,
+};
+
+/// Benches, each against the release program.
+#[derive(Debug, Parser)]
+#[command(name = "mainstem-bench")]
+struct Arguments {
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(Debug, Subcommand)]
+enum Bench {
+    /// From the door to the answer: HTTP, journal, history, SQL, memory, restart
+    Log(Log),
+}
+
+/// Options of `log`.
+#[derive(Debug, clap::Args)]
+struct Log {
+    /// Only these cases: ceiling, http2000, http100, http1, archive, sql, restart, memory
+    #[arg(long, value_delimiter = ',', value_name = "CASES")]
+    only: Vec<String>,
+    /// Counted seconds of a load
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(2..))]
+    seconds: u64,
+    /// Rows of the SQL case
+    #[arg(long, default_value_t = 50_000_000, value_parser = clap::value_parser!(u64).range(1_000..))]
+    rows: u64,
+    /// Minutes of the memory case
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+    minutes: u64,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+    /// Leave data folders behind
+    #[arg(long)]
+    keep: bool,
+    /// The release program
+    #[arg(long, value_name = "FILE", default_value = "target/release/mainstem")]
+    mainstem: PathBuf,
+    /// Where data folders are made; the default is beside the release folder
+    #[arg(long, value_name = "FOLDER")]
+    folder: Option<PathBuf>,
+    /// A Python that has DuckDB; the default is made in the folder
+    #[arg(long, value_name = "FILE")]
+    python: Option<PathBuf>,
+}
+
+fn main() -> Result<()> {
+    let Bench::Log(log) = Arguments::parse().bench;
+    run(log)
+}
+
+fn run(log: Log) -> Result<()> {
+    let cases = chosen(&log.only)?;
+    let mainstem = std::path::absolute(&log.mainstem)?;
+    let folder = log.folder.unwrap_or_else(|| beside(&mainstem));
+    let setting = Setting {
+        mainstem,
+        folder: std::path::absolute(folder)?,
+        seconds: log.seconds,
+        rows: log.rows,
+        minutes: log.minutes,
+        keep: log.keep,
+        python: log.python,
+    };
+    let machine = Machine::here(&setting.folder);
+    report::progress(&format!(
+        "{} cores, {}, {}",
+        machine.cores, machine.kernel, machine.folder
+    ))?;
+    let mut all = Vec::new();
+    for case in cases {
+        report::progress(&format!("running {}", case.name))?;
+        let findings = case.run(&setting)?;
+        if !log.json {
+            report::print_table(&findings)?;
+        }
+        all.push(findings);
+    }
+    if log.json {
+        report::print_json(&machine, &all)?;
+    }
+    Ok(())
+}
+
+fn chosen(only: &[String]) -> Result<Vec<Case>> {
+    let known: Vec<&str> = CASES.iter().map(|case| case.name).collect();
+    for name in only {
+        ensure!(
+            known.contains(&name.as_str()),
+            "no case \"{name}\"; there are {}",
+            known.join(", ")
+        );
+    }
+    let chosen = CASES
+        .into_iter()
+        .filter(|case| only.is_empty() || only.iter().any(|name| name == case.name));
+    Ok(chosen.collect())
+}
+
+/// `target/bench` for `target/release/mainstem`: the disk that holds the sources, not a
+/// temporary one in memory.
+fn beside(mainstem: &Path) -> PathBuf {
+    let target = mainstem
+        .parent()
+        .and_then(Path::parent)
+        .unwrap_or(Path::new("."));
+    target.join("bench")
+}

@@ -1,0 +1,160 @@
+//! The cases of `bench log`, each on a server and a folder of its own.
+//!
+//! A case fails when an answer is wrong, never because of a time.
+
+mod archive;
+mod ceiling;
+mod http;
+mod memory;
+mod restart;
+mod sql;
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::{Context, Result};
+use mainstem_disk::{Disk, RealDisk};
+
+use crate::{
+    load::Outcome,
+    report::{Findings, Unit},
+    server::Server,
+};
+
+/// What all cases are told.
+#[derive(Clone, Debug)]
+pub(crate) struct Setting {
+    /// The release program.
+    pub(crate) mainstem: PathBuf,
+    /// Where folders are made.
+    pub(crate) folder: PathBuf,
+    /// Counted time of a load.
+    pub(crate) seconds: u64,
+    /// Rows of the SQL case.
+    pub(crate) rows: u64,
+    /// Length of the memory case.
+    pub(crate) minutes: u64,
+    /// Leave folders behind.
+    pub(crate) keep: bool,
+    /// Python with DuckDB, if not the one that is made here.
+    pub(crate) python: Option<PathBuf>,
+}
+
+/// A case by its name.
+#[derive(Clone, Copy)]
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    run: fn(&Setting) -> Result<Findings>,
+}
+
+/// All cases, in the order in which they run.
+pub(crate) const CASES: [Case; 8] = [
+    Case {
+        name: "ceiling",
+        run: ceiling::run,
+    },
+    Case {
+        name: "http2000",
+        run: http::of_2000,
+    },
+    Case {
+        name: "http100",
+        run: http::of_100,
+    },
+    Case {
+        name: "http1",
+        run: http::of_1,
+    },
+    Case {
+        name: "archive",
+        run: archive::run,
+    },
+    Case {
+        name: "sql",
+        run: sql::run,
+    },
+    Case {
+        name: "restart",
+        run: restart::run,
+    },
+    Case {
+        name: "memory",
+        run: memory::run,
+    },
+];
+
+impl Case {
+    pub(crate) fn run(self, setting: &Setting) -> Result<Findings> {
+        (self.run)(setting).with_context(|| format!("case {}", self.name))
+    }
+}
+
+impl Setting {
+    /// Time before counting starts.
+    fn warm_up(&self) -> Duration {
+        Duration::from_secs(2)
+    }
+
+    fn counted(&self) -> Duration {
+        Duration::from_secs(self.seconds)
+    }
+
+    /// A server on an empty folder.
+    fn server(&self, case: &str, settings: &str) -> Result<Server> {
+        let folder = self.folder.join(case);
+        if RealDisk.stat(&folder)?.is_some() {
+            RealDisk.remove_dirs(&folder)?;
+        }
+        RealDisk.create_dirs(&folder)?;
+        Server::start(&self.mainstem, &folder, settings)
+    }
+
+    /// Ends a server and removes what it left.
+    fn finish(&self, case: &str, server: Server, findings: &mut Findings) -> Result<()> {
+        findings.add("stopped after", server.stop()?.as_secs_f64(), Unit::Seconds);
+        if !self.keep {
+            RealDisk.remove_dirs(&self.folder.join(case))?;
+        }
+        Ok(())
+    }
+}
+
+/// Rate, processor time and latencies of a load.
+fn add_load(findings: &mut Findings, outcome: &Outcome) {
+    let million = crate::load::as_f64(outcome.counted) / 1e6;
+    findings.add("rate", outcome.rate(), Unit::EventsPerSecond);
+    findings.add(
+        "latency p50",
+        outcome.latency_millis(0.50),
+        Unit::Milliseconds,
+    );
+    findings.add(
+        "latency p99",
+        outcome.latency_millis(0.99),
+        Unit::Milliseconds,
+    );
+    findings.add("server", outcome.server.cpu / million, Unit::CpuPerMillion);
+    findings.add(
+        "generator",
+        outcome.generator.cpu / million,
+        Unit::CpuPerMillion,
+    );
+    if outcome.throttled > 0 {
+        let throttled = crate::load::as_f64(outcome.throttled);
+        findings.add("requests answered with 429", throttled, Unit::Count);
+    }
+    findings.share(&outcome.server);
+}
+
+/// Asks the server whether it has what it acknowledged.
+fn check_count(findings: &mut Findings, server: &Server, outcome: &Outcome) -> Result<()> {
+    let found = server.count(&outcome.positions)?;
+    let accepted = outcome.accepted;
+    anyhow::ensure!(
+        found == accepted,
+        "acknowledged {accepted} events, but SQL counts {found}"
+    );
+    findings.note(format!(
+        "every acknowledged event is there: SQL counts {found}"
+    ));
+    Ok(())
+}
