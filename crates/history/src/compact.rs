@@ -33,6 +33,8 @@ use crate::{
 
 /// Neighbours that today's files must have to be merged.
 const TODAY_FILES_MIN: usize = 8;
+/// Row groups that one step reads at most, when they are small.
+const GROUPS_PER_STEP: usize = 16;
 
 /// The first run of files worth merging. `files` are in order.
 pub(crate) fn plan(
@@ -110,7 +112,7 @@ impl Compaction {
         }
     }
 
-    /// Reads one row group, and writes one if there is a full one.
+    /// Reads some row groups until there is a full one, and writes that.
     pub(crate) fn step(&mut self, inner: &mut Inner) -> Result<Progress, HistoryError> {
         let live = |file: &Arc<DataFile>| inner.state.files.contains_key(&file.path);
         if inner.stopped.is_some() || inner.columns != self.columns || !self.inputs.iter().all(live)
@@ -118,16 +120,22 @@ impl Compaction {
             self.discard();
             return Ok(Progress::Over);
         }
-        let Some(batch) = self.read(inner)? else {
-            self.write(inner)?;
-            self.commit(inner)?;
-            return Ok(Progress::Over);
-        };
-        let waiting: usize = self.waiting.iter().map(RecordBatch::num_rows).sum();
-        if waiting + batch.num_rows() > GROUP_ROWS_MAX {
-            self.write(inner)?;
+        for _ in 0..GROUPS_PER_STEP {
+            let Some(batch) = self.read(inner)? else {
+                self.write(inner)?;
+                self.commit(inner)?;
+                return Ok(Progress::Over);
+            };
+            let waiting: usize = self.waiting.iter().map(RecordBatch::num_rows).sum();
+            let is_full = waiting + batch.num_rows() > GROUP_ROWS_MAX;
+            if is_full {
+                self.write(inner)?;
+            }
+            self.waiting.push(batch);
+            if is_full {
+                break;
+            }
         }
-        self.waiting.push(batch);
         Ok(Progress::Going)
     }
 

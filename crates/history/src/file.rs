@@ -74,8 +74,7 @@ impl FileWriter {
     ) -> Result<Self, HistoryError> {
         let full = new.folder.join(&new.path);
         let parent = full.parent().unwrap_or(new.folder);
-        disk.create_dirs(parent)
-            .map_err(disk_error("create", parent))?;
+        make_dirs(disk.as_ref(), parent)?;
         let file = disk
             .open(&full, OpenMode::CreateNew)
             .map_err(disk_error("create", &full))?;
@@ -173,6 +172,19 @@ pub(crate) fn remove_quietly(disk: &dyn Disk, path: &Path) {
     if let Err(error) = disk.remove_file(path) {
         tracing::warn!(path = %path.display(), %error, "left a file behind until the next start");
     }
+}
+
+/// Creates a directory and its parents. One whose name could not be synced is removed again, for
+/// the next attempt would take it as it is.
+pub(crate) fn make_dirs(disk: &dyn Disk, path: &Path) -> Result<(), HistoryError> {
+    let made = disk.create_dirs(path);
+    if made.is_err()
+        && let Err(error) = disk.remove_dirs(path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(path = %path.display(), %error, "left a directory behind");
+    }
+    made.map_err(disk_error("create", path))
 }
 
 /// Puts the path of a Parquet file to what the library says.

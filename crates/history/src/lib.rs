@@ -50,6 +50,7 @@ pub use pinned::{DataFile, FileStats, Pinned, TableFiles, Totals};
 use crate::{
     delta::{checkpoint_path, entry_path},
     errors::disk_error,
+    file::make_dirs,
     rounds::Rounds,
     table::{Shared, Table, folders},
 };
@@ -81,8 +82,7 @@ impl History {
             clock,
             metrics,
         } = parts;
-        disk.create_dirs(&folder)
-            .map_err(disk_error("create", &folder))?;
+        make_dirs(disk.as_ref(), &folder)?;
         let shared = Arc::new(Shared {
             disk,
             folder,

@@ -1,8 +1,12 @@
 //! A commit: one entry of the Delta log, put if absent, synced, and only then folded in.
 
-use std::{io::ErrorKind, sync::Arc};
+use std::{
+    io::{self, ErrorKind},
+    path::Path,
+    sync::Arc,
+};
 
-use mainstem_disk::write_new_durably;
+use mainstem_disk::{Disk, write_new_durably};
 use mainstem_kernel::{Seq, Timestamp};
 
 use super::{Inner, Stop};
@@ -72,8 +76,7 @@ impl Inner {
         };
         if source.kind() == ErrorKind::AlreadyExists {
             self.stopped = Some(Stop::Foreign(version));
-        } else if !matches!(disk.stat(&path), Ok(None)) {
-            // It has its name, but who knows whether it survives: only recovery can tell.
+        } else if take_back(disk, &path).is_err() {
             self.stopped = Some(Stop::InDoubt);
         }
         self.check_open()?;
@@ -164,6 +167,18 @@ impl Inner {
         }
         self.state.version = version;
     }
+}
+
+/// Makes sure that an entry is not there whose sync failed: whether it would survive a power cut
+/// is unknown, and syncing it again proves nothing.
+fn take_back(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    if disk.stat(path)?.is_some() {
+        disk.remove_file(path)?;
+        if let Some(log) = path.parent() {
+            disk.sync_dir(log)?;
+        }
+    }
+    Ok(())
 }
 
 /// Who can read a table with these columns.

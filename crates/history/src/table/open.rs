@@ -25,6 +25,7 @@ use crate::{
         replay::{self, ReplayError, State},
     },
     errors::{HistoryError, disk_error},
+    file::make_dirs,
     rows::map_versions,
 };
 
@@ -208,7 +209,7 @@ fn create(
 ) -> Result<Inner, HistoryError> {
     let disk = shared.disk.as_ref();
     let log = folder.join(LOG_FOLDER);
-    disk.create_dirs(&log).map_err(disk_error("create", &log))?;
+    make_dirs(disk, &log)?;
     let columns =
         TableColumns::create(&table.columns).map_err(|reason| HistoryError::Incompatible {
             stream: table.name.clone(),

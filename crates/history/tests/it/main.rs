@@ -1,0 +1,5 @@
+//! History over the twin disk and the log in memory: what is read must be what was appended.
+
+mod crash;
+mod tables;
+mod world;
