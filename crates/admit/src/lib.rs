@@ -2,16 +2,80 @@
 //! to the log.
 //!
 //! It never knows a protocol's framing or a status code, and never writes anywhere but the log.
+//!
+//! # The way of a payload
+//!
+//! 1. [`Admission::admit`] checks stream, size and names, makes room for the bytes (or refuses
+//!    as busy), and puts the payload into the queue of a worker (`lane`). Small payloads of one
+//!    stream share a worker.
+//! 2. The worker (`worker`) takes what waits, and a little more while an append is under way.
+//! 3. It decodes all of it into the columns of each stream (`decode`). Rows that do not fit
+//!    become rows of the stream's dead letters (`letters`); the rows around them are kept.
+//! 4. It sorts the rows by partition (`partition`, `sheet`) and encodes **one frame per stream
+//!    and drain**, and one of its dead letters, into one append (`submission`).
+//! 5. The log calls back when that is durable; the callback sums up what became of each request
+//!    (`request`) and answers it.
+//!
+//! # Invariants
+//!
+//! * Accepted and rejected rows of an answer are together all rows of the request, and durable.
+//! * A request is answered exactly once; no answer is given before its rows are durable.
+//! * Rows of one request keep their order within a partition; so do requests of a sender that
+//!   waits for each answer.
+//! * A request with a known identity is kept once (`stamp`). A body of more rows than one frame
+//!   takes is kept in several appends; sending it again completes it.
+//!
+//! # What is bounded
+//!
+//! Payload bytes from admission to answer by `queue_bytes_max`; payloads per queue; drains under
+//! way per worker; rows and memory per frame. The only calls that block are those of the workers.
 
-use std::{future::Future, sync::Arc, time::Duration};
+mod decode;
+mod errors;
+mod lane;
+mod letters;
+mod murmur;
+mod near;
+mod partition;
+mod request;
+mod sheet;
+mod stamp;
+mod submission;
+mod worker;
+
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
-use mainstem_catalog::{Catalog, StreamDef};
+use crossbeam_channel::Receiver;
+use mainstem_catalog::Catalog;
 use mainstem_kernel::{
-    Answer, ByteSize, Code, Fault, Position, TenantId, clock::SharedClock, metrics::Metrics,
+    ByteSize, Code, Fault, Position, TenantId,
+    clock::SharedClock,
+    metrics::{Metrics, ReasonLabel},
     spawn::SharedSpawn,
 };
 use mainstem_log::SharedLog;
+use tokio::sync::oneshot;
+
+pub use errors::AdmitError;
+
+use lane::{Choice, Lanes};
+use request::{Load, Reply, Request};
+use submission::Target;
+use worker::{Job, Shared, Worker};
+
+/// Longest idempotency key or loader's name, in bytes.
+pub const NAME_BYTES_MAX: usize = 255;
+
+/// No body is larger, whatever the configuration says: offsets in columns have 32 bits.
+const BODY_SIZE_MAX: ByteSize = ByteSize::mib(256);
 
 /// Limits of admission.
 #[derive(Clone, Debug)]
@@ -20,7 +84,7 @@ pub struct AdmitConfig {
     pub workers: usize,
     /// Payload bytes that may wait for a worker; beyond it requests are refused as busy.
     pub queue_bytes_max: ByteSize,
-    /// Largest decoded body of one request.
+    /// Largest decoded body of one request; at most 256 MiB.
     pub body_size_max: ByteSize,
     /// A worker gathers at most this many payload bytes into one frame.
     pub frame_bytes_max: ByteSize,
@@ -122,29 +186,159 @@ pub const REJECTS_NAMED_MAX: usize = 10;
 
 /// The way in.
 #[derive(Debug)]
-pub struct Admission {}
+pub struct Admission {
+    shared: Arc<Shared>,
+    catalog: Arc<Catalog>,
+    load: Arc<Load>,
+    lanes: Lanes,
+    is_closed: AtomicBool,
+    /// Ends when the last worker has gone.
+    workers: Receiver<()>,
+}
 
 impl Admission {
     /// Starts the workers.
     ///
     /// # Errors
     /// When a thread cannot be started.
-    pub fn open(_parts: AdmitParts, _config: AdmitConfig) -> Result<Arc<Self>, AdmitError> {
-        unimplemented!("owner: admit")
+    pub fn open(parts: AdmitParts, mut config: AdmitConfig) -> Result<Arc<Self>, AdmitError> {
+        config.body_size_max = config.body_size_max.min(BODY_SIZE_MAX);
+        config.frame_bytes_max = config.frame_bytes_max.min(BODY_SIZE_MAX);
+        config.frame_rows_max = config.frame_rows_max.clamp(1, 1 << 20);
+        let AdmitParts {
+            log,
+            catalog,
+            clock,
+            spawn,
+            metrics,
+        } = parts;
+        let load = Arc::new(Load::new(config.queue_bytes_max.0, Arc::clone(&metrics)));
+        let (lanes, queues) = Lanes::new(config.workers);
+        let shared = Arc::new(Shared {
+            log,
+            clock,
+            metrics,
+            config,
+        });
+        let (alive, workers) = crossbeam_channel::bounded(0);
+        for (i, queue) in queues.into_iter().enumerate() {
+            let worker = Worker::new(Arc::clone(&shared), queue);
+            let alive = alive.clone();
+            let body = move || {
+                worker.run();
+                drop(alive);
+            };
+            spawn
+                .thread(&format!("admit-{i}"), Box::new(body))
+                .map_err(|source| AdmitError::Thread { source })?;
+        }
+        let is_closed = AtomicBool::new(false);
+        Ok(Arc::new(Self {
+            shared,
+            catalog,
+            load,
+            lanes,
+            is_closed,
+            workers,
+        }))
     }
 
     /// Admits one request. Resolves once it is durable.
     ///
     /// # Errors
-    /// Nothing of the request was kept.
+    /// Nothing of the request was kept, unless it has more rows than one frame takes: then its
+    /// first rows may have been kept, and sending it again under the same identity completes it.
     ///
     /// # Cancel safety
     /// Dropping the future does not take the request back: it may become durable all the same.
     pub fn admit(
         &self,
-        _payload: Payload,
+        payload: Payload,
     ) -> impl Future<Output = Result<Ack, AdmitError>> + Send + 'static {
-        async { unimplemented!("owner: admit") }
+        let answer = self.enqueue(payload);
+        let metrics = Arc::clone(&self.shared.metrics);
+        async move {
+            let reply = match answer {
+                Ok(answer) => answer.await.unwrap_or(Err(AdmitError::Unknown)),
+                Err(error) => Err(error),
+            };
+            reply.inspect_err(|error| count(&metrics, error))
+        }
+    }
+
+    /// Puts a payload into the queue of a worker.
+    fn enqueue(&self, payload: Payload) -> Result<oneshot::Receiver<Reply>, AdmitError> {
+        let Payload {
+            tenant,
+            stream,
+            format,
+            body,
+            identity,
+        } = payload;
+        if self.is_closed.load(Ordering::Acquire) {
+            return Err(AdmitError::Closed);
+        }
+        let config = &self.shared.config;
+        let size = ByteSize::from(body.len());
+        if size > config.body_size_max {
+            return Err(AdmitError::BodyTooLarge {
+                size,
+                limit: config.body_size_max,
+            });
+        }
+        let target = self.target(tenant, &stream)?;
+        let id = target.stream.id;
+        let sender = stamp::Sender::new((tenant, id), &identity, (format, &body))?;
+        let busy = || AdmitError::Busy {
+            limit: config.queue_bytes_max,
+        };
+        let held = self.load.take(size.0).ok_or_else(busy)?;
+        let (caller, reply) = oneshot::channel();
+        let now = Position::at(self.shared.log.frontier());
+        let request = Request::new(caller, held, now);
+        let Choice { lane, waiting } = self.lanes.choose(id, body.len());
+        let job = Job {
+            target,
+            format,
+            body,
+            sender,
+            request,
+            waiting,
+        };
+        if self.lanes.send(lane, job) {
+            Ok(reply)
+        } else {
+            Err(busy())
+        }
+    }
+
+    /// The stream of that name, and the one of its dead letters.
+    fn target(&self, tenant: TenantId, name: &str) -> Result<Target, AdmitError> {
+        let definitions = self.catalog.definitions();
+        let Some(stream) = definitions.stream(tenant, name) else {
+            let names = definitions
+                .names
+                .keys()
+                .filter(|(owner, _)| *owner == tenant);
+            let near = near::nearest(name, names.map(|(_, name)| name.as_str()));
+            let near = near.map(str::to_owned);
+            return Err(AdmitError::UnknownStream {
+                stream: name.to_owned(),
+                near,
+            });
+        };
+        let letters = stream
+            .dead_letters
+            .and_then(|id| definitions.streams.get(&id));
+        let Some(letters) = letters else {
+            return Err(AdmitError::DeadLetters {
+                stream: name.to_owned(),
+            });
+        };
+        Ok(Target {
+            stream: Arc::clone(stream),
+            letters: Arc::clone(letters),
+        })
     }
 
     /// The row number that a loader has to go on from; 0 if it has sent nothing yet.
@@ -153,39 +347,41 @@ impl Admission {
     /// When there is no such stream.
     pub fn next_row(
         &self,
-        _tenant: TenantId,
-        _stream: &str,
-        _producer: &str,
+        tenant: TenantId,
+        stream: &str,
+        producer: &str,
     ) -> Result<u64, AdmitError> {
-        unimplemented!("owner: admit")
+        let id = self.target(tenant, stream)?.stream.id;
+        let producer = stamp::loader(tenant, id, producer)?;
+        Ok(self.shared.log.next_row(id, producer).unwrap_or(0))
     }
 
-    /// Refuses new requests and waits until those under way are answered.
+    /// Refuses new requests and waits until those under way are answered. Fine to repeat.
     pub fn close(&self) {
-        unimplemented!("owner: admit")
+        if !self.is_closed.swap(true, Ordering::AcqRel) {
+            self.lanes.stop();
+        }
+        // Nothing is ever sent: this ends when the last worker has gone.
+        while self.workers.recv().is_ok() {}
     }
 }
 
-/// Why a request was refused as a whole.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum AdmitError {
-    /// Caller: apply an application that declares it, or correct the name.
-    #[error("there is no stream \"{stream}\"")]
-    UnknownStream {
-        /// As the request spells it.
-        stream: String,
-    },
-}
-
-impl Fault for AdmitError {
-    fn answer(&self) -> Answer {
-        match self {
-            Self::UnknownStream { .. } => Answer::caller(Code::Log001),
+impl Drop for Admission {
+    fn drop(&mut self) {
+        if !self.is_closed.swap(true, Ordering::AcqRel) {
+            self.lanes.stop();
         }
     }
 }
 
-/// Silences the unused imports of a sketch.
-#[derive(Debug)]
-pub struct Unused(Arc<StreamDef>);
+/// Counts a request that was refused.
+#[cold]
+fn count(metrics: &Metrics, error: &AdmitError) {
+    let label = ReasonLabel {
+        reason: error.answer().code.as_str().to_owned(),
+    };
+    metrics.refused_requests.get_or_create(&label).inc();
+}
+
+#[cfg(test)]
+mod tests;
