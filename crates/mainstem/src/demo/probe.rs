@@ -1,0 +1,84 @@
+//! Asks the server once a second how it is, and two questions in SQL.
+
+use std::{sync::Arc, time::Duration};
+
+use mainstem_kernel::{Clock, clock::SystemClock};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::{
+    sync::watch,
+    time::{MissedTickBehavior, interval},
+};
+
+use super::board::{Answer, Board};
+use crate::{client::Server, failure::Outcome};
+
+/// Title and text of each question.
+const QUESTIONS: [(&str, &str); 2] = [
+    (
+        "fastest in the last 10 seconds",
+        "SELECT vehicle_id AS vehicle, max(speed_kmh) AS km_h, min(battery_percent) AS battery \
+         FROM readings WHERE at > now() - INTERVAL '10 seconds' \
+         GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 5",
+    ),
+    (
+        "shop revenue by country",
+        "SELECT country, count(*) AS orders, sum(quantity * unit_price) AS revenue \
+         FROM shop_orders GROUP BY 1 ORDER BY 3 DESC LIMIT 5",
+    ),
+];
+
+#[derive(Debug, Deserialize)]
+struct Rows {
+    columns: Vec<Column>,
+    rows: Vec<Vec<Value>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Column {
+    name: String,
+}
+
+/// Asks until the end.
+pub(super) async fn probe(server: Server, board: Arc<Board>, mut stopped: watch::Receiver<bool>) {
+    let mut ticks = interval(Duration::from_secs(1));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = stopped.changed() => return,
+        }
+        if let Ok(status) = server.get("/v1/status").await {
+            board.note_status(status);
+        }
+        for (index, (title, query)) in QUESTIONS.iter().enumerate() {
+            let started = SystemClock.monotonic();
+            let answer = match ask(&server, query).await {
+                Ok(rows) => Answer {
+                    title: (*title).to_owned(),
+                    columns: rows.columns.into_iter().map(|column| column.name).collect(),
+                    rows: rows.rows.iter().map(|row| row.iter().map(text).collect()).collect(),
+                    took: SystemClock.monotonic().saturating_sub(started),
+                },
+                Err(failure) => Answer {
+                    title: (*title).to_owned(),
+                    rows: vec![vec![failure.to_string()]],
+                    ..Answer::default()
+                },
+            };
+            board.note_answer(index, answer);
+        }
+    }
+}
+
+async fn ask(server: &Server, query: &str) -> Outcome<Rows> {
+    server.post("/v1/sql", &json!({ "query": query })).await
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}
