@@ -151,13 +151,13 @@ impl World {
     pub(crate) fn rows(&self) -> BTreeMap<i64, usize> {
         let pinned = self.pin();
         let mut counts = BTreeMap::new();
-        let mut offsets = BTreeSet::new();
+        let mut places = BTreeSet::new();
         for file in pinned.files.iter() {
             let mut rows = 0;
             for batch in read_file(self.disk.as_ref(), &pinned.folder.join(&file.path)) {
                 let batch = logical(&pinned, &batch);
                 rows += batch.num_rows() as u64;
-                check_rows(&batch, &mut counts, &mut offsets);
+                check_rows(&batch, &mut counts, &mut places);
                 let seqs = batch.column_by_name("_seq").unwrap().as_primitive::<Int64Type>();
                 for seq in seqs.values() {
                     let seq = Seq::from_i64(*seq);
@@ -234,18 +234,20 @@ fn logical(pinned: &Pinned, batch: &RecordBatch) -> RecordBatch {
 fn check_rows(
     batch: &RecordBatch,
     counts: &mut BTreeMap<i64, usize>,
-    offsets: &mut BTreeSet<(i32, i64)>,
+    places: &mut BTreeSet<(i64, i32, i64)>,
 ) {
     let declared = batch.num_columns() - 4;
     let label_column = batch.column(1).as_string::<i32>();
     let notes = (declared > 4).then(|| batch.column(4).as_string::<i32>());
     let partition = batch.column_by_name("_partition").unwrap().as_primitive::<Int32Type>();
     let offset = batch.column_by_name("_offset").unwrap().as_primitive::<Int64Type>();
+    let seq = batch.column_by_name("_seq").unwrap().as_primitive::<Int64Type>();
     let numbers = batch.column_by_name("n").unwrap().as_primitive::<Int64Type>();
     for (row, n) in numbers.values().iter().enumerate() {
         *counts.entry(*n).or_default() += 1;
         assert_eq!(label_column.value(row), label(*n));
-        assert!(offsets.insert((partition.value(row), offset.value(row))), "an offset came twice");
+        let place = (seq.value(row), partition.value(row), offset.value(row));
+        assert!(places.insert(place), "an offset came twice");
         if let Some(notes) = notes {
             assert!(notes.is_null(row) || notes.value(row) == note(*n));
         }
