@@ -80,8 +80,16 @@ pub struct JournalConfig {
     pub size_max: ByteSize,
     /// Largest append, and most that one sync makes durable.
     pub group_size_max: ByteSize,
+    /// Appends that wait for the disk.
+    pub queue_max: usize,
     /// Loaders and Kafka producers whose place is remembered.
     pub producers_max: usize,
+    /// How long an Idempotency-Key is remembered.
+    pub request_keep: Span,
+    /// Writes are refused while the wall clock is this far behind the newest row.
+    pub clock_behind_max: Span,
+    /// Start although the journal is damaged, leaving out what is damaged.
+    pub accept_damage: bool,
 }
 
 /// Delta tables.

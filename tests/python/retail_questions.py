@@ -1,0 +1,192 @@
+#!/usr/bin/env python3
+"""Asks a mainstem server and DuckDB the same questions about the same file, and compares answers.
+
+Usage: retail_questions.py --mainstem target/debug/mainstem [--file online-retail.csv.gz]
+
+The file is the whole Online Retail data set if it is there (../shared/data beside the repository,
+or MAINSTEM_TEST_DATA), else the day that is kept in apps/retail; the output says which. Every
+question is asked three times: while the rows are in the log, after they were archived, and after a
+restart. Exit code 1 names each question whose answers differ.
+"""
+
+import argparse
+import csv
+import datetime
+import decimal
+import io
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import urllib.request
+
+import duckdb
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+REAL = "online-retail/online-retail.csv.gz"
+
+# Both sides understand every one of these as written.
+QUESTIONS = [
+    "SELECT count(*) FROM purchases",
+    "SELECT count(DISTINCT invoice_no), count(DISTINCT customer_id), count(DISTINCT stock_code) FROM purchases",
+    "SELECT country, sum(quantity * unit_price) AS revenue FROM purchases GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 5",
+    "SELECT country, count(*) AS n FROM purchases GROUP BY 1 ORDER BY 2 DESC, 1",
+    "SELECT count(*) FROM purchases WHERE customer_id IS NULL",
+    "SELECT count(*), sum(quantity) FROM purchases WHERE invoice_no LIKE 'C%'",
+    "SELECT min(invoice_date), max(invoice_date) FROM purchases",
+    "SELECT min(unit_price), max(unit_price), min(quantity), max(quantity) FROM purchases",
+    "SELECT stock_code, sum(quantity) AS pieces FROM purchases GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 20",
+    "SELECT customer_id, sum(quantity * unit_price) AS spent FROM purchases WHERE customer_id IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 10",
+    "SELECT date_trunc('month', invoice_date) AS month, count(*) AS n, sum(quantity * unit_price) AS revenue FROM purchases GROUP BY 1 ORDER BY 1",
+    "SELECT date_part('hour', invoice_date) AS hour, count(DISTINCT invoice_no) AS invoices FROM purchases GROUP BY 1 ORDER BY 1",
+    "SELECT description, count(*) AS n FROM purchases WHERE description IS NOT NULL GROUP BY 1 HAVING count(*) > 20 ORDER BY 2 DESC, 1 LIMIT 15",
+    "SELECT count(*) FROM purchases WHERE description LIKE '%\"%'",
+    "SELECT count(*) FROM purchases WHERE description LIKE '%,%'",
+    "SELECT sum(quantity * unit_price) FROM purchases WHERE unit_price > 0 AND quantity > 0",
+    "SELECT country, count(DISTINCT customer_id) AS customers FROM purchases GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 10",
+    "SELECT count(*) FROM (SELECT invoice_no FROM purchases GROUP BY invoice_no HAVING sum(quantity) < 0) AS returned",
+    "SELECT invoice_no, sum(quantity * unit_price) AS total FROM purchases GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 10",
+    "SELECT count(*) FROM purchases WHERE invoice_date >= TIMESTAMPTZ '2010-12-01 12:00:00+00' AND invoice_date < TIMESTAMPTZ '2010-12-01 14:00:00+00'",
+    "SELECT upper(country) AS land, length(country) AS letters FROM purchases GROUP BY country ORDER BY 1",
+    "SELECT CASE WHEN quantity < 0 THEN 'back' WHEN quantity < 10 THEN 'few' ELSE 'many' END AS size, count(*) AS n FROM purchases GROUP BY 1 ORDER BY 1",
+    "SELECT a.country, a.n FROM (SELECT country, count(*) AS n FROM purchases GROUP BY country) AS a JOIN (SELECT country, max(unit_price) AS top FROM purchases GROUP BY country) AS b ON a.country = b.country WHERE b.top > 100 ORDER BY 1",
+    "SELECT country, n, rank() OVER (ORDER BY n DESC) AS place FROM (SELECT country, count(*) AS n FROM purchases GROUP BY country) AS counts ORDER BY 3, 1 LIMIT 10",
+    "SELECT sum(copies - 1) FROM (SELECT count(*) AS copies FROM purchases GROUP BY invoice_no, stock_code, description, quantity, invoice_date, unit_price, customer_id, country HAVING count(*) > 1) AS equal_rows",
+]
+
+# Of the whole file; DuckDB is not needed to know these.
+KNOWN = [
+    ("SELECT count(*) FROM purchases", [["541909"]]),
+    ("SELECT count(DISTINCT invoice_no) FROM purchases", [["25900"]]),
+    ("SELECT count(DISTINCT customer_id) FROM purchases", [["4372"]]),
+]
+
+
+def data_file():
+    folder = os.environ.get("MAINSTEM_TEST_DATA", REPOSITORY.parent / "shared" / "data")
+    real = pathlib.Path(folder) / REAL
+    if real.exists():
+        return real
+    print(f"SKIPPED: the whole file is not at {real}; one day of it is used instead")
+    return REPOSITORY / "apps" / "retail" / "sample.csv"
+
+
+class Server:
+    """A mainstem server on its own data folder."""
+
+    def __init__(self, program, data):
+        self.program, self.data = program, data
+        self.start()
+
+    def start(self):
+        command = [self.program, "serve", "--data", self.data, "--listen", "127.0.0.1:0"]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        for line in self.process.stderr:
+            if line.startswith("next,"):
+                return
+        raise SystemExit(f"the server did not start: exit code {self.process.wait()}")
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.communicate(timeout=30)
+
+    def run(self, *arguments):
+        command = [self.program, *arguments, "--data", self.data]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY)
+        if done.returncode != 0:
+            raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr}")
+        return done.stdout
+
+    def flush(self):
+        """Has everything archived, over HTTP: there is no command for it."""
+        folder = pathlib.Path(self.data)
+        url = (folder / "endpoint").read_text().strip() + "/v1/flush"
+        key = (folder / "admin.key").read_text().strip()
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        urllib.request.urlopen(urllib.request.Request(url, b"{}", headers), timeout=120).read()
+
+    def ask(self, question):
+        rows = list(csv.reader(io.StringIO(self.run("sql", "--format", "csv", question))))
+        return rows[1:]
+
+
+def spell(value):
+    """One spelling for equal values: numbers without trailing zeroes, times in UTC."""
+    if value is None:
+        return ""
+    if hasattr(value, "isoformat"):
+        if getattr(value, "tzinfo", None) is not None:
+            value = value.astimezone(datetime.timezone.utc)
+        return value.strftime("%Y-%m-%dT%H:%M:%S.%f") + "Z"
+    text = str(value)
+    try:
+        number = decimal.Decimal(text)
+    except decimal.InvalidOperation:
+        return text
+    return format(number.quantize(decimal.Decimal("0.000001")).normalize(), "f")
+
+
+def oracle(path):
+    """DuckDB over the same file, with the same types."""
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute(
+        """CREATE TABLE purchases AS SELECT
+             column0 AS invoice_no, column1 AS stock_code, column2 AS description,
+             column3 AS quantity, column4 AS invoice_date, column5 AS unit_price,
+             column6 AS customer_id, column7 AS country
+           FROM read_csv(?, header = false, skip = 1, quote = '"', escape = '"', strict_mode = false,
+             columns = {'column0': 'VARCHAR', 'column1': 'VARCHAR', 'column2': 'VARCHAR',
+               'column3': 'INTEGER', 'column4': 'TIMESTAMPTZ', 'column5': 'DECIMAL(12,3)',
+               'column6': 'VARCHAR', 'column7': 'VARCHAR'})""",
+        [str(path)],
+    )
+    return connection
+
+
+def compare(server, connection, questions, when):
+    wrong = 0
+    for question in questions:
+        expected = [[spell(v) for v in row] for row in connection.execute(question).fetchall()]
+        found = [[spell(v) for v in row] for row in server.ask(question)]
+        if found != expected:
+            wrong += 1
+            print(f"DIFFERS {when}: {question}\n  duckdb   {expected[:5]}\n  mainstem {found[:5]}")
+    print(f"{when}: {len(questions) - wrong} of {len(questions)} answers are equal")
+    return wrong
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--mainstem", required=True, help="the program")
+    parser.add_argument("--file", type=pathlib.Path, help="another file of the same columns")
+    options = parser.parse_args()
+    path = options.file or data_file()
+    program = str(pathlib.Path(options.mainstem).resolve())
+    with tempfile.TemporaryDirectory(prefix="mainstem-retail-") as folder:
+        server = Server(program, str(pathlib.Path(folder) / "data"))
+        try:
+            server.run("apply", "apps/retail", "--yes")
+            server.run("load", str(path), "--stream", "purchases")
+            connection = oracle(path)
+            wrong = compare(server, connection, QUESTIONS, "in the log")
+            server.flush()
+            wrong += compare(server, connection, QUESTIONS, "in history")
+            server.stop()
+            server.start()
+            wrong += compare(server, connection, QUESTIONS, "after a restart")
+            if path.name == "online-retail.csv.gz":
+                for question, expected in KNOWN:
+                    found = server.ask(question)
+                    if found != expected:
+                        wrong += 1
+                        print(f"DIFFERS: {question}\n  known {expected}\n  found {found}")
+        finally:
+            server.stop()
+    sys.exit(1 if wrong else 0)
+
+
+if __name__ == "__main__":
+    main()
