@@ -32,7 +32,12 @@ pub(crate) const LAYERS: &[Layer] = &[
             "kernel", "disk", "log", "history", "catalog", "admit", "sql", "app", "gateway",
         ],
     ),
-    layer("mainstem", &["kernel", "disk", "node"]),
+    layer(
+        "mainstem",
+        &[
+            "kernel", "disk", "log", "catalog", "sql", "app", "gateway", "node",
+        ],
+    ),
     layer("sim", &["kernel", "disk", "log", "history", "catalog"]),
     layer("bench", &["kernel", "disk"]),
 ];

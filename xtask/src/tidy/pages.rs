@@ -78,7 +78,10 @@ fn unpaired_codes(codes: &File, files: &[File]) -> Vec<Finding> {
         .filter(|(_, code)| !codes.text.contains(&format!("\"{code}\"")))
         .map(|(page, _)| Finding::new(page.path.clone(), "explains a code that does not exist"));
     let unused = codes.text.lines().filter_map(|line| {
-        let (name, _) = line.trim().split_once(" = \"").filter(|(name, _)| is_name(name))?;
+        let (name, _) = line
+            .trim()
+            .split_once(" = \"")
+            .filter(|(name, _)| is_name(name))?;
         let raised = files.iter().any(|file| {
             file.path.ends_with(".rs")
                 && file.path != codes.path

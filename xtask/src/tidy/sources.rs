@@ -16,7 +16,6 @@ const LEFTOVERS: &[(&str, &str)] = &[
     ("unimplemented!(", "finish it"),
     ("todo!(", "finish it"),
     ("FIXME", "mend it, or name an issue"),
-    ("XXX", "mend it, or name an issue"),
 ];
 
 /// Words that another word has replaced: (word, crates that may say it, the word to use).
