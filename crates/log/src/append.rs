@@ -1,11 +1,18 @@
 //! What is appended, and what comes back.
+//!
+//! It never knows what a row means or who sent it, beyond the stamp that it carries.
+
+mod error;
 
 use arrow::{array::RecordBatch, error::ArrowError};
 use bytes::Bytes;
 use mainstem_kernel::{
-    Answer, ByteSize, Code, Epoch, Fault, KeyId, Offset, PartitionId, ProducerId, SchemaVersion,
-    Seq, StreamId,
+    Epoch, KeyId, Offset, PartitionId, ProducerId, SchemaVersion, Seq, StreamId,
 };
+
+use crate::Log;
+
+pub use error::AppendError;
 
 /// One atomic append: all of its frames are in the same group, or none is anywhere.
 #[derive(Debug)]
@@ -29,6 +36,8 @@ pub struct Draft {
     pub batch: RecordBatch,
     /// The rows as the journal keeps them.
     pub body: Bytes,
+    /// CRC32C of `body`.
+    pub body_crc: u32,
 }
 
 impl Draft {
@@ -43,7 +52,16 @@ impl Draft {
         batch: RecordBatch,
     ) -> Result<Self, ArrowError> {
         let body = crate::frame::encode_body(&batch)?;
-        Ok(Self { stream, schema, key: KeyId(0), entries, batch, body })
+        let body_crc = crc32c::crc32c(&body);
+        Ok(Self {
+            stream,
+            schema,
+            key: KeyId(0),
+            entries,
+            batch,
+            body,
+            body_crc,
+        })
     }
 }
 
@@ -58,10 +76,15 @@ pub struct DraftEntry {
     pub stamp: Option<Stamp>,
 }
 
-/// Marks rows so that a repetition is recognised.
+/// Marks rows so that a repetition is recognised. What is remembered is remembered per stream.
+///
+/// All entries of one frame with the same `Request`, or the same `Load` and `first`, are one
+/// request: its rows may go to several partitions. A frame must not hold a request twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stamp {
-    /// A Kafka producer's: sequences are counted per partition and must be gapless.
+    /// A Kafka producer's: sequences are counted per partition and must be gapless, modulo 2³¹.
+    /// An unknown producer may begin anywhere, a new epoch begins at 0, and the last five runs
+    /// are recognised when they are sent again. Source: Kafka's `ProducerAppendInfo`.
     Producer {
         /// Assigned at InitProducerId.
         producer: ProducerId,
@@ -76,11 +99,11 @@ pub enum Stamp {
         producer: ProducerId,
         /// CRC32C of the request's body: the same key with another body is a conflict.
         check: u32,
-        /// Rows of the request that were rejected; kept for the answer to a repetition.
+        /// Rows of the request that were rejected, in all; kept for the answer to a repetition.
         rejected: u32,
     },
     /// A loader's, which numbers all rows that it sends to a stream; remembered until
-    /// `producers_max` newer ones came.
+    /// `producers_max` newer ones came. An unknown loader begins with row 0.
     Load {
         /// Hash of the scope and the loader's name, such as a file's hash.
         producer: ProducerId,
@@ -151,53 +174,18 @@ pub struct Repeated {
     pub rejected: u64,
 }
 
-/// Why an append did not become durable. Nothing of it is in the log.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum AppendError {
-    /// Caller: leave the named entries out, answer them as the first time, append the rest.
-    #[error("{} entries were appended before", .0.len())]
-    Repeated(Vec<Repeated>),
-    /// Caller: use another idempotency key for another body.
-    #[error("idempotency key was used before in stream {stream} with another body")]
-    Conflict {
-        /// The stream.
-        stream: StreamId,
-    },
-    /// Caller: go on from `expected`.
-    #[error("expected row {expected} in stream {stream}, found {found}")]
-    Gap {
-        /// The stream.
-        stream: StreamId,
-        /// Number of the row or sequence that comes next.
-        expected: u64,
-        /// What was sent.
-        found: u64,
-    },
-    /// Caller: stop, a newer incarnation of this producer is at work.
-    #[error("producer of stream {stream} was replaced by a newer one")]
-    Fenced {
-        /// The stream.
-        stream: StreamId,
-    },
-    /// Caller: split the payload.
-    #[error("append of {size} is larger than {limit}, the limit of one group")]
-    TooLarge {
-        /// Of all frames.
-        size: ByteSize,
-        /// `group_size_max`.
-        limit: ByteSize,
-    },
-}
-
-impl Fault for AppendError {
-    fn answer(&self) -> Answer {
-        match self {
-            Self::Repeated(_)
-            | Self::Conflict { .. }
-            | Self::Gap { .. }
-            | Self::Fenced { .. }
-            | Self::TooLarge { .. } => Answer::caller(Code::Log001),
-        }
-    }
+/// Appends and waits for what became of it. For callers with a thread to spare.
+///
+/// # Errors
+/// As `Log::append`; `Closed` when the log ended without an answer.
+pub fn append_and_wait(log: &dyn Log, append: Append) -> Result<Appended, AppendError> {
+    let (tx, rx) = crossbeam_channel::bounded(1);
+    log.append(
+        append,
+        Box::new(move |outcome| match tx.send(outcome) {
+            // The caller waits below, so there is always a receiver.
+            Ok(()) | Err(_) => {}
+        }),
+    );
+    rx.recv().unwrap_or(Err(AppendError::Closed))
 }

@@ -1,10 +1,13 @@
-//! A frame: the rows of one stream that were appended together, and its body as bytes.
+//! A frame: the rows of one stream that were appended together.
+//!
+//! It never knows where a frame is kept or what its columns mean.
 
-use std::sync::Arc;
+use std::{iter, sync::Arc};
 
 use arrow::{
-    array::{ArrayRef, Int32Builder, Int64Array, Int64Builder, RecordBatch, RecordBatchOptions},
+    array::{Array, ArrayRef, Int32Array, Int64Array, RecordBatch},
     buffer::Buffer,
+    datatypes::{DataType, Field},
     error::ArrowError,
     ipc::{
         CompressionType, MetadataVersion,
@@ -13,14 +16,16 @@ use arrow::{
     },
 };
 use bytes::Bytes;
-use mainstem_kernel::{
-    KeyId, Offset, PartitionId, SchemaVersion, Seq, StreamId, types::row_schema,
-};
+use mainstem_kernel::{KeyId, Offset, PartitionId, SchemaVersion, Seq, StreamId, types};
 
 use crate::append::Stamp;
 
-/// Bodies whose buffers are smaller than this are kept as they are: LZ4 would not pay.
-const COMPRESS_BYTES_MIN: usize = 1024;
+/// Bodies whose buffers hold fewer bytes than this are not compressed: it would not pay.
+const COMPRESSED_FROM: usize = 1_024;
+/// Alignment of buffers within a body: enough for every type we have (Decimal128 needs 16).
+const ALIGNMENT: usize = 16;
+/// Room for the schema, so that small bodies grow their buffer once.
+const SCHEMA_BYTES: usize = 1_024;
 
 /// The rows of one stream that were appended together, as a reader sees them.
 #[derive(Clone, Debug)]
@@ -61,58 +66,100 @@ impl Frame {
     /// When Arrow refuses the columns, which means that entries and rows do not agree.
     pub fn with_system_columns(&self) -> Result<RecordBatch, ArrowError> {
         let rows = self.batch.num_rows();
-        let seqs = Int64Array::from_value(self.seq.to_i64(), rows);
-        let mut partitions = Int32Builder::with_capacity(rows);
-        let mut offsets = Int64Builder::with_capacity(rows);
+        let mut partitions = Vec::with_capacity(rows);
+        let mut offsets = Vec::with_capacity(rows);
         for entry in self.entries.iter() {
-            let count = usize::try_from(entry.rows).unwrap_or(usize::MAX);
-            partitions.append_value_n(i32::from(entry.partition.0), count);
+            let count = as_usize(entry.rows);
+            if partitions.len().saturating_add(count) > rows {
+                return Err(uncovered(rows));
+            }
+            partitions.extend(iter::repeat_n(i32::from(entry.partition.0), count));
             let first = i64::try_from(entry.first_offset.0).unwrap_or(i64::MAX);
-            offsets.extend((first..).take(count).map(Some));
+            offsets.extend(first..first.saturating_add(i64::from(entry.rows)));
         }
-        let system: [ArrayRef; 3] =
-            [Arc::new(seqs), Arc::new(partitions.finish()), Arc::new(offsets.finish())];
-        let columns = self.batch.columns().iter().cloned().chain(system).collect();
-        RecordBatch::try_new(row_schema(&self.batch.schema()), columns)
+        if offsets.len() != rows {
+            return Err(uncovered(rows));
+        }
+        let mut columns = self.batch.columns().to_vec();
+        columns.push(Arc::new(Int64Array::from_value(self.seq.to_i64(), rows)));
+        columns.push(Arc::new(Int32Array::from(partitions)));
+        columns.push(Arc::new(Int64Array::from(offsets)));
+        RecordBatch::try_new(types::row_schema(self.batch.schema_ref()), columns)
     }
 }
 
-/// A batch as the journal keeps it: an Arrow IPC stream of one schema and one batch, buffers
-/// compressed with LZ4 from 1 KiB on.
-///
-/// # Errors
-/// When Arrow cannot encode the batch.
-pub fn encode_body(batch: &RecordBatch) -> Result<Bytes, ArrowError> {
-    let size = batch.get_array_memory_size();
-    let compression = (size >= COMPRESS_BYTES_MIN).then_some(CompressionType::LZ4_FRAME);
-    let options = IpcWriteOptions::try_new(8, false, MetadataVersion::V5)?
-        .try_with_compression(compression)?;
-    let mut bytes = Vec::with_capacity(size / 2 + COMPRESS_BYTES_MIN);
-    let mut writer =
-        StreamWriter::try_new_with_options(&mut bytes, &batch.schema_ref().clone(), options)?;
-    writer.write(batch)?;
-    writer.finish()?;
-    drop(writer);
-    Ok(bytes.into())
+fn uncovered(rows: usize) -> ArrowError {
+    ArrowError::InvalidArgumentError(format!(
+        "the entries of a frame do not cover its {rows} rows"
+    ))
 }
 
-/// The batch of a body. Buffers that are not compressed are slices of it.
+/// A count as a length in memory.
+fn as_usize(count: u32) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}
+
+/// A batch as the journal keeps it: an Arrow IPC stream of one schema and one batch, buffers
+/// compressed with LZ4 (frame format) from 1 KiB of rows on, aligned to 16 bytes.
+///
+/// # Errors
+/// When Arrow cannot encode the batch, or a column is dictionary-encoded: a frame is one batch,
+/// and a dictionary would be another message.
+pub fn encode_body(batch: &RecordBatch) -> Result<Bytes, ArrowError> {
+    if let Some(field) = batch
+        .schema_ref()
+        .fields()
+        .iter()
+        .find(|field| has_dictionary(field))
+    {
+        let name = field.name();
+        let message = format!("column \"{name}\" is dictionary-encoded, expected plain values");
+        return Err(ArrowError::InvalidArgumentError(message));
+    }
+    let size = rows_size(batch)?;
+    let compression = (size >= COMPRESSED_FROM).then_some(CompressionType::LZ4_FRAME);
+    let options = IpcWriteOptions::try_new(ALIGNMENT, false, MetadataVersion::V5)?
+        .try_with_compression(compression)?;
+    let room = Vec::with_capacity(size.saturating_add(SCHEMA_BYTES));
+    let mut writer = StreamWriter::try_new_with_options(room, batch.schema_ref(), options)?;
+    writer.write(batch)?;
+    writer.finish()?;
+    let mut body = writer.into_inner()?;
+    // Compression leaves most of the room unused, and bodies wait in queues.
+    body.shrink_to_fit();
+    Ok(Bytes::from(body))
+}
+
+/// Bytes of a batch's own rows, without what it shares with the batch it was cut from.
+fn rows_size(batch: &RecordBatch) -> Result<usize, ArrowError> {
+    batch
+        .columns()
+        .iter()
+        .try_fold(0_usize, |sum, column: &ArrayRef| {
+            Ok(sum.saturating_add(column.to_data().get_slice_memory_size()?))
+        })
+}
+
+fn has_dictionary(field: &Field) -> bool {
+    match field.data_type() {
+        DataType::Dictionary(..) => true,
+        DataType::List(item) => has_dictionary(item),
+        DataType::Struct(fields) => fields.iter().any(|field| has_dictionary(field)),
+        _ => false,
+    }
+}
+
+/// The batch of a body. Buffers that are not compressed are shared with `body`, not copied.
 ///
 /// # Errors
 /// When the bytes are no such stream.
 pub fn decode_body(body: &Bytes) -> Result<RecordBatch, ArrowError> {
-    let mut buffer = Buffer::from(body.clone());
     let mut decoder = StreamDecoder::new();
-    if let Some(batch) = decoder.decode(&mut buffer)? {
-        return Ok(batch);
-    }
-    let schema = decoder.schema().ok_or_else(|| {
-        ArrowError::IpcError(format!("expected a stream, found {} bytes", body.len()))
-    })?;
-    let empty = RecordBatchOptions::new().with_row_count(Some(0));
-    RecordBatch::try_new_with_options(Arc::clone(&schema), empty_columns(&schema), &empty)
+    let mut rest = Buffer::from(body.clone());
+    decoder
+        .decode(&mut rest)?
+        .ok_or_else(|| ArrowError::IpcError("the body ends before its batch".to_owned()))
 }
 
-fn empty_columns(schema: &arrow::datatypes::Schema) -> Vec<ArrayRef> {
-    schema.fields().iter().map(|field| arrow::array::new_empty_array(field.data_type())).collect()
-}
+#[cfg(test)]
+mod tests;

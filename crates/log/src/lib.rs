@@ -3,20 +3,23 @@
 //!
 //! It never decodes what a client sent, never knows a column's meaning and never reads history.
 
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
 pub mod append;
 pub mod contract;
 pub mod frame;
+mod ledger;
 mod memory;
-mod producers;
 pub mod read;
-mod verdict;
 
 use std::{fmt::Debug, sync::Arc};
 
 use mainstem_kernel::{ProducerId, Seq, StreamId};
 use tokio::sync::watch;
 
-pub use append::{Append, AppendError, Appended, Done, Draft, DraftEntry, Repeated, Stamp};
+pub use append::{
+    Append, AppendError, Appended, Done, Draft, DraftEntry, Repeated, Stamp, append_and_wait,
+};
 pub use frame::{Entry, Frame};
 pub use memory::MemoryLog;
 pub use read::{Chunk, Extent, ReadError, ReadFrom};

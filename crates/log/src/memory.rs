@@ -1,163 +1,184 @@
-//! A log in memory, for tests of the parts above: the same promises, nothing survives it.
+//! `MemoryLog`: a log in memory, for tests of the parts above and as the model of the others.
+//!
+//! It keeps every promise of [`Log`] but durability, never forgets what was not trimmed, and
+//! commits each append in the caller's thread.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
 
-use mainstem_kernel::{Offset, PartitionId, ProducerId, Seq, StreamId, clock::SharedClock};
-use parking_lot::Mutex;
+use mainstem_kernel::{ByteSize, ProducerId, Seq, StreamId, clock::SharedClock};
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 use crate::{
-    Append, AppendError, Appended, Chunk, Done, Draft, Entry, Extent, Frame, Log, ReadError,
-    ReadFrom,
-    producers::{ProducerKey, Producers},
-    verdict::judge,
+    Append, AppendError, Appended, Chunk, Done, Extent, Frame, Log, ReadError, ReadFrom,
+    ledger::{Ledger, Place, StampLimits, check_shape},
 };
 
-/// Producers that a log in memory remembers.
-const PRODUCERS_MAX: usize = 100_000;
+/// Largest append.
+const APPEND_SIZE_MAX: ByteSize = ByteSize::mib(16);
+/// What is remembered of senders.
+const STAMP_LIMITS: StampLimits = StampLimits {
+    producers_max: 10_000,
+    request_keep: Duration::from_secs(24 * 60 * 60),
+};
 
 /// A log in memory.
-#[derive(Debug)]
 pub struct MemoryLog {
     clock: SharedClock,
-    state: Mutex<State>,
+    /// Held during a whole append, so that seqs come out in order.
+    ledger: Mutex<Ledger>,
+    streams: RwLock<BTreeMap<StreamId, Stream>>,
     frontier: watch::Sender<Seq>,
 }
 
-#[derive(Debug)]
-struct State {
-    last: Seq,
-    streams: BTreeMap<StreamId, Held>,
-    next_offsets: BTreeMap<(StreamId, PartitionId), Offset>,
-    producers: Producers,
-}
-
 #[derive(Debug, Default)]
-struct Held {
+struct Stream {
     trimmed: Seq,
-    frames: BTreeMap<Seq, (Frame, u64)>,
+    frames: VecDeque<(Frame, u64)>,
 }
 
 impl MemoryLog {
-    /// An empty log whose seqs follow `clock`.
+    /// An empty log.
     #[must_use]
-    pub fn new(clock: SharedClock) -> Arc<Self> {
-        let state = State {
-            last: Seq::ZERO,
-            streams: BTreeMap::new(),
-            next_offsets: BTreeMap::new(),
-            producers: Producers::bounded(PRODUCERS_MAX),
-        };
-        Arc::new(Self { clock, state: Mutex::new(state), frontier: watch::Sender::new(Seq::ZERO) })
+    pub fn new(clock: SharedClock) -> Self {
+        Self {
+            clock,
+            ledger: Mutex::new(Ledger::new(STAMP_LIMITS)),
+            streams: RwLock::default(),
+            frontier: watch::Sender::new(Seq::ZERO),
+        }
+    }
+
+    fn commit(&self, append: Append) -> Result<Appended, AppendError> {
+        let size: usize = append.frames.iter().map(|draft| draft.body.len()).sum();
+        check_shape(&append.frames, (ByteSize::from(size), APPEND_SIZE_MAX))?;
+        let mut ledger = self.ledger.lock();
+        let places = ledger.place(append.frames.iter(), self.clock.now())?;
+        ledger.settle();
+        let appended = appended(&places);
+        let mut streams = self.streams.write();
+        for (draft, place) in append.frames.into_iter().zip(places) {
+            let bytes = u64::try_from(draft.body.len()).unwrap_or(u64::MAX);
+            let frame = Frame {
+                seq: place.seq,
+                stream: draft.stream,
+                schema: draft.schema,
+                key: draft.key,
+                entries: place.entries,
+                batch: draft.batch,
+            };
+            streams
+                .entry(draft.stream)
+                .or_default()
+                .frames
+                .push_back((frame, bytes));
+        }
+        drop(streams);
+        self.frontier.send_replace(appended.last());
+        Ok(appended)
     }
 }
 
-impl State {
-    fn append(&mut self, append: Append, clock: &SharedClock) -> Result<Appended, AppendError> {
-        judge(&self.producers, &append)?;
-        let mut appended = Appended { seqs: Vec::new(), first_offsets: Vec::new() };
-        for draft in append.frames {
-            self.last = self.last.next(clock.now());
-            let bytes = u64::try_from(draft.body.len()).unwrap_or(u64::MAX);
-            let frame = self.place(draft);
-            appended.seqs.push(frame.seq);
-            appended.first_offsets.push(frame.entries.iter().map(|e| e.first_offset).collect());
-            let held = self.streams.entry(frame.stream).or_default();
-            held.frames.insert(frame.seq, (frame, bytes));
-        }
-        Ok(appended)
+/// What the caller is told of its places.
+pub(crate) fn appended(places: &[Place]) -> Appended {
+    let offsets = |place: &Place| {
+        place
+            .entries
+            .iter()
+            .map(|entry| entry.first_offset)
+            .collect()
+    };
+    Appended {
+        seqs: places.iter().map(|place| place.seq).collect(),
+        first_offsets: places.iter().map(offsets).collect(),
     }
+}
 
-    /// Gives a draft its seq and offsets, and remembers its stamps.
-    fn place(&mut self, draft: Draft) -> Frame {
-        let mut entries = Vec::with_capacity(draft.entries.len());
-        for entry in draft.entries {
-            let next = self.next_offsets.entry((draft.stream, entry.partition)).or_default();
-            let first_offset = *next;
-            next.0 = next.0.saturating_add(u64::from(entry.rows));
-            if let Some(stamp) = entry.stamp {
-                let key = ProducerKey::of(draft.stream, entry.partition, stamp);
-                self.producers.record(key, stamp, self.last, u64::from(entry.rows));
-            }
-            entries.push(Entry {
-                partition: entry.partition,
-                first_offset,
-                offset_span: entry.rows,
-                rows: entry.rows,
-                stamp: entry.stamp,
-            });
-        }
-        Frame {
-            seq: self.last,
-            stream: draft.stream,
-            schema: draft.schema,
-            key: draft.key,
-            entries: entries.into(),
-            batch: draft.batch,
-        }
+impl fmt::Debug for MemoryLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryLog")
+            .field("frontier", &self.frontier())
+            .finish_non_exhaustive()
     }
 }
 
 impl Log for MemoryLog {
     fn append(&self, append: Append, done: Done) {
-        let mut state = self.state.lock();
-        let result = state.append(append, &self.clock);
-        let last = state.last;
-        drop(state);
-        self.frontier.send_replace(last);
-        done(result);
+        let outcome = self.commit(append);
+        done(outcome);
     }
 
     fn read(&self, stream: StreamId, from: ReadFrom) -> Result<Chunk, ReadError> {
-        let state = self.state.lock();
-        let end = from.through.min(state.last);
-        let empty = Chunk { frames: Vec::new(), through: end.max(from.after), is_end: true };
-        let Some(held) = state.streams.get(&stream) else {
-            return Ok(empty);
+        let streams = self.streams.read();
+        let end = self.frontier().min(from.through);
+        let mut chunk = Chunk {
+            frames: Vec::new(),
+            through: end.max(from.after),
+            is_end: true,
         };
-        if from.after < held.trimmed {
-            return Err(ReadError::Trimmed { stream, trimmed: held.trimmed });
+        let Some(state) = streams.get(&stream) else {
+            return Ok(chunk);
+        };
+        if from.after < state.trimmed {
+            return Err(ReadError::Trimmed {
+                stream,
+                trimmed: state.trimmed,
+            });
         }
-        if from.after >= end {
-            return Ok(empty);
-        }
-        let mut chunk = empty;
-        let mut bytes = 0;
-        let range = (std::ops::Bound::Excluded(from.after), std::ops::Bound::Included(end));
-        for (seq, (frame, _)) in held.frames.range(range) {
+        let first = state
+            .frames
+            .partition_point(|(frame, _)| frame.seq <= from.after);
+        let mut bytes = 0_usize;
+        for (frame, _) in state
+            .frames
+            .range(first..)
+            .take_while(|(frame, _)| frame.seq <= end)
+        {
             if bytes >= from.bytes_max && !chunk.frames.is_empty() {
                 chunk.is_end = false;
+                chunk.through = chunk.frames.last().map_or(from.after, |frame| frame.seq);
                 break;
             }
             bytes = bytes.saturating_add(frame.batch.get_array_memory_size());
-            chunk.through = *seq;
             chunk.frames.push(frame.clone());
-        }
-        if chunk.is_end {
-            chunk.through = end;
         }
         Ok(chunk)
     }
 
     fn extent(&self, stream: StreamId) -> Option<Extent> {
-        self.state.lock().streams.get(&stream).and_then(extent)
+        self.streams.read().get(&stream).and_then(Stream::extent)
     }
 
     fn extents(&self) -> Vec<(StreamId, Extent)> {
-        let state = self.state.lock();
-        state.streams.iter().filter_map(|(id, held)| Some((*id, extent(held)?))).collect()
+        let streams = self.streams.read();
+        streams
+            .iter()
+            .filter_map(|(id, stream)| Some((*id, stream.extent()?)))
+            .collect()
     }
 
     fn trim(&self, stream: StreamId, through: Seq) {
-        let mut state = self.state.lock();
-        let held = state.streams.entry(stream).or_default();
-        held.trimmed = held.trimmed.max(through);
-        held.frames.retain(|seq, _| *seq > through);
+        let mut streams = self.streams.write();
+        let Some(state) = streams.get_mut(&stream) else {
+            return;
+        };
+        while let Some((frame, _)) = state
+            .frames
+            .front()
+            .filter(|(frame, _)| frame.seq <= through)
+        {
+            state.trimmed = frame.seq;
+            state.frames.pop_front();
+        }
     }
 
     fn next_row(&self, stream: StreamId, producer: ProducerId) -> Option<u64> {
-        let key = ProducerKey { stream, partition: None, producer };
-        self.state.lock().producers.next_row(&key)
+        self.ledger.lock().next_row(stream, producer)
     }
 
     fn frontier(&self) -> Seq {
@@ -169,11 +190,17 @@ impl Log for MemoryLog {
     }
 }
 
-fn extent(held: &Held) -> Option<Extent> {
-    let (first, _) = held.frames.first_key_value()?;
-    let (last, _) = held.frames.last_key_value()?;
-    let rows = held.frames.values().map(|(frame, _)| frame.batch.num_rows()).sum::<usize>();
-    let bytes = held.frames.values().map(|(_, bytes)| bytes).sum();
-    let rows = u64::try_from(rows).unwrap_or(u64::MAX);
-    Some(Extent { first: *first, last: *last, rows, bytes })
+impl Stream {
+    fn extent(&self) -> Option<Extent> {
+        let (first, last) = (self.frames.front()?, self.frames.back()?);
+        let rows = self.frames.iter().map(|(frame, _)| frame.batch.num_rows());
+        Some(Extent {
+            first: first.0.seq,
+            last: last.0.seq,
+            rows: rows
+                .map(|rows| u64::try_from(rows).unwrap_or(u64::MAX))
+                .sum(),
+            bytes: self.frames.iter().map(|(_, bytes)| bytes).sum(),
+        })
+    }
 }

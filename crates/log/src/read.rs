@@ -1,6 +1,11 @@
 //! What is read, and what the log still has.
+//!
+//! It never knows where rows are kept, beyond what an error has to name.
 
-use mainstem_kernel::{Answer, Code, Fault, Seq, StreamId};
+use std::{io, path::PathBuf};
+
+use arrow::error::ArrowError;
+use mainstem_kernel::{Answer, Blame, Code, Fault, Retry, Seq, StreamId};
 
 use crate::frame::Frame;
 
@@ -43,7 +48,7 @@ pub struct Extent {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// Caller: read history up to `first`, then ask again.
+    /// Caller: read history up to `trimmed`, then ask again.
     #[error("stream {stream} was trimmed up to {trimmed}")]
     Trimmed {
         /// The stream.
@@ -51,12 +56,67 @@ pub enum ReadError {
         /// Everything up to and including this is only in history.
         trimmed: Seq,
     },
+    /// Node: the disk did not give the bytes; it may later.
+    #[error("could not read journal file \"{}\"", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the disk said.
+        #[source]
+        source: io::Error,
+    },
+    /// Node: the bytes are not those that were written; a backup has them, if anything has.
+    #[error(
+        "journal file \"{}\" is damaged at byte {offset}: a frame of stream {stream}, seq {seq}",
+        .path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Where the frame begins.
+        offset: u64,
+        /// The frame's stream.
+        stream: StreamId,
+        /// The frame's seq.
+        seq: Seq,
+    },
+    /// Node: the bytes are as they were written, but are no rows; this is a defect.
+    #[error("could not decode the frame of stream {stream} at seq {seq}")]
+    Decode {
+        /// The frame's stream.
+        stream: StreamId,
+        /// The frame's seq.
+        seq: Seq,
+        /// What Arrow said.
+        #[source]
+        source: ArrowError,
+    },
 }
 
 impl Fault for ReadError {
     fn answer(&self) -> Answer {
         match self {
-            Self::Trimmed { .. } => Answer::caller(Code::Log001),
+            Self::Trimmed { .. } => Answer::caller(Code::Log014),
+            Self::Io { .. } => Answer::node(Code::Log015),
+            Self::Damaged { .. } => Answer {
+                code: Code::Log016,
+                blame: Blame::Node,
+                retry: Retry::Never,
+            },
+            Self::Decode { .. } => Answer {
+                code: Code::Log017,
+                blame: Blame::Node,
+                retry: Retry::Never,
+            },
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Damaged { .. } => Some(
+                "check the disk; restore the last backup beside this node and compare".to_owned(),
+            ),
+            Self::Trimmed { .. } | Self::Io { .. } | Self::Decode { .. } => None,
         }
     }
 }

@@ -58,6 +58,8 @@ codes! {
     Log018 = "LOG-018",
     Log019 = "LOG-019",
     Log020 = "LOG-020",
+    Log021 = "LOG-021",
+    Log022 = "LOG-022",
     // history
     Hist001 = "HIST-001",
     Hist002 = "HIST-002",
