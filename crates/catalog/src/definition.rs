@@ -1,35 +1,14 @@
 //! What is defined: applications and streams, as plain data.
+//!
+//! It never judges whether a definition makes sense: that is `fold`'s.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use mainstem_kernel::{
-    AppName, ByteSize, ColumnName, Columns, SchemaVersion, Seq, StreamId, StreamName, TenantId,
+    AppName, ByteSize, Column, ColumnName, Columns, SchemaVersion, Seq, StreamId, StreamName,
+    TenantId, ids::NAME_BYTES_MAX,
 };
 use serde::{Deserialize, Serialize};
-
-/// Everything that is defined at one seq; immutable, shared by pointer.
-#[derive(Clone, Debug, Default)]
-pub struct Definitions {
-    /// Seq of the last change that is folded in.
-    pub seq: Seq,
-    /// Applications by tenant and name.
-    pub apps: BTreeMap<(TenantId, AppName), Arc<AppDef>>,
-    /// Streams by id, dropped ones included until their data is gone.
-    pub streams: BTreeMap<StreamId, Arc<StreamDef>>,
-    /// Ids of the streams that are not dropped, by tenant and name; dead-letter streams too.
-    pub names: BTreeMap<(TenantId, StreamName), StreamId>,
-    /// The next stream id.
-    pub next_stream: StreamId,
-}
-
-impl Definitions {
-    /// The stream of that name, if it is not dropped.
-    #[must_use]
-    pub fn stream(&self, tenant: TenantId, name: &str) -> Option<&Arc<StreamDef>> {
-        let name = StreamName::new(name).ok()?;
-        self.streams.get(self.names.get(&(tenant, name))?)
-    }
-}
 
 /// An application as it was last applied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,7 +30,7 @@ pub struct AppDef {
 pub struct StreamSpec {
     /// Name, unique per tenant among all kinds.
     pub name: StreamName,
-    /// Columns; their ids are given by the catalog and ignored here.
+    /// Columns. The catalog gives them their ids; see `Change` for what it reads here.
     pub columns: Columns,
     /// Columns whose value chooses the partition; empty for round robin by request.
     pub partition_by: Vec<ColumnName>,
@@ -69,6 +48,18 @@ pub struct StreamSpec {
     pub event_size_max: ByteSize,
     /// The statement as written.
     pub sql: String,
+}
+
+impl StreamSpec {
+    /// Ids of the columns that choose the partition, in order; what is not declared is left out.
+    #[must_use]
+    pub fn partition_ids(&self) -> Vec<u32> {
+        let columns = self
+            .partition_by
+            .iter()
+            .filter_map(|name| self.columns.get(name.as_str()));
+        columns.map(|column| column.id).collect()
+    }
 }
 
 /// A column that holds event time, and how late it may be.
@@ -134,6 +125,70 @@ impl StreamDef {
     /// The newest version of the columns.
     #[must_use]
     pub fn schema_version(&self) -> SchemaVersion {
-        self.schemas.last().map_or(SchemaVersion(1), |entry| entry.version)
+        self.schemas
+            .last()
+            .map_or(SchemaVersion(1), |entry| entry.version)
+    }
+
+    /// The columns of one version.
+    #[must_use]
+    pub fn columns_of(&self, version: SchemaVersion) -> Option<&Columns> {
+        // Versions are numbered from 1 without gaps, but nothing here relies on it.
+        self.schemas
+            .iter()
+            .rev()
+            .find(|entry| entry.version == version)
+            .map(|e| &e.columns)
+    }
+
+    /// Columns of older versions that the newest has no more, each as it was last, by id. They
+    /// allow NULL. Rows keep their values, and a column that comes back has them again.
+    #[must_use]
+    pub fn hidden(&self) -> Vec<&Column> {
+        let mut hidden: BTreeMap<u32, &Column> = BTreeMap::new();
+        for column in self.schemas.iter().flat_map(|entry| &entry.columns.0) {
+            if !self
+                .spec
+                .columns
+                .0
+                .iter()
+                .any(|shown| shown.id == column.id)
+            {
+                hidden.insert(column.id, column);
+            }
+        }
+        hidden.into_values().collect()
+    }
+
+    /// All columns that rows can have: the newest, then the hidden ones. A hidden column whose
+    /// name another one has by now, ignoring case, is called `name_id`. History keeps these.
+    #[must_use]
+    pub fn kept_columns(&self) -> Columns {
+        let mut kept = self.spec.columns.clone();
+        for hidden in self.hidden() {
+            let is_taken = |name: &str| {
+                kept.0
+                    .iter()
+                    .any(|column| column.name.as_str().eq_ignore_ascii_case(name))
+            };
+            let mut name = hidden.name.clone();
+            let mut suffix = hidden.id.to_string();
+            while is_taken(name.as_str()) {
+                // Cut, so that it stays within the limit of names, which are ASCII.
+                let room = NAME_BYTES_MAX.saturating_sub(suffix.len() + 1);
+                let start: String = hidden.name.as_str().chars().take(room).collect();
+                match ColumnName::new(&format!("{start}_{suffix}")) {
+                    Ok(other) => name = other,
+                    Err(_) => break,
+                }
+                suffix.push_str("_h");
+            }
+            kept.0.push(Column {
+                name,
+                nullable: true,
+                ..hidden.clone()
+            });
+        }
+        kept
     }
 }
