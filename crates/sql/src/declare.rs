@@ -23,10 +23,10 @@ use mainstem_kernel::{Place, Problem};
 
 pub use show::show;
 
+pub(crate) use span::write as span_text;
 pub(crate) use cursor::{Cursor, Told, is_word, mistake, place_of};
 pub(crate) use recognise::unbuilt_in_query;
-pub(crate) use show::quoted;
-pub(crate) use split::{Statement, statements};
+pub(crate) use split::statements;
 
 /// What a statement of an application declares.
 #[derive(Clone, Debug)]

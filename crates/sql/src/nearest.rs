@@ -8,7 +8,7 @@ pub(crate) fn nearest<'a>(
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
     let written = written.to_lowercase();
-    let reach = (written.chars().count() / 3).clamp(1, 3);
+    let reach = (written.chars().count() / 3).min(3);
     let scored = known.into_iter().map(|name| {
         let lower = name.to_lowercase();
         let distance = levenshtein(&written, &lower);

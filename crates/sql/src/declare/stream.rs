@@ -24,6 +24,8 @@ const WITHIN_MAX: Duration = Duration::from_secs(31 * 86_400);
 /// What clauses name, to be checked when all columns are known.
 #[derive(Debug, Default)]
 struct Named {
+    /// Whether a column did not read: then a missing one is not news.
+    lost: bool,
     watermark: Option<(Written, Duration)>,
     partition_by: Vec<Written>,
     deduplicate: Option<(Written, Duration)>,
@@ -61,18 +63,16 @@ pub(crate) fn read(
     cursor.expect(&Token::LParen).map_err(|problem| {
         problem.hint("declare the columns: CREATE STREAM name (column TYPE, …)")
     })?;
-    items(cursor, &mut spec, &mut named, &mut own)?;
-    clauses(cursor, &mut spec, &mut named, &mut own)?;
-    resolve(&mut spec, named, &mut own);
-    // A broken statement is not a declaration: others must not be measured by it.
-    match own.is_empty() {
-        true => Ok(spec),
-        false => {
-            let last = own.pop();
-            problems.append(&mut own);
-            last.map_or(Ok(spec), Err)
-        }
+    let read = items(cursor, &mut spec, &mut named, &mut own)
+        .and_then(|()| clauses(cursor, &mut spec, &mut named, &mut own));
+    match read {
+        Ok(()) => resolve(&mut spec, named, &mut own),
+        Err(problem) => own.push(problem),
     }
+    // A broken statement is not a declaration: others must not be measured by it.
+    let last = own.pop();
+    problems.append(&mut own);
+    last.map_or(Ok(spec), Err)
 }
 
 /// The columns and the watermark, in parentheses. A broken one is noted and passed over.
@@ -86,12 +86,14 @@ fn items(
         return Err(cursor.expected("at least one column"));
     }
     loop {
+        let start = cursor.clone();
         let item = match cursor.at_words(&["WATERMARK", "FOR"]) {
-            true => watermark(cursor, named),
-            false => column(cursor, spec),
+            true => watermark(cursor, named, problems),
+            false => column(cursor, spec).inspect_err(|_| named.lost = true),
         };
         if let Err(problem) = item {
             problems.push(problem);
+            *cursor = start;
             cursor.skip_item();
         }
         if cursor.eat(&Token::RParen) {
@@ -150,7 +152,11 @@ fn column_end(cursor: &mut Cursor<'_>) -> Result<(), Problem> {
 }
 
 /// WATERMARK FOR c AS c [- INTERVAL '…'].
-fn watermark(cursor: &mut Cursor<'_>, named: &mut Named) -> Result<(), Problem> {
+fn watermark(
+    cursor: &mut Cursor<'_>,
+    named: &mut Named,
+    problems: &mut Vec<Problem>,
+) -> Result<(), Problem> {
     let place = cursor.place();
     cursor.expect_words(&["WATERMARK", "FOR"])?;
     let column = cursor.name("the column that holds event time")?;
@@ -162,7 +168,7 @@ fn watermark(cursor: &mut Cursor<'_>, named: &mut Named) -> Result<(), Problem> 
             .detail("A watermark follows the column that it is declared for."));
     }
     let delay = match cursor.eat(&Token::Minus) {
-        true => interval(cursor, DELAY_MAX)?,
+        true => interval(cursor)?.bounded(DELAY_MAX, problems),
         false => Duration::ZERO,
     };
     if named.watermark.is_some() {
@@ -174,7 +180,7 @@ fn watermark(cursor: &mut Cursor<'_>, named: &mut Named) -> Result<(), Problem> 
 }
 
 /// INTERVAL '…' or INTERVAL '…' UNIT.
-fn interval(cursor: &mut Cursor<'_>, most: Duration) -> Result<Duration, Problem> {
+fn interval(cursor: &mut Cursor<'_>) -> Result<Span, Problem> {
     cursor.expect_words(&["INTERVAL"])?;
     let text = cursor.text("a span of time in single quotes, such as '10 seconds'")?;
     let unit = match cursor.peek() {
@@ -188,29 +194,45 @@ fn interval(cursor: &mut Cursor<'_>, most: Duration) -> Result<Duration, Problem
         Some(unit) => span::scaled(text.text.trim(), unit).map(Duration::from_micros),
         None => span::read(&text.text),
     };
-    bounded(span, &text, most)
+    Ok(Span { span, text })
 }
 
 /// '…' or INTERVAL '…'.
-fn within(cursor: &mut Cursor<'_>) -> Result<Duration, Problem> {
+fn within(cursor: &mut Cursor<'_>) -> Result<Span, Problem> {
     if cursor.at_words(&["INTERVAL"]) {
-        return interval(cursor, WITHIN_MAX);
+        return interval(cursor);
     }
     let text = cursor.text("a span of time in single quotes, such as '1 hour'")?;
-    bounded(span::read(&text.text), &text, WITHIN_MAX)
+    Ok(Span { span: span::read(&text.text), text })
 }
 
-fn bounded(span: Option<Duration>, text: &Written, most: Duration) -> Result<Duration, Problem> {
-    let Some(span) = span else {
-        let message = format!("expected a span of time, found \"{}\"", text.text);
-        return Err(mistake(Code::Sql004, text.place.clone(), message)
-            .hint("write '10 seconds', '1 day 12 hours', '1.5 hours'"));
-    };
-    if span > most {
-        let message = format!("expected at most {}, found \"{}\"", span::write(most), text.text);
-        return Err(mistake(Code::Sql004, text.place.clone(), message));
+/// A span as it was written, and its length if it is one.
+struct Span {
+    span: Option<Duration>,
+    text: Written,
+}
+
+impl Span {
+    /// Its length; a mistake is noted and the bound taken instead, so that the reading goes on.
+    fn bounded(self, most: Duration, problems: &mut Vec<Problem>) -> Duration {
+        let Self { span, text } = self;
+        match span {
+            Some(span) if span <= most => return span,
+            Some(_) => {
+                let most = span::write(most);
+                let message = format!("expected at most {most}, found \"{}\"", text.text);
+                problems.push(mistake(Code::Sql004, text.place, message));
+            }
+            None => {
+                let message = format!("expected a span of time, found \"{}\"", text.text);
+                problems.push(
+                    mistake(Code::Sql004, text.place, message)
+                        .hint("write '10 seconds', '1 day 12 hours', '1.5 hours'"),
+                );
+            }
+        }
+        most
     }
-    Ok(span)
 }
 
 /// Everything behind the columns, in any order, each once.
@@ -236,7 +258,7 @@ fn clauses(
                 cursor.expect_words(&["BY"])?;
                 named.partition_by = list(cursor)?;
             }
-            "DEDUPLICATE" => named.deduplicate = Some(deduplicate(cursor)?),
+            "DEDUPLICATE" => named.deduplicate = Some(deduplicate(cursor, problems)?),
             _ => options::read(cursor, spec, problems)?,
         }
     }
@@ -265,7 +287,10 @@ fn unknown_clause(cursor: &Cursor<'_>) -> Problem {
 }
 
 /// BY (column) WITHIN '…'.
-fn deduplicate(cursor: &mut Cursor<'_>) -> Result<(Written, Duration), Problem> {
+fn deduplicate(
+    cursor: &mut Cursor<'_>,
+    problems: &mut Vec<Problem>,
+) -> Result<(Written, Duration), Problem> {
     cursor.expect_words(&["BY"])?;
     let columns = list(cursor)?;
     let mut columns = columns.into_iter();
@@ -277,7 +302,7 @@ fn deduplicate(cursor: &mut Cursor<'_>) -> Result<(Written, Duration), Problem> 
     cursor
         .expect_words(&["WITHIN"])
         .map_err(|problem| problem.hint("say how long repetitions are known: WITHIN '1 hour'"))?;
-    Ok((first, within(cursor)?))
+    Ok((first, within(cursor)?.bounded(WITHIN_MAX, problems)))
 }
 
 /// (a, b, …).
@@ -296,8 +321,7 @@ fn list(cursor: &mut Cursor<'_>) -> Result<Vec<Written>, Problem> {
 
 /// Checks what the clauses name, now that all columns are known.
 fn resolve(spec: &mut StreamSpec, named: Named, problems: &mut Vec<Problem>) {
-    // A column that did not read would be missed once more.
-    let complete = problems.is_empty();
+    let complete = !named.lost;
     if let Some((written, delay)) = named.watermark {
         match find(spec, &written, complete).and_then(|column| event_time(column, &written)) {
             Ok(column) => spec.watermark = Some(Watermark { column, delay }),

@@ -1,0 +1,349 @@
+//! Questions: each is planned and run over its streams at one frontier, within its limits.
+//!
+//! It never writes, and a question reads nothing but registered streams.
+
+pub(crate) mod columns;
+mod files;
+mod limits;
+mod names;
+mod range;
+mod rows;
+mod session;
+mod show;
+mod statement;
+mod stats;
+mod store;
+mod table;
+mod tail;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use datafusion::{
+    arrow::{array::RecordBatch, datatypes::SchemaRef},
+    catalog::TableProvider,
+    execution::{SendableRecordBatchStream, context::SQLOptions, session_state::SessionState},
+    logical_expr::LogicalPlan,
+    physical_plan::{ExecutionPlan, execute_stream, stream::RecordBatchStreamAdapter},
+};
+use futures::{FutureExt, Stream};
+use mainstem_catalog::{Catalog, Definitions};
+use mainstem_history::{History, Pinned};
+use mainstem_kernel::{
+    ByteSize, Position, Seq, StreamId, TenantId, clock::SharedClock, metrics::Metrics,
+};
+use mainstem_log::SharedLog;
+use sqlparser::ast::Statement;
+use tokio::time::{Instant, timeout_at};
+
+use self::{
+    limits::{Memory, QueryMemory, Turns},
+    names::Streams,
+    rows::{LimitedRows, Running, log_cause, panicked},
+    session::Given,
+    statement::{Asked, Named},
+    store::FileStore,
+    table::StreamTable,
+};
+use crate::{
+    declare::Told,
+    error::{QueryError, from_engine},
+};
+
+pub(crate) use limits::OutOfMemory;
+pub(crate) use session::default_planners;
+
+/// Limits of questions.
+#[derive(Clone, Debug)]
+pub struct SqlConfig {
+    /// Memory of all queries.
+    pub memory_max: ByteSize,
+    /// Memory of one query.
+    pub query_memory_max: ByteSize,
+    /// Longest time of one query.
+    pub query_time_max: Duration,
+    /// Queries of one tenant at once.
+    pub queries_max: usize,
+    /// Threads that one query is planned for.
+    pub threads: usize,
+}
+
+/// What the engine is opened with.
+#[derive(Debug)]
+pub struct SqlParts {
+    /// What can be asked.
+    pub catalog: Arc<Catalog>,
+    /// Rows above the cut.
+    pub log: SharedLog,
+    /// Rows up to the cut.
+    pub history: Arc<History>,
+    /// `now()`.
+    pub clock: SharedClock,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Answers questions.
+#[derive(Debug)]
+pub struct Engine {
+    parts: SqlParts,
+    config: SqlConfig,
+    turns: Arc<Turns>,
+    memory: Arc<Memory>,
+    /// What every session begins as; an error of DataFusion's own defaults is told when asked.
+    prototype: Result<SessionState, String>,
+}
+
+/// One question.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// Who asks.
+    pub tenant: TenantId,
+    /// One SELECT, EXPLAIN or SHOW.
+    pub sql: String,
+    /// Answer at this position or later.
+    pub wait: Option<Position>,
+    /// Shorter than the engine's own limit.
+    pub time_max: Option<Duration>,
+}
+
+/// The rows of an answer, as they come.
+pub type Rows = Pin<Box<dyn Stream<Item = Result<RecordBatch, QueryError>> + Send>>;
+
+/// An answer.
+pub struct Answered {
+    /// Its columns; UUID and JSON are marked by metadata.
+    pub schema: SchemaRef,
+    /// Its rows. Dropping them cancels the query.
+    pub rows: Rows,
+    /// The frontier that it shows.
+    pub position: Position,
+}
+
+impl std::fmt::Debug for Answered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Answered")
+            .field("schema", &self.schema)
+            .field("position", &self.position)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Rows about to come, and the frontier that they show.
+type Begun = (SendableRecordBatchStream, Seq);
+
+impl Engine {
+    /// Makes an engine over the parts.
+    #[must_use]
+    pub fn open(parts: SqlParts, config: SqlConfig) -> Arc<Self> {
+        let prototype = session::prototype(config.threads).map_err(|error| error.to_string());
+        Arc::new(Self {
+            turns: Turns::new(config.queries_max),
+            memory: Memory::new(config.memory_max),
+            parts,
+            config,
+            prototype,
+        })
+    }
+
+    /// Plans and starts a question.
+    ///
+    /// # Errors
+    /// When the statement is not understood, not allowed, or does not plan.
+    ///
+    /// # Cancel safety
+    /// Dropping the future gives everything back.
+    pub async fn ask(&self, question: Question) -> Result<Answered, QueryError> {
+        let limit = question.time_max.map_or(self.config.query_time_max, |wanted| {
+            wanted.min(self.config.query_time_max)
+        });
+        let deadline = Instant::now() + limit;
+        let turn = self.turns.take(question.tenant)?;
+        let (metrics, clock) = (Arc::clone(&self.parts.metrics), Arc::clone(&self.parts.clock));
+        let mut running = Running::start(turn, metrics, clock);
+        let begin = AssertUnwindSafe(Box::pin(self.begin(&question, deadline, limit)));
+        let begun = match timeout_at(deadline, begin.catch_unwind()).await {
+            Err(_late) => Err(QueryError::Timeout { limit }),
+            Ok(Err(panic)) => Err(panicked(panic.as_ref())),
+            Ok(Ok(begun)) => begun,
+        };
+        match begun {
+            Ok((rows, frontier)) => {
+                let schema = rows.schema();
+                let rows = Box::pin(LimitedRows::new(rows, (deadline, limit), running));
+                Ok(Answered { schema, rows, position: Position::at(frontier) })
+            }
+            Err(error) => {
+                log_cause(&error);
+                running.ended(Some(&error));
+                Err(error)
+            }
+        }
+    }
+
+    async fn begin(
+        &self,
+        question: &Question,
+        deadline: Instant,
+        limit: Duration,
+    ) -> Result<Begun, QueryError> {
+        let asked = statement::read(&question.sql)?;
+        if let Some(position) = question.wait {
+            self.wait_for(position, deadline, limit).await?;
+        }
+        match asked {
+            Asked::Query(statement) => self.query(*statement, question.tenant).await,
+            shown => self.show(&shown, question.tenant),
+        }
+    }
+
+    async fn wait_for(
+        &self,
+        position: Position,
+        deadline: Instant,
+        limit: Duration,
+    ) -> Result<(), QueryError> {
+        let mut frontier = self.parts.log.watch();
+        let reached = frontier.wait_for(|seq| *seq >= position.seq());
+        match timeout_at(deadline, reached).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(QueryError::Position { position, limit }),
+        }
+    }
+
+    async fn query(&self, ast: Statement, tenant: TenantId) -> Result<Begun, QueryError> {
+        let (ast, streams, cut) = self.snapshot(ast, tenant)?;
+        let frontier = cut.frontier;
+        let state = self.session(streams, cut)?;
+        let plan = plan(&state, ast).await.map_err(from_engine)?;
+        let rows = execute_stream(plan, state.task_ctx()).map_err(from_engine)?;
+        Ok((rows, frontier))
+    }
+
+    /// Names, pins and the frontier of one question, all of one moment.
+    ///
+    /// The pins come before the frontier, so that no file holds a row above it; the definitions
+    /// must still be the same behind it, so that no frame below it has columns unknown to them.
+    fn snapshot(
+        &self,
+        ast: Statement,
+        tenant: TenantId,
+    ) -> Result<(Statement, Streams, Cut), QueryError> {
+        loop {
+            let defs = self.parts.catalog.definitions();
+            let mut resolved = ast.clone();
+            let streams = names::resolve(&mut resolved, &defs, tenant)?;
+            let ids = streams.values().map(|columns| columns.def.id);
+            let pins = ids.filter_map(|id| Some((id, self.parts.history.pin(id)?))).collect();
+            let cut = Cut { pins, frontier: self.parts.log.frontier() };
+            if self.parts.catalog.definitions().seq == defs.seq {
+                return Ok((resolved, streams, cut));
+            }
+        }
+    }
+
+    fn session(&self, streams: Streams, cut: Cut) -> Result<SessionState, QueryError> {
+        let prototype = self.prototype.as_ref().map_err(QueryError::broken)?;
+        let mut store = FileStore::default();
+        for (id, pin) in &cut.pins {
+            store
+                .add(*id, &pin.folder)
+                .map_err(|error| QueryError::Unreadable { source: Box::new(error) })?;
+        }
+        let store = Arc::new(store);
+        let tables = streams.into_iter().map(|(name, columns)| {
+            let table = StreamTable {
+                pin: cut.pins.get(&columns.def.id).cloned(),
+                columns,
+                frontier: cut.frontier,
+                log: Arc::clone(&self.parts.log),
+                history: Arc::clone(&self.parts.history),
+                store: Arc::clone(&store),
+            };
+            (name, Arc::new(table) as Arc<dyn TableProvider>)
+        });
+        let given = Given {
+            tables: tables.collect::<HashMap<_, _>>(),
+            store: Arc::clone(&store),
+            memory: QueryMemory::new(&self.memory, self.config.query_memory_max),
+            now: self.parts.clock.now(),
+        };
+        session::of_question(prototype, given).map_err(from_engine)
+    }
+
+    fn show(&self, asked: &Asked, tenant: TenantId) -> Result<Begun, QueryError> {
+        let frontier = self.parts.log.frontier();
+        let defs = self.parts.catalog.definitions();
+        let batch = match asked {
+            Asked::Streams => show::streams(&defs, tenant),
+            Asked::Functions => show::functions(),
+            Asked::Columns(named) => show::columns(stream(&defs, tenant, named)?),
+            Asked::Create(named) => show::create(stream(&defs, tenant, named)?),
+            Asked::Query(_) => return Err(QueryError::broken("a query is not shown")),
+        };
+        let batch = batch.map_err(|error| from_engine(error.into()))?;
+        let rows = futures::stream::iter([Ok(batch.clone())]);
+        Ok((Box::pin(RecordBatchStreamAdapter::new(batch.schema(), rows)), frontier))
+    }
+}
+
+/// One moment of the log and of the named streams' histories.
+#[derive(Debug)]
+struct Cut {
+    pins: BTreeMap<StreamId, Arc<Pinned>>,
+    frontier: Seq,
+}
+
+fn stream<'a>(
+    defs: &'a Definitions,
+    tenant: TenantId,
+    named: &Named,
+) -> Result<&'a mainstem_catalog::StreamDef, QueryError> {
+    let found = defs.stream(tenant, &named.name).map(AsRef::as_ref);
+    found.ok_or_else(|| {
+        let hint = names::near_streams(defs, tenant, &named.name);
+        names::unknown_stream(&named.name, named.place.clone()).hint_if(hint).into()
+    })
+}
+
+async fn plan(
+    state: &SessionState,
+    ast: Statement,
+) -> datafusion::common::Result<Arc<dyn ExecutionPlan>> {
+    let statement = datafusion::sql::parser::Statement::Statement(Box::new(ast));
+    let logical: LogicalPlan = state.statement_to_plan(statement).await?;
+    let only_reading = SQLOptions::new()
+        .with_allow_ddl(false)
+        .with_allow_dml(false)
+        .with_allow_statements(false);
+    only_reading.verify_plan(&logical)?;
+    state.create_physical_plan(&logical).await
+}
+
+/// Answers a question that names no stream.
+#[cfg(test)]
+pub(crate) async fn constant(sql: &str) -> Result<Vec<RecordBatch>, QueryError> {
+    let Asked::Query(mut ast) = statement::read(sql)? else {
+        return Err(QueryError::broken("not a query"));
+    };
+    names::resolve(&mut ast, &Definitions::default(), TenantId::ONLY)?;
+    let given = Given {
+        tables: HashMap::new(),
+        store: Arc::default(),
+        memory: QueryMemory::new(&Memory::new(ByteSize::mib(64)), ByteSize::mib(64)),
+        now: mainstem_kernel::Timestamp(1_700_000_000_000_000),
+    };
+    let prototype = session::prototype(2).map_err(from_engine)?;
+    let state = session::of_question(&prototype, given).map_err(from_engine)?;
+    let plan = plan(&state, *ast).await.map_err(from_engine)?;
+    let rows = datafusion::physical_plan::collect(plan, state.task_ctx());
+    rows.await.map_err(from_engine)
+}

@@ -1,0 +1,317 @@
+//! What a question names: its streams and functions, each checked with its place; and what
+//! `SELECT *` means over a stream: its declared columns, without the hidden ones.
+//!
+//! It rewrites the statement's tree and never reads rows.
+
+mod wildcard;
+
+use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
+
+use mainstem_catalog::Definitions;
+use mainstem_kernel::{Code, Problem, TenantId};
+use sqlparser::{
+    ast::{
+        Expr, Function, Ident, JoinConstraint, JoinOperator, ObjectName, Query, Select, SetExpr,
+        Statement, TableFactor, TableWithJoins, Value, ValueWithSpan, VisitMut, With,
+        visit_expressions_mut,
+    },
+    tokenizer::Span,
+};
+
+use super::{columns::StreamColumns, session::SCHEMA};
+use crate::{
+    declare::{Told, mistake, place_of},
+    functions::{self, Kind},
+    nearest::did_you_mean,
+};
+
+/// Streams of a question by name.
+pub(crate) type Streams = BTreeMap<String, Arc<StreamColumns>>;
+
+/// Resolves all names of a question and rewrites it.
+///
+/// # Errors
+/// The first stream or function that does not exist.
+pub(crate) fn resolve(
+    statement: &mut Statement,
+    defs: &Definitions,
+    tenant: TenantId,
+) -> Result<Streams, Problem> {
+    let mut names = Names { defs, tenant, streams: Streams::new() };
+    match statement {
+        Statement::Query(query) => names.query(query, &Scope::default())?,
+        Statement::Explain { statement, .. } => {
+            if let Statement::Query(query) = statement.as_mut() {
+                names.query(query, &Scope::default())?;
+            }
+        }
+        _ => {}
+    }
+    Ok(names.streams)
+}
+
+/// Names that WITH has given to queries.
+#[derive(Clone, Debug, Default)]
+struct Scope(Vec<String>);
+
+struct Names<'a> {
+    defs: &'a Definitions,
+    tenant: TenantId,
+    streams: Streams,
+}
+
+impl Names<'_> {
+    fn query(&mut self, query: &mut Query, outer: &Scope) -> Result<(), Problem> {
+        let mut scope = outer.clone();
+        if let Some(With { recursive, cte_tables, .. }) = &mut query.with {
+            for cte in cte_tables {
+                let name = folded(&cte.alias.name);
+                if *recursive {
+                    scope.0.push(name.clone());
+                }
+                self.query(&mut cte.query, &scope)?;
+                scope.0.push(name);
+            }
+        }
+        self.set(&mut query.body, &scope)?;
+        if let Some(order) = &mut query.order_by {
+            self.expressions(order, &scope)?;
+        }
+        if let Some(limit) = &mut query.limit_clause {
+            self.expressions(limit, &scope)?;
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, body: &mut SetExpr, scope: &Scope) -> Result<(), Problem> {
+        match body {
+            SetExpr::Select(select) => self.select(select, scope),
+            SetExpr::Query(query) => self.query(query, scope),
+            SetExpr::SetOperation { left, right, .. } => {
+                self.set(left, scope)?;
+                self.set(right, scope)
+            }
+            SetExpr::Values(values) => self.expressions(values, scope),
+            SetExpr::Insert(_)
+            | SetExpr::Update(_)
+            | SetExpr::Delete(_)
+            | SetExpr::Merge(_)
+            | SetExpr::Table(_) => {
+                Err(mistake(Code::Sql020, start(), "only questions are answered here")
+                    .hint("write SELECT * FROM stream"))
+            }
+        }
+    }
+
+    fn select(&mut self, select: &mut Select, scope: &Scope) -> Result<(), Problem> {
+        if select.into.is_some() {
+            return Err(mistake(Code::Sql020, start(), "SELECT INTO does not only read"));
+        }
+        for table in &mut select.from {
+            self.tables(table, scope)?;
+        }
+        wildcard::expand(select, |name| self.stream_of(name, scope))?;
+        let Select { projection, selection, group_by, having, named_window, qualify, .. } = select;
+        self.expressions(projection, scope)?;
+        self.expressions(selection, scope)?;
+        self.expressions(group_by, scope)?;
+        self.expressions(having, scope)?;
+        self.expressions(named_window, scope)?;
+        self.expressions(qualify, scope)?;
+        if let Some(distinct) = &mut select.distinct {
+            self.expressions(distinct, scope)?;
+        }
+        Ok(())
+    }
+
+    fn tables(&mut self, table: &mut TableWithJoins, scope: &Scope) -> Result<(), Problem> {
+        self.factor(&mut table.relation, scope)?;
+        for join in &mut table.joins {
+            self.factor(&mut join.relation, scope)?;
+            if let JoinOperator::Join(JoinConstraint::Natural)
+            | JoinOperator::Inner(JoinConstraint::Natural)
+            | JoinOperator::Left(JoinConstraint::Natural)
+            | JoinOperator::LeftOuter(JoinConstraint::Natural)
+            | JoinOperator::Right(JoinConstraint::Natural)
+            | JoinOperator::RightOuter(JoinConstraint::Natural)
+            | JoinOperator::FullOuter(JoinConstraint::Natural) = &join.join_operator
+            {
+                return Err(mistake(Code::Sql027, start(), "NATURAL JOIN is not offered")
+                    .detail("Streams share their hidden columns, which no one means to join by.")
+                    .hint("name the columns: JOIN … USING (column)"));
+            }
+            self.expressions(&mut join.join_operator, scope)?;
+        }
+        Ok(())
+    }
+
+    fn factor(&mut self, factor: &mut TableFactor, scope: &Scope) -> Result<(), Problem> {
+        match factor {
+            TableFactor::Table { name, args: None, .. } => self.table(name, scope),
+            TableFactor::Table { name, args: Some(args), .. } => {
+                self.expressions(&mut args.args, scope)?;
+                function(name, Some(Kind::Table))
+            }
+            TableFactor::Function { name, args, .. } => {
+                self.expressions(args, scope)?;
+                function(name, Some(Kind::Table))
+            }
+            TableFactor::Derived { subquery, .. } => self.query(subquery, scope),
+            TableFactor::NestedJoin { table_with_joins, .. } => self.tables(table_with_joins, scope),
+            TableFactor::UNNEST { array_exprs, .. } => self.expressions(array_exprs, scope),
+            other => {
+                let what = other.to_string();
+                Err(mistake(Code::Sql027, start(), format!("{what} in FROM is not offered")))
+            }
+        }
+    }
+
+    /// Checks a name after FROM and notes its stream.
+    fn table(&mut self, name: &ObjectName, scope: &Scope) -> Result<(), Problem> {
+        let Some(ident) = bare(name) else {
+            let place = place_of("", span(name).start);
+            return Err(mistake(Code::Sql021, place, format!("there is no stream \"{name}\""))
+                .detail("Streams are named without a database or schema.")
+                .hint_if(self.near(&name.to_string())));
+        };
+        let text = folded(ident);
+        if scope.0.contains(&text) || self.streams.contains_key(&text) {
+            return Ok(());
+        }
+        match self.defs.stream(self.tenant, &text) {
+            Some(def) => {
+                self.streams.insert(text, Arc::new(StreamColumns::new(def)));
+                Ok(())
+            }
+            None => {
+                let place = place_of("", ident.span.start);
+                Err(unknown_stream(&text, place).hint_if(self.near(&text)))
+            }
+        }
+    }
+
+    fn near(&self, name: &str) -> Option<String> {
+        near_streams(self.defs, self.tenant, name)
+    }
+
+    /// The stream that a name after FROM is, unless WITH has given it to a query.
+    fn stream_of(&self, name: &ObjectName, scope: &Scope) -> Option<Arc<StreamColumns>> {
+        let text = folded(bare(name)?);
+        if scope.0.contains(&text) {
+            return None;
+        }
+        self.streams.get(&text).cloned()
+    }
+
+    /// Checks functions and subqueries within expressions.
+    fn expressions<V: VisitMut>(&mut self, within: &mut V, scope: &Scope) -> Result<(), Problem> {
+        let found = visit_expressions_mut(within, |expr| match self.expression(expr, scope) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(problem) => ControlFlow::Break(problem),
+        });
+        match found {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(problem) => Err(problem),
+        }
+    }
+
+    fn expression(&mut self, expr: &mut Expr, scope: &Scope) -> Result<(), Problem> {
+        match expr {
+            Expr::Function(call) => {
+                function(&call.name, None)?;
+                to_char(call)
+            }
+            Expr::Subquery(query)
+            | Expr::InSubquery { subquery: query, .. }
+            | Expr::Exists { subquery: query, .. } => self.query(query, scope),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// "there is no stream …".
+pub(crate) fn unknown_stream(name: &str, place: mainstem_kernel::Place) -> Problem {
+    mistake(Code::Sql021, place, format!("there is no stream \"{name}\""))
+}
+
+/// The nearest streams of a tenant.
+pub(crate) fn near_streams(defs: &Definitions, tenant: TenantId, name: &str) -> Option<String> {
+    let mine = defs.names.keys().filter(|(owner, _)| *owner == tenant);
+    let names: Vec<&str> = mine.map(|(_, name)| name.as_str()).collect();
+    let hint = did_you_mean(name, names.iter().copied());
+    hint.or_else(|| Some("no stream is declared yet: `mainstem apply` an application".to_owned()))
+}
+
+/// Checks that a function is one of ours, of that kind if one is asked for.
+fn function(name: &ObjectName, kind: Option<Kind>) -> Result<(), Problem> {
+    let text = bare(name).map_or_else(|| name.to_string(), folded);
+    let offered = |row: &&functions::Function| match kind {
+        Some(kind) => row.kind == kind,
+        None => row.kind != Kind::Table,
+    };
+    let rows = || functions::table().iter().filter(offered);
+    if rows().any(|row| row.name == text) {
+        return Ok(());
+    }
+    let place = place_of("", span(name).start);
+    let names: Vec<&str> = rows().map(|row| row.name).collect();
+    let near = crate::nearest::nearest(&text, names);
+    Err(mistake(Code::Sql023, place, format!("there is no function \"{text}\"")).hint_if(Some(
+        near.map_or_else(
+            || "SHOW FUNCTIONS lists all of them".to_owned(),
+            |near| format!("did you mean \"{near}\"?"),
+        ),
+    )))
+}
+
+/// PostgreSQL's patterns of `to_char` as the engine's.
+fn to_char(call: &mut Function) -> Result<(), Problem> {
+    use sqlparser::ast::{FunctionArg, FunctionArgExpr, FunctionArguments};
+    if bare(&call.name).is_none_or(|name| folded(name) != "to_char") {
+        return Ok(());
+    }
+    let place = place_of("", span(&call.name).start);
+    let literal = || {
+        mistake(Code::Sql024, place.clone(), "expected the pattern of to_char as a text")
+            .hint("such as to_char(at, 'YYYY-MM-DD HH24:MI:SS')")
+    };
+    let FunctionArguments::List(list) = &mut call.args else { return Err(literal()) };
+    let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(ValueWithSpan {
+        value: Value::SingleQuotedString(pattern),
+        ..
+    })))) = list.args.get_mut(1)
+    else {
+        return Err(literal());
+    };
+    *pattern = functions::pattern(pattern).map_err(|found| {
+        mistake(Code::Sql024, place.clone(), format!("pattern of to_char holds \"{found}\""))
+            .hint("YYYY YY MM DD DDD HH24 HH12 MI SS MS US Mon Month Dy Day IW AM; text in \"\"")
+    })?;
+    Ok(())
+}
+
+/// The one identifier of a name, or the second of `public.name`.
+fn bare(name: &ObjectName) -> Option<&Ident> {
+    match name.0.as_slice() {
+        [one] => one.as_ident(),
+        [schema, one] if schema.as_ident().is_some_and(|s| folded(s) == SCHEMA) => one.as_ident(),
+        _ => None,
+    }
+}
+
+fn span(name: &ObjectName) -> Span {
+    name.0.first().and_then(|part| part.as_ident()).map_or(Span::empty(), |ident| ident.span)
+}
+
+/// An identifier as PostgreSQL folds it.
+fn folded(ident: &Ident) -> String {
+    match ident.quote_style {
+        Some(_) => ident.value.clone(),
+        None => ident.value.to_lowercase(),
+    }
+}
+
+/// Where a statement begins, when the tree does not say more.
+fn start() -> mainstem_kernel::Place {
+    mainstem_kernel::Place { file: String::new(), line: 1, column: 1 }
+}

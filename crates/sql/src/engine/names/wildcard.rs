@@ -1,0 +1,228 @@
+//! `SELECT *` over streams: replaced by the columns that it shows.
+//!
+//! Relations that are no streams keep their own wildcard, so nothing else changes its meaning.
+
+use std::sync::Arc;
+
+use mainstem_kernel::{Code, Problem};
+use sqlparser::ast::{
+    ExcludeSelectItem, Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, Select,
+    SelectItem, SelectItemQualifiedWildcardKind, TableFactor, TableWithJoins,
+    WildcardAdditionalOptions,
+};
+
+use super::{StreamColumns, bare, folded, start};
+use crate::{
+    declare::{Told, mistake},
+    engine::columns::HIDDEN,
+};
+
+/// A relation of FROM, in order.
+struct Relation {
+    /// How its columns are qualified; `None` if they cannot be.
+    qualifier: Option<Ident>,
+    /// Its columns, if it is a stream.
+    stream: Option<Arc<StreamColumns>>,
+    /// Columns that its join merges with those before it.
+    using: Vec<String>,
+}
+
+/// Replaces the wildcards of a SELECT; `stream` says which names are streams.
+///
+/// # Errors
+/// When it cannot be said what a wildcard shows.
+pub(crate) fn expand(
+    select: &mut Select,
+    stream: impl Fn(&ObjectName) -> Option<Arc<StreamColumns>>,
+) -> Result<(), Problem> {
+    let wild = |item: &SelectItem| {
+        matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..))
+    };
+    if !select.projection.iter().any(wild) {
+        return Ok(());
+    }
+    let mut relations = Vec::new();
+    for table in &select.from {
+        collect(table, &stream, &mut relations)?;
+    }
+    if relations.iter().all(|relation| relation.stream.is_none()) {
+        return Ok(());
+    }
+    let mut items = Vec::new();
+    for item in std::mem::take(&mut select.projection) {
+        match item {
+            SelectItem::Wildcard(options) => match plain(&options) {
+                true => every(&relations, &mut items)?,
+                false => items.push(SelectItem::Wildcard(excluding(options, &relations)?)),
+            },
+            SelectItem::QualifiedWildcard(kind, options) => {
+                items.extend(qualified(kind, options, &relations)?);
+            }
+            other => items.push(other),
+        }
+    }
+    select.projection = items;
+    Ok(())
+}
+
+fn collect(
+    table: &TableWithJoins,
+    stream: &impl Fn(&ObjectName) -> Option<Arc<StreamColumns>>,
+    into: &mut Vec<Relation>,
+) -> Result<(), Problem> {
+    factor(&table.relation, Vec::new(), stream, into)?;
+    for Join { relation, join_operator, .. } in &table.joins {
+        match join_operator {
+            // These show their left side alone.
+            JoinOperator::Semi(_)
+            | JoinOperator::LeftSemi(_)
+            | JoinOperator::Anti(_)
+            | JoinOperator::LeftAnti(_) => continue,
+            _ => factor(relation, using(join_operator), stream, into)?,
+        }
+    }
+    Ok(())
+}
+
+fn using(operator: &JoinOperator) -> Vec<String> {
+    match operator {
+        JoinOperator::Join(JoinConstraint::Using(names))
+        | JoinOperator::Inner(JoinConstraint::Using(names))
+        | JoinOperator::Left(JoinConstraint::Using(names))
+        | JoinOperator::LeftOuter(JoinConstraint::Using(names))
+        | JoinOperator::Right(JoinConstraint::Using(names))
+        | JoinOperator::RightOuter(JoinConstraint::Using(names))
+        | JoinOperator::FullOuter(JoinConstraint::Using(names)) => {
+            names.iter().filter_map(bare).map(folded).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn factor(
+    factor: &TableFactor,
+    using: Vec<String>,
+    stream: &impl Fn(&ObjectName) -> Option<Arc<StreamColumns>>,
+    into: &mut Vec<Relation>,
+) -> Result<(), Problem> {
+    let (alias, name) = match factor {
+        TableFactor::Table { name, alias, args, .. } => {
+            (alias.as_ref(), args.is_none().then_some(name))
+        }
+        TableFactor::NestedJoin { table_with_joins, alias: None } => {
+            return collect(table_with_joins, stream, into);
+        }
+        TableFactor::Derived { alias, .. }
+        | TableFactor::Function { alias, .. }
+        | TableFactor::NestedJoin { alias, .. }
+        | TableFactor::UNNEST { alias, .. } => (alias.as_ref(), None),
+        _ => (None, None),
+    };
+    let found = name.and_then(stream);
+    if found.is_some() && alias.is_some_and(|alias| !alias.columns.is_empty()) {
+        return Err(mistake(Code::Sql027, start(), "a stream's columns are not renamed in FROM")
+            .hint("name them in a subquery: FROM (SELECT a AS b FROM stream) t"));
+    }
+    let own = name.and_then(|name| name.0.last()?.as_ident().cloned());
+    let qualifier = alias.map(|alias| alias.name.clone()).or(own);
+    into.push(Relation { qualifier, stream: found, using });
+    Ok(())
+}
+
+/// `*`: the columns of every relation, those that USING merges only once.
+fn every(relations: &[Relation], items: &mut Vec<SelectItem>) -> Result<(), Problem> {
+    for relation in relations {
+        let merged = |name: &str| relation.using.iter().any(|using| using == name);
+        let later = |name: &str| {
+            relations.iter().any(|other| other.using.iter().any(|using| using == name))
+        };
+        match (&relation.stream, &relation.qualifier) {
+            (Some(stream), Some(qualifier)) => {
+                for name in stream.shown().filter(|name| !merged(name)) {
+                    // A merged column has no side.
+                    items.push(if later(name) { unqualified(name) } else { column(qualifier, name) });
+                }
+            }
+            (None, Some(qualifier)) if relation.using.is_empty() => {
+                let name = ObjectName::from(vec![qualifier.clone()]);
+                let kind = SelectItemQualifiedWildcardKind::ObjectName(name);
+                items.push(SelectItem::QualifiedWildcard(kind, WildcardAdditionalOptions::default()));
+            }
+            _ => {
+                return Err(mistake(Code::Sql027, start(), "what * shows here cannot be said")
+                    .hint("name the columns, or give every subquery in FROM an alias"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `t.*`: a stream's shown columns; anything else stays.
+fn qualified(
+    kind: SelectItemQualifiedWildcardKind,
+    options: WildcardAdditionalOptions,
+    relations: &[Relation],
+) -> Result<Vec<SelectItem>, Problem> {
+    let wanted = match &kind {
+        SelectItemQualifiedWildcardKind::ObjectName(name) => bare(name).map(folded),
+        SelectItemQualifiedWildcardKind::Expr(_) => None,
+    };
+    let found = relations.iter().find(|relation| {
+        relation.stream.is_some() && relation.qualifier.as_ref().map(folded) == wanted
+    });
+    match found {
+        Some(Relation { stream: Some(stream), qualifier: Some(qualifier), .. }) => {
+            if !plain(&options) {
+                let options = excluding(options, relations)?;
+                return Ok(vec![SelectItem::QualifiedWildcard(kind, options)]);
+            }
+            Ok(stream.shown().map(|name| column(qualifier, name)).collect())
+        }
+        _ => Ok(vec![SelectItem::QualifiedWildcard(kind, options)]),
+    }
+}
+
+/// `* EXCEPT (…)` and its kin over one stream: the hidden columns are excluded too.
+fn excluding(
+    mut options: WildcardAdditionalOptions,
+    relations: &[Relation],
+) -> Result<WildcardAdditionalOptions, Problem> {
+    if relations.len() != 1 || options.opt_ilike.is_some() {
+        return Err(mistake(Code::Sql027, start(), "* EXCEPT is offered over one stream alone")
+            .hint("name the columns"));
+    }
+    let mut names: Vec<ObjectName> = match options.opt_exclude.take() {
+        Some(ExcludeSelectItem::Single(name)) => vec![name],
+        Some(ExcludeSelectItem::Multiple(names)) => names,
+        None => Vec::new(),
+    };
+    if let Some(except) = options.opt_except.take() {
+        let all = [except.first_element].into_iter().chain(except.additional_elements);
+        names.extend(all.map(|ident| ObjectName::from(vec![ident])));
+    }
+    for hidden in HIDDEN {
+        if !names.iter().any(|name| bare(name).is_some_and(|ident| folded(ident) == hidden)) {
+            names.push(ObjectName::from(vec![Ident::new(hidden)]));
+        }
+    }
+    options.opt_exclude = Some(ExcludeSelectItem::Multiple(names));
+    Ok(options)
+}
+
+/// Whether a wildcard has no EXCEPT, REPLACE or the like.
+fn plain(options: &WildcardAdditionalOptions) -> bool {
+    options.opt_ilike.is_none()
+        && options.opt_exclude.is_none()
+        && options.opt_except.is_none()
+        && options.opt_replace.is_none()
+        && options.opt_rename.is_none()
+}
+
+fn column(qualifier: &Ident, name: &str) -> SelectItem {
+    let name = Ident::with_quote('"', name);
+    SelectItem::UnnamedExpr(Expr::CompoundIdentifier(vec![qualifier.clone(), name]))
+}
+
+fn unqualified(name: &str) -> SelectItem {
+    SelectItem::UnnamedExpr(Expr::Identifier(Ident::with_quote('"', name)))
+}

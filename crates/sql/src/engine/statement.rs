@@ -1,0 +1,162 @@
+//! Which question it is. One statement, and only one that reads.
+
+use mainstem_kernel::{Code, Place, Problem};
+use sqlparser::{
+    ast::{DescribeAlias, Statement as Ast},
+    parser::Parser,
+    tokenizer::Token,
+};
+
+use crate::{
+    declare::{Cursor, Told, mistake, statements, unbuilt_in_query},
+    dialect::MainstemDialect,
+    error::{QueryError, from_parser},
+};
+
+/// A question that was understood.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// SELECT, WITH, VALUES, EXPLAIN.
+    Query(Box<Ast>),
+    /// SHOW STREAMS.
+    Streams,
+    /// SHOW FUNCTIONS.
+    Functions,
+    /// SHOW COLUMNS FROM s, DESCRIBE s.
+    Columns(Named),
+    /// SHOW CREATE STREAM s.
+    Create(Named),
+}
+
+/// A stream as a question names it.
+#[derive(Clone, Debug)]
+pub(crate) struct Named {
+    pub(crate) name: String,
+    pub(crate) place: Place,
+}
+
+/// Reads one statement.
+///
+/// # Errors
+/// When it is none, more than one, one that writes, or one that is not built yet.
+pub(crate) fn read(sql: &str) -> Result<Asked, QueryError> {
+    let (mut found, stopped) = statements("", sql);
+    if let Some(problem) = stopped {
+        return Err(problem.into());
+    }
+    let start = Place { file: String::new(), line: 1, column: 1 };
+    let Some(statement) = found.pop() else {
+        return Err(mistake(Code::Sql001, start, "expected a question, found nothing")
+            .hint("such as SELECT count(*) FROM stream, or SHOW STREAMS")
+            .into());
+    };
+    let mut cursor = Cursor::new("", &statement.tokens, statement.end);
+    if !found.is_empty() {
+        return Err(mistake(Code::Sql020, cursor.place(), "expected one statement")
+            .detail("A second statement begins here.")
+            .hint("ask them one by one")
+            .into());
+    }
+    if let Some(shown) = shown(&mut cursor)? {
+        return Ok(shown);
+    }
+    refuse_writing(&cursor)?;
+    if let Some(problem) = unbuilt_in_query(&cursor).into_iter().next() {
+        return Err(problem.into());
+    }
+    let place = cursor.place();
+    let dialect = MainstemDialect::default();
+    let mut parser = Parser::new(&dialect)
+        .with_recursion_limit(NESTED_MAX)
+        .with_tokens_with_locations(statement.tokens);
+    let ast = parser.parse_statement().map_err(|error| from_parser(&error))?;
+    parser.expect_token(&Token::EOF).map_err(|error| from_parser(&error))?;
+    reading(ast, place)
+}
+
+/// Deepest nesting of expressions and subqueries.
+const NESTED_MAX: usize = 64;
+
+fn reading(ast: Ast, place: Place) -> Result<Asked, QueryError> {
+    match &ast {
+        Ast::Query(_) => Ok(Asked::Query(Box::new(ast))),
+        Ast::Explain { statement, describe_alias: DescribeAlias::Explain, .. } => {
+            match statement.as_ref() {
+                Ast::Query(_) => Ok(Asked::Query(Box::new(ast))),
+                _ => Err(only_reading(place).into()),
+            }
+        }
+        _ => Err(only_reading(place).into()),
+    }
+}
+
+fn only_reading(place: Place) -> Problem {
+    mistake(Code::Sql020, place, "only questions are answered here")
+        .detail("SELECT, WITH, VALUES, EXPLAIN, SHOW and DESCRIBE read; nothing else is offered.")
+}
+
+/// Says where to go with statements that do not read.
+fn refuse_writing(cursor: &Cursor<'_>) -> Result<(), QueryError> {
+    let asking = ["SELECT", "WITH", "VALUES", "EXPLAIN", "TABLE", "FROM"];
+    if asking.iter().any(|word| cursor.at_words(&[word])) || cursor.peek() == Some(&Token::LParen) {
+        return Ok(());
+    }
+    let problem = only_reading(cursor.place());
+    let at = |words: &[&str]| words.iter().any(|word| cursor.at_words(&[word]));
+    let hint = if at(&["CREATE", "DROP", "ALTER", "RENAME"]) {
+        "change the application's files and `mainstem apply` them"
+    } else if at(&["INSERT", "COPY", "LOAD"]) {
+        "send rows with `mainstem load` or POST /v1/streams/{name}/events"
+    } else if at(&["UPDATE", "DELETE", "MERGE", "TRUNCATE"]) {
+        "a stream keeps every event; its retention says for how long"
+    } else if at(&["SET", "RESET", "BEGIN", "COMMIT", "ROLLBACK"]) {
+        "every question stands alone: there is no session to set"
+    } else {
+        let near = match cursor.peek() {
+            Some(Token::Word(word)) => {
+                crate::nearest::nearest(&word.value, asking.into_iter().chain(["SHOW", "DESCRIBE"]))
+            }
+            _ => None,
+        };
+        let hint = near.map(|near| format!("did you mean \"{near}\"?"));
+        return Err(problem.hint_if(hint).into());
+    };
+    Err(problem.hint(hint).into())
+}
+
+/// SHOW … and DESCRIBE …, which are ours.
+fn shown(cursor: &mut Cursor<'_>) -> Result<Option<Asked>, QueryError> {
+    let asked = if cursor.eat_words(&["DESCRIBE"]) || cursor.eat_words(&["DESC"]) {
+        cursor.eat_words(&["STREAM"]);
+        Asked::Columns(named(cursor)?)
+    } else if cursor.eat_words(&["SHOW"]) {
+        if cursor.eat_words(&["STREAMS"]) || cursor.eat_words(&["TABLES"]) {
+            Asked::Streams
+        } else if cursor.eat_words(&["FUNCTIONS"]) {
+            Asked::Functions
+        } else if cursor.eat_words(&["COLUMNS"]) {
+            if !cursor.eat_words(&["IN"]) {
+                cursor.expect_words(&["FROM"])?;
+            }
+            Asked::Columns(named(cursor)?)
+        } else if cursor.eat_words(&["CREATE"]) {
+            cursor.expect_words(&["STREAM"])?;
+            Asked::Create(named(cursor)?)
+        } else {
+            return Err(cursor
+                .expected("STREAMS, FUNCTIONS, COLUMNS FROM or CREATE STREAM")
+                .into());
+        }
+    } else {
+        return Ok(None);
+    };
+    if !cursor.is_end() {
+        return Err(cursor.expected("the end of the statement").into());
+    }
+    Ok(Some(asked))
+}
+
+fn named(cursor: &mut Cursor<'_>) -> Result<Named, Problem> {
+    let written = cursor.name("the name of a stream")?;
+    Ok(Named { name: written.text, place: written.place })
+}

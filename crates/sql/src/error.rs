@@ -1,0 +1,151 @@
+//! Why a question has no answer, in words for whoever asked it.
+
+mod translate;
+
+use std::time::Duration;
+
+use mainstem_kernel::{
+    Answer, Blame, ByteSize, Code, Fault, Place, Position, Problem, Retry, TenantId,
+};
+
+pub(crate) use translate::{from_engine, from_parser};
+
+/// Why a question has no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum QueryError {
+    /// Caller: change the text; code, place, detail and hint are the problem's.
+    #[error("{}", .0.message)]
+    Text(Box<Problem>),
+    /// Caller: ask less, or give it more time.
+    #[error("query was stopped after {limit:?}")]
+    Timeout {
+        /// Its limit.
+        limit: Duration,
+    },
+    /// Caller: ask less at once.
+    #[error("query needs more memory than the {limit} it may have")]
+    Memory {
+        /// Of one query.
+        limit: ByteSize,
+    },
+    /// Caller: try again later; others hold what there is.
+    #[error("queries under way fill the {limit} that all of them may have")]
+    MemoryOfAll {
+        /// Of all queries.
+        limit: ByteSize,
+    },
+    /// Caller: try again when another query has ended.
+    #[error("tenant {tenant} has {limit} queries under way, as many as it may have")]
+    Busy {
+        /// Who asks.
+        tenant: TenantId,
+        /// `queries_max`.
+        limit: usize,
+    },
+    /// Caller: take a position that this node gave, or give it more time.
+    #[error("position {position} was not reached within {limit:?}")]
+    Position {
+        /// What was waited for.
+        position: Position,
+        /// How long.
+        limit: Duration,
+    },
+    /// Caller: guard the expression against the value that it met.
+    #[error("{message}")]
+    Row {
+        /// What the expression met.
+        message: String,
+    },
+    /// Node: look into the log for the cause.
+    #[error("rows could not be read")]
+    Unreadable {
+        /// What the log or the disk said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Node: a defect; everything else goes on.
+    #[error("query broke the SQL engine")]
+    Broken {
+        /// What it said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl QueryError {
+    /// A mistake in the text.
+    pub(crate) fn text(problem: Problem) -> Self {
+        Self::Text(Box::new(problem))
+    }
+
+    /// A defect that has only words.
+    pub(crate) fn broken(message: impl Into<String>) -> Self {
+        Self::Broken { source: message.into().into() }
+    }
+}
+
+impl From<Problem> for QueryError {
+    fn from(problem: Problem) -> Self {
+        Self::text(problem)
+    }
+}
+
+/// How long a tenant waits for a turn before it asks again.
+const TURN: Duration = Duration::from_secs(1);
+
+impl Fault for QueryError {
+    fn answer(&self) -> Answer {
+        match self {
+            Self::Text(problem) => Answer::caller(problem.code),
+            Self::Timeout { .. } => Answer::caller(Code::Sql030),
+            Self::Memory { .. } => Answer::caller(Code::Sql031),
+            Self::MemoryOfAll { .. } => Answer::busy(Code::Sql031, TURN),
+            Self::Busy { .. } => Answer::busy(Code::Sql032, TURN),
+            Self::Position { .. } => {
+                Answer { code: Code::Sql033, blame: Blame::Caller, retry: Retry::Backoff }
+            }
+            Self::Row { .. } => Answer::caller(Code::Sql026),
+            Self::Unreadable { .. } => Answer::node(Code::Sql034),
+            Self::Broken { .. } => {
+                Answer { code: Code::Sql035, blame: Blame::Node, retry: Retry::Never }
+            }
+        }
+    }
+
+    fn detail(&self) -> Option<String> {
+        match self {
+            Self::Text(problem) => problem.detail.clone(),
+            Self::Unreadable { .. } | Self::Broken { .. } => {
+                Some("The node's log says more.".to_owned())
+            }
+            Self::Timeout { .. }
+            | Self::Memory { .. }
+            | Self::MemoryOfAll { .. }
+            | Self::Busy { .. }
+            | Self::Position { .. }
+            | Self::Row { .. } => None,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Text(problem) => return problem.hint.clone(),
+            Self::Timeout { .. } => "filter by _seq or by a column, or group by fewer keys",
+            Self::Memory { .. } => "filter before joining, add LIMIT to ORDER BY, group by less",
+            Self::MemoryOfAll { .. } | Self::Busy { .. } => "try again when others have ended",
+            Self::Position { .. } => "take the position of an acknowledgement of this node",
+            Self::Row { .. } => "guard it: nullif(x, 0) against zero, TRY_CAST against odd text",
+            Self::Unreadable { .. } => "`mainstem status` names tables that are damaged",
+            Self::Broken { .. } => "please report the query and the stream's declaration",
+        };
+        Some(hint.to_owned())
+    }
+
+    fn place(&self) -> Option<Place> {
+        match self {
+            Self::Text(problem) => problem.position.clone(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The function table: every SQL function that is offered, with its implementation, its
+//! spelling on Spark, a line of explanation and an example that a test runs.
+//!
+//! What is not in the table cannot be called. What has no Spark spelling is refused by name
+//! when an application is planned for many machines.
+
+mod aggregate;
+mod arrival;
+mod json;
+mod math;
+mod text;
+mod time;
+mod values;
+mod window;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::HashMap,
+    fmt::Write,
+    sync::{Arc, LazyLock},
+};
+
+use datafusion::{
+    execution::{SessionStateDefaults, session_state::SessionStateBuilder},
+    logical_expr::{ScalarUDF, planner::ExprPlanner},
+};
+
+pub(crate) use arrival::ARRIVAL_TIME;
+pub(crate) use time::pattern;
+
+/// What a function is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A value from values.
+    Scalar,
+    /// A value from the rows of a group.
+    Aggregate,
+    /// A value from the rows around; with OVER.
+    Window,
+    /// Rows, in FROM.
+    Table,
+}
+
+impl Kind {
+    /// As people read it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Scalar => "scalar",
+            Self::Aggregate => "aggregate",
+            Self::Window => "window",
+            Self::Table => "table",
+        }
+    }
+}
+
+/// One SQL function.
+#[derive(Clone, Copy, Debug)]
+pub struct Function {
+    /// As it is called.
+    pub name: &'static str,
+    /// What it is.
+    pub kind: Kind,
+    /// Its name in DataFusion, or in this crate where DataFusion has none.
+    pub engine: &'static str,
+    /// Its name in Spark SQL; `None` if it has none that gives the same.
+    pub spark: Option<&'static str>,
+    /// Its arguments.
+    pub signature: &'static str,
+    /// One line.
+    pub meaning: &'static str,
+    /// A call; over column `x` with 1, 2, 2, 5 if it is not scalar.
+    pub example: &'static str,
+    /// What the call gives; several rows are joined by commas.
+    pub expected: &'static str,
+}
+
+/// Name, engine's name ("" for the same), Spark's name ("" for none), signature, meaning,
+/// example, expected.
+type Row = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+);
+
+/// All functions, by kind and section.
+#[must_use]
+pub fn table() -> &'static [Function] {
+    static TABLE: LazyLock<Vec<Function>> = LazyLock::new(|| {
+        SECTIONS.iter().flat_map(|(_, kind, rows)| rows.iter().map(|row| function(*kind, *row))).collect()
+    });
+    &TABLE
+}
+
+/// Sections of the reference.
+const SECTIONS: [(&str, Kind, &[Row]); 8] = [
+    ("Values", Kind::Scalar, values::ROWS),
+    ("Numbers", Kind::Scalar, math::ROWS),
+    ("Text", Kind::Scalar, text::ROWS),
+    ("Time", Kind::Scalar, time::ROWS),
+    ("JSON", Kind::Scalar, json::ROWS),
+    ("Aggregates", Kind::Aggregate, aggregate::ROWS),
+    ("Window functions", Kind::Window, window::ROWS),
+    ("Functions in FROM", Kind::Table, values::TABLES),
+];
+
+fn function(kind: Kind, row: Row) -> Function {
+    let (name, engine, spark, signature, meaning, example, expected) = row;
+    Function {
+        name,
+        kind,
+        engine: if engine.is_empty() { name } else { engine },
+        spark: Some(spark).filter(|spark| !spark.is_empty()),
+        signature,
+        meaning,
+        example,
+        expected,
+    }
+}
+
+/// Our own functions.
+fn own() -> Vec<Arc<ScalarUDF>> {
+    vec![arrival::udf(), json::get(), json::get_text(), json::array_length()]
+}
+
+/// Planners of operators and of functions with a syntax of their own.
+pub(crate) fn planners() -> Vec<Arc<dyn ExprPlanner>> {
+    let mut planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(json::Operators)];
+    planners.extend(crate::engine::default_planners());
+    planners
+}
+
+/// Registers the implementations of exactly the functions of the table.
+pub(crate) fn register(builder: SessionStateBuilder) -> SessionStateBuilder {
+    let wanted = |kind: Kind| {
+        let rows = table().iter().filter(move |row| row.kind == kind);
+        rows.map(|row| row.engine).collect::<Vec<_>>()
+    };
+    let offered = |names: &[&str], name: &str, aliases: &[String]| {
+        names.iter().any(|wanted| *wanted == name || aliases.iter().any(|alias| alias == wanted))
+    };
+    let scalars = wanted(Kind::Scalar);
+    let mut scalar = SessionStateDefaults::default_scalar_functions();
+    scalar.extend(own());
+    scalar.retain(|udf| offered(&scalars, udf.name(), udf.aliases()));
+    let aggregates = wanted(Kind::Aggregate);
+    let mut aggregate = SessionStateDefaults::default_aggregate_functions();
+    aggregate.retain(|udf| offered(&aggregates, udf.name(), udf.aliases()));
+    let windows = wanted(Kind::Window);
+    let mut window = SessionStateDefaults::default_window_functions();
+    window.retain(|udf| offered(&windows, udf.name(), udf.aliases()));
+    let tables = wanted(Kind::Table);
+    let table: HashMap<_, _> = SessionStateDefaults::default_table_functions()
+        .into_iter()
+        .filter(|function| tables.contains(&function.name()))
+        .map(|function| (function.name().to_owned(), function))
+        .collect();
+    builder
+        .with_scalar_functions(scalar)
+        .with_aggregate_functions(aggregate)
+        .with_window_functions(window)
+        .with_table_functions(table)
+}
+
+/// The page `docs/reference/functions.md`.
+#[must_use]
+pub fn reference() -> String {
+    let mut page = String::from(
+        "# SQL functions\n\nWritten by `crates/sql`: change its tables, not this page. Every example \
+         is run by a test.\nExamples of aggregates and window functions are over a column `x` with 1, 2, 2 \
+         and 5.\nThe last column is the function's name in Spark SQL; where it is empty, an application \
+         that uses it runs on one machine.\n",
+    );
+    for (title, kind, rows) in SECTIONS {
+        // Writing to a String cannot fail.
+        let _written = write!(
+            page,
+            "\n## {title}\n\n| function | meaning | example | gives | Spark |\n|---|---|---|---|---|\n"
+        );
+        for row in rows {
+            let f = function(kind, *row);
+            let cell = |text: &str| text.replace('|', "\\|");
+            let _written = writeln!(
+                page,
+                "| `{}` | {} | `{}` | {} | {} |",
+                cell(f.signature),
+                cell(f.meaning),
+                cell(f.example),
+                cell(f.expected),
+                f.spark.map(|name| format!("`{name}`")).unwrap_or_default(),
+            );
+        }
+    }
+    page
+}

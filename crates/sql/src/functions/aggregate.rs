@@ -1,0 +1,42 @@
+//! Aggregate functions. Only the table.
+
+use super::Row;
+
+#[rustfmt::skip]
+pub(super) const ROWS: &[Row] = &[
+    ("count", "", "count", "count(*), count([DISTINCT] x)", "How many rows, or values that are not NULL.", "count(DISTINCT x)", "3"),
+    ("sum", "", "sum", "sum([DISTINCT] x)", "The sum; exact for NUMERIC.", "sum(x * 0.10)", "1.00"),
+    ("avg", "", "avg", "avg(x)", "The mean.", "avg(x)", "2.5"),
+    ("mean", "", "mean", "mean(x)", "The same as avg.", "mean(x)", "2.5"),
+    ("min", "", "min", "min(x)", "The least.", "min(x)", "1"),
+    ("max", "", "max", "max(x)", "The greatest.", "max(x)", "5"),
+    ("median", "", "median", "median(x)", "The middle one; of integers, an integer.", "median(x)", "2"),
+    ("stddev", "", "stddev", "stddev(x)", "The standard deviation of a sample.", "round(stddev(x), 3)", "1.732"),
+    ("stddev_samp", "", "stddev_samp", "stddev_samp(x)", "The same as stddev.", "round(stddev_samp(x), 3)", "1.732"),
+    ("stddev_pop", "", "stddev_pop", "stddev_pop(x)", "The standard deviation of all.", "stddev_pop(x)", "1.5"),
+    ("var", "", "variance", "var(x)", "The variance of a sample.", "var(x)", "3.0"),
+    ("var_samp", "", "var_samp", "var_samp(x)", "The same as var.", "var_samp(x)", "3.0"),
+    ("var_pop", "", "var_pop", "var_pop(x)", "The variance of all.", "var_pop(x)", "2.25"),
+    ("covar_samp", "", "covar_samp", "covar_samp(y, x)", "The covariance of a sample.", "covar_samp(x, x)", "3.0"),
+    ("covar_pop", "", "covar_pop", "covar_pop(y, x)", "The covariance of all.", "covar_pop(x, x)", "2.25"),
+    ("corr", "", "corr", "corr(y, x)", "The correlation.", "corr(x, x)", "1.0"),
+    ("approx_distinct", "", "approx_count_distinct", "approx_distinct(x)", "About how many different values (HyperLogLog).", "approx_distinct(x)", "3"),
+    ("approx_median", "", "", "approx_median(x)", "About the middle one (t-digest).", "approx_median(x)", "2"),
+    ("approx_percentile_cont", "", "", "approx_percentile_cont(part) WITHIN GROUP (ORDER BY x)", "About the value that the part lies below (t-digest).", "approx_percentile_cont(0.5) WITHIN GROUP (ORDER BY x)", "2"),
+    ("percentile_cont", "", "percentile_cont", "percentile_cont(part) WITHIN GROUP (ORDER BY x)", "The value that the part lies below, between two values if need be.", "percentile_cont(0.5) WITHIN GROUP (ORDER BY x)", "2.0"),
+    ("array_agg", "", "", "array_agg(x [ORDER BY …])", "All values in an array.", "array_agg(x ORDER BY x)", "[1, 2, 2, 5]"),
+    ("string_agg", "", "", "string_agg(text, between [ORDER BY …])", "All texts, with the text between.", "string_agg(x::TEXT, '-' ORDER BY x)", "1-2-2-5"),
+    ("first_value", "", "", "first_value(x [ORDER BY …])", "The first.", "first_value(x ORDER BY x DESC)", "5"),
+    ("last_value", "", "", "last_value(x [ORDER BY …])", "The last.", "last_value(x ORDER BY x DESC)", "1"),
+    ("any_value", "", "any_value", "any_value(x)", "One of them that is not NULL.", "any_value(x) IN (1, 2, 5)", "true"),
+    ("bool_and", "", "bool_and", "bool_and(x)", "Whether all are true.", "bool_and(x > 0)", "true"),
+    ("bool_or", "", "bool_or", "bool_or(x)", "Whether one is true.", "bool_or(x > 4)", "true"),
+    ("bit_and", "", "bit_and", "bit_and(x)", "The bits that all have.", "bit_and(x)", "0"),
+    ("bit_or", "", "bit_or", "bit_or(x)", "The bits that one has.", "bit_or(x)", "7"),
+    ("bit_xor", "", "bit_xor", "bit_xor(x)", "The bits that an odd number has.", "bit_xor(x)", "4"),
+    ("regr_slope", "", "regr_slope", "regr_slope(y, x)", "The slope of the line through the points.", "regr_slope(2 * x, x)", "2.0"),
+    ("regr_intercept", "", "regr_intercept", "regr_intercept(y, x)", "Where that line crosses x = 0.", "regr_intercept(2 * x + 1, x)", "1.0"),
+    ("regr_r2", "", "regr_r2", "regr_r2(y, x)", "How well that line fits.", "regr_r2(2 * x, x)", "1.0"),
+    ("regr_count", "", "regr_count", "regr_count(y, x)", "How many points.", "regr_count(x, x)", "4"),
+    ("grouping", "", "grouping", "grouping(x)", "1 where ROLLUP or CUBE left the column out.", "grouping(x) FROM (VALUES (1)) AS t(x) GROUP BY ROLLUP (x) ORDER BY 1 --", "0,1"),
+];
