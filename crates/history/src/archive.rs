@@ -21,9 +21,9 @@
 //! A file counts from its Delta entry on, which also holds the greatest archived seq. A file
 //! without an entry is removed at the next start, and its rows, still in the log, are read again.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
-use mainstem_kernel::{Fault, Seq, metrics::ReasonLabel};
+use mainstem_kernel::{ByteSize, Fault, Seq, metrics::ReasonLabel};
 use mainstem_log::{Extent, Frame, ReadError, ReadFrom};
 
 use crate::{
@@ -83,6 +83,11 @@ impl Archive {
         self.cursor = self.written;
     }
 
+    /// Bytes of rows that wait for their row group.
+    pub(crate) fn buffered(&self) -> u64 {
+        ByteSize::from(self.buffer.bytes()).0
+    }
+
     /// Rows and journal bytes of the log that were not read yet.
     fn waiting(&self, extent: &Extent) -> (u64, u64) {
         let rows = extent.rows.saturating_sub(self.taken);
@@ -101,7 +106,7 @@ pub(crate) enum Step {
 }
 
 impl Inner {
-    /// Does a bounded piece of what is due: reads a few MiB, writes at most a few row groups.
+    /// Does a bounded piece of what is due: reads until a row group is written, or to the end.
     /// A failure is counted, the open file given up, and the stream rests for a second.
     pub(crate) fn archive_step(&mut self, extent: &Extent) -> Step {
         if self.stopped.is_some() || self.shared.clock.monotonic() < self.retry_at {
@@ -143,8 +148,15 @@ impl Inner {
         } else if self.archive.closing.is_none() && !self.fills_group(extent) {
             return Ok(Step::Idle);
         }
-        self.read_and_write()?;
-        if self.archive.closing.is_none() && !self.fills_group(extent) {
+        loop {
+            let (progress, written) = (self.progress(), self.archive.written);
+            self.read_and_write()?;
+            let has_written = self.archive.written != written;
+            if has_written || self.progress() == progress || !self.fills_group(extent) {
+                break;
+            }
+        }
+        if self.archive.closing.is_none() && self.holds_too_much() {
             self.archive.let_go();
         }
         Ok(if self.progress() == before {
@@ -174,6 +186,12 @@ impl Inner {
         let buffer = &self.archive.buffer;
         rows + buffer.rows() as u64 >= GROUP_ROWS_MAX as u64
             || bytes + buffer.bytes() as u64 >= self.group_bytes_max()
+    }
+
+    /// Whether rows that wait for their row group, over all tables, take more than their share.
+    fn holds_too_much(&self) -> bool {
+        let others = self.shared.buffered.load(Ordering::Relaxed);
+        others + self.archive.buffered() > self.shared.config.memory_max.0 / 4
     }
 
     /// A quarter of the memory, for a group is held twice while it is sorted.

@@ -36,7 +36,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -90,6 +90,7 @@ impl History {
             clock,
             metrics,
             config,
+            buffered: AtomicU64::new(0),
         });
         Ok(Arc::new(Self {
             folders: Mutex::new(folders(&shared)?),

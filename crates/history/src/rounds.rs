@@ -22,6 +22,8 @@ use crate::{
 const STEPS_MAX: usize = 16;
 /// After this time a call takes no further step.
 const CALL_TIME: Duration = Duration::from_millis(50);
+/// While archiving is busy, compaction does a step this often.
+const COMPACT_WHEN_BUSY: Duration = Duration::from_millis(500);
 /// Every table is looked after this often.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 /// Tables that one call looks after at most.
@@ -41,6 +43,8 @@ pub(crate) struct Rounds {
     /// When the next round begins, by the monotonic clock.
     upkeep_at: Duration,
     compaction: Option<Compaction>,
+    /// When its next step is, by the monotonic clock, while archiving is busy.
+    compact_at: Duration,
 }
 
 impl Rounds {
@@ -58,7 +62,7 @@ impl History {
     pub(crate) fn round(&self) -> bool {
         let mut rounds = self.rounds.lock();
         let archived = self.archive_round(&mut rounds);
-        let compacted = self.compact_round(&mut rounds);
+        let compacted = self.compact_round(&mut rounds, archived);
         let kept = self.upkeep_round(&mut rounds);
         archived || compacted || kept
     }
@@ -92,7 +96,10 @@ impl History {
     }
 
     fn archive_table(&self, table: &Table, extent: &Extent, is_pressed: bool) -> Step {
-        let mut inner = table.inner.lock();
+        // Whoever holds the lock is flushing it, or waits for the disk: the others need not.
+        let Some(mut inner) = table.inner.try_lock() else {
+            return Step::Idle;
+        };
         let step = if is_pressed {
             match inner.archive_through(extent.last) {
                 Ok(()) => Step::Worked,
@@ -115,8 +122,9 @@ impl History {
             return;
         }
         let size = |table: &&Arc<Table>| table.open_bytes.load(Ordering::Relaxed);
-        if let Some(table) = tables.values().max_by_key(size) {
-            let mut inner = table.inner.lock();
+        if let Some(table) = tables.values().max_by_key(size)
+            && let Some(mut inner) = table.inner.try_lock()
+        {
             if let Err(error) = inner.close_file() {
                 inner.fail(&error);
             }
@@ -124,7 +132,13 @@ impl History {
         }
     }
 
-    fn compact_round(&self, rounds: &mut Rounds) -> bool {
+    /// A step of the compaction, and only now and then while archiving has more than it can do.
+    fn compact_round(&self, rounds: &mut Rounds, is_busy: bool) -> bool {
+        let now = self.shared.clock.monotonic();
+        if is_busy && now < rounds.compact_at {
+            return false;
+        }
+        rounds.compact_at = now + COMPACT_WHEN_BUSY;
         let Some(compaction) = &mut rounds.compaction else {
             return false;
         };
@@ -133,7 +147,9 @@ impl History {
             rounds.compaction = None;
             return true;
         };
-        let mut inner = table.inner.lock();
+        let Some(mut inner) = table.inner.try_lock() else {
+            return false;
+        };
         let progress = compaction.step(&mut inner);
         if !matches!(progress, Ok(Progress::Going)) {
             compaction.discard();
@@ -161,7 +177,9 @@ impl History {
             let Some(table) = self.table(stream) else {
                 continue;
             };
-            let mut inner = table.inner.lock();
+            let Some(mut inner) = table.inner.try_lock() else {
+                continue;
+            };
             if self.shared.clock.monotonic() < inner.upkeep_retry_at {
                 continue;
             }

@@ -44,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) clock: SharedClock,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) config: HistoryConfig,
+    /// Bytes of rows that wait for their row group, over all tables.
+    pub(crate) buffered: AtomicU64,
 }
 
 /// One stream's table.
@@ -53,6 +55,8 @@ pub(crate) struct Table {
     published: RwLock<Arc<Pinned>>,
     /// Bytes of the file that is being written; 0 if none is.
     pub(crate) open_bytes: AtomicU64,
+    /// Its part of `Shared::buffered`.
+    buffered: AtomicU64,
     pub(crate) inner: Mutex<Inner>,
 }
 
@@ -108,6 +112,11 @@ impl Table {
             .as_ref()
             .map_or(0, crate::file::FileWriter::bytes);
         self.open_bytes.store(open, Ordering::Relaxed);
+        let buffered = inner.archive.buffered();
+        let before = self.buffered.swap(buffered, Ordering::Relaxed);
+        let all = &inner.shared.buffered;
+        all.fetch_add(buffered, Ordering::Relaxed);
+        all.fetch_sub(before, Ordering::Relaxed);
         let mut published = self.published.write();
         if published.version != inner.state.version {
             *published = Arc::new(inner.pinned());

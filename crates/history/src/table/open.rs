@@ -47,6 +47,7 @@ impl Table {
         Ok(Self {
             published,
             open_bytes,
+            buffered: AtomicU64::new(0),
             inner: Mutex::new(inner),
         })
     }

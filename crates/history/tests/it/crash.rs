@@ -4,27 +4,28 @@
 use std::{sync::Arc, time::Duration};
 
 use mainstem_disk::{Cut, Failure, FailureKind, TwinDisk};
-use mainstem_kernel::Timestamp;
 
 use crate::world::{DAY, HOUR, START, STREAM, World, config, open};
 
-/// Commits before the workload, so that its checkpoint comes early.
-const COMMITS_BEFORE: usize = 94;
+/// Version of the table before the workload, so that its checkpoint comes in it.
+const VERSION_BEFORE: u64 = 92;
 
 /// A disk with an archived table, and the number of its rows.
 fn base() -> (TwinDisk, i64) {
     let disk = TwinDisk::new();
     let mut world = open(Arc::new(disk.clone()), START, config());
     world.define(None).unwrap();
-    for _ in 0..COMMITS_BEFORE {
+    while world.pin().version < VERSION_BEFORE {
         world.append(3);
         world.history.flush(STREAM).unwrap();
+        world.clock.advance(Duration::from_secs(6));
+        world.work();
     }
     (disk.cut_power(Cut::DropAll), world.next)
 }
 
 fn begin(disk: &TwinDisk, rows: i64) -> World {
-    let start = Timestamp(START.0 + 1_000_000);
+    let start = START.plus(HOUR);
     let mut world = open(Arc::new(disk.clone()), start, config());
     world.next = rows;
     world
@@ -66,10 +67,16 @@ fn calls(base: &TwinDisk, rows: i64) -> u64 {
     let mut world = begin(&disk, rows);
     work(&mut world);
     world.check_from(rows + 30);
-    assert!(world.rows().keys().all(|n| *n >= rows + 30), "the first day has expired");
+    assert!(
+        world.rows().keys().all(|n| *n >= rows + 30),
+        "the first day has expired"
+    );
     let metrics = world.metrics.encode();
     for done in ["archived_files", "compacted_files", "expired_files"] {
-        assert!(!metrics.contains(&format!("mainstem_{done}_total 0")), "nothing {done}");
+        assert!(
+            !metrics.contains(&format!("mainstem_{done}_total 0")),
+            "nothing {done}"
+        );
     }
     disk.calls()
 }
@@ -78,10 +85,17 @@ fn calls(base: &TwinDisk, rows: i64) -> u64 {
 fn a_power_cut_at_any_call_loses_and_doubles_nothing() {
     let (base, rows) = base();
     for call in 0..calls(&base, rows) {
-        for cut in [Cut::DropAll, Cut::Random(call), Cut::Random(call + 1_000_000)] {
+        for cut in [
+            Cut::DropAll,
+            Cut::Random(call),
+            Cut::Random(call + 1_000_000),
+        ] {
             let disk = base.cut_power(Cut::DropAll);
             let mut world = begin(&disk, rows);
-            disk.fail(Failure { call, kind: FailureKind::PowerLoss });
+            disk.fail(Failure {
+                call,
+                kind: FailureKind::PowerLoss,
+            });
             work(&mut world);
             check_after_cut(&mut world, &disk, cut, rows);
         }

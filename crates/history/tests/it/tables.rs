@@ -28,11 +28,21 @@ fn a_flush_moves_rows_from_the_log_to_a_file_and_keeps_them_over_a_power_cut() {
     world.append(10);
     let frontier = world.history.flush(STREAM).unwrap();
     assert_eq!(frontier, world.log.frontier());
-    assert_eq!(world.log.extent(STREAM), None, "its space in the log is free");
+    assert_eq!(
+        world.log.extent(STREAM),
+        None,
+        "its space in the log is free"
+    );
     let pinned = world.pin();
-    assert_eq!((pinned.archived, pinned.rows(), pinned.files.len()), (frontier, 1_010, 1));
+    assert_eq!(
+        (pinned.archived, pinned.rows(), pinned.files.len()),
+        (frontier, 1_010, 1)
+    );
     let stats = &pinned.files[0].stats;
-    assert_eq!((&stats.min["n"], &stats.max["n"], &stats.nulls["price"]), (&0.into(), &1_009.into(), &101.into()));
+    assert_eq!(
+        (&stats.min["n"], &stats.max["n"], &stats.nulls["price"]),
+        (&0.into(), &1_009.into(), &101.into())
+    );
     assert_eq!(stats.max["price"], serde_json::json!(7.063));
 
     world.restart_on(Arc::new(twin.cut_power(mainstem_disk::Cut::DropAll)));
@@ -62,7 +72,10 @@ fn files_close_when_their_oldest_row_is_old_enough() {
 
 #[test]
 fn settings_and_frames_do_not_change_rows() {
-    let small = HistoryConfig { file_size_max: ByteSize::kib(64), memory_max: ByteSize::mib(1) };
+    let small = HistoryConfig {
+        file_size_max: ByteSize::kib(64),
+        memory_max: ByteSize::mib(1),
+    };
     for (config, frames) in [(config(), 3), (small, 3), (config(), 90)] {
         let (_, mut world) = started(config);
         for _ in 0..frames {
@@ -109,8 +122,15 @@ fn small_files_are_merged_and_deleted_once_nobody_reads_them() {
     let exists = |path: &str| twin.stat(&held.folder.join(path)).unwrap().is_some();
     world.clock.advance(2 * HOUR);
     world.work();
-    assert!(held.files.iter().all(|file| exists(&file.path)), "a reader holds them");
-    let paths: Vec<PathBuf> = held.files.iter().map(|f| held.folder.join(&f.path)).collect();
+    assert!(
+        held.files.iter().all(|file| exists(&file.path)),
+        "a reader holds them"
+    );
+    let paths: Vec<PathBuf> = held
+        .files
+        .iter()
+        .map(|f| held.folder.join(&f.path))
+        .collect();
     drop(held);
     world.clock.advance(HOUR);
     world.work();
@@ -136,7 +156,11 @@ fn days_past_their_retention_go() {
     world.define(Some(2 * DAY)).unwrap();
     world.clock.advance(Duration::from_secs(10));
     world.work();
-    assert_eq!(world.history.totals().rows, 200, "a day goes when its last moment is too old");
+    assert_eq!(
+        world.history.totals().rows,
+        200,
+        "a day goes when its last moment is too old"
+    );
     world.check_from(200);
 }
 
@@ -148,7 +172,10 @@ fn added_and_renamed_columns_keep_old_files_readable() {
     world.append(50);
     world.version = 2;
     world.append(7);
-    assert!(matches!(world.history.flush(STREAM), Err(HistoryError::Undeclared { .. })));
+    assert!(matches!(
+        world.history.flush(STREAM),
+        Err(HistoryError::Undeclared { .. })
+    ));
     world.check_from(0);
     world.define(None).unwrap();
     world.history.flush(STREAM).unwrap();
@@ -178,14 +205,18 @@ fn a_foreign_entry_stops_archiving_and_not_reading() {
     world.history.flush(STREAM).unwrap();
     let entry = folder().join("readings-16/_delta_log/00000000000000000002.json");
     let file = twin.open(&entry, OpenMode::CreateNew).unwrap();
-    file.write_at(br#"{"commitInfo":{"engineInfo":"other"}}"#, 0).unwrap();
+    file.write_at(br#"{"commitInfo":{"engineInfo":"other"}}"#, 0)
+        .unwrap();
     world.append(10);
     let error = world.history.flush(STREAM).unwrap_err();
     assert_eq!(error.answer().code.as_str(), "HIST-001");
     world.check_from(0);
     let same = Arc::clone(&world.disk);
     world.restart_on(same);
-    assert!(matches!(world.define(None), Err(HistoryError::Foreign { version: 2, .. })));
+    assert!(matches!(
+        world.define(None),
+        Err(HistoryError::Foreign { version: 2, .. })
+    ));
     world.clock.advance(DAY);
     world.work();
     world.check_from(0);
@@ -217,15 +248,33 @@ fn checkpoints_carry_the_state_and_old_entries_go() {
         world.clock.advance(Duration::from_secs(5));
     }
     let log = folder().join("readings-16/_delta_log");
-    let names: Vec<String> = twin.list(&log).unwrap().into_iter().map(|e| e.name).collect();
-    assert!(names.iter().filter(|name| name.ends_with(".json")).count() < 1_150, "{}", names.len());
+    let names: Vec<String> = twin
+        .list(&log)
+        .unwrap()
+        .into_iter()
+        .map(|e| e.name)
+        .collect();
+    assert!(
+        names.iter().filter(|name| name.ends_with(".json")).count() < 1_150,
+        "{}",
+        names.len()
+    );
     assert!(names.contains(&"_last_checkpoint".to_owned()));
     let before = world.pin();
     world.restart_on(Arc::new(twin.cut_power(mainstem_disk::Cut::DropAll)));
     world.define(None).unwrap();
     let after = world.pin();
-    assert_eq!((after.version, after.archived), (before.version, before.archived));
-    assert!(before.files.iter().zip(after.files.iter()).all(|(a, b)| a.stats == b.stats));
+    assert_eq!(
+        (after.version, after.archived),
+        (before.version, before.archived)
+    );
+    assert!(
+        before
+            .files
+            .iter()
+            .zip(after.files.iter())
+            .all(|(a, b)| a.stats == b.stats)
+    );
     world.check_from(0);
 }
 
@@ -244,7 +293,10 @@ fn a_backup_is_a_table_of_its_own() {
             let path = table.pinned.folder.join(path);
             let bytes = twin.read(&path).unwrap();
             copy.create_dirs(path.parent().unwrap()).unwrap();
-            copy.open(&path, OpenMode::CreateNew).unwrap().write_at(&bytes, 0).unwrap();
+            copy.open(&path, OpenMode::CreateNew)
+                .unwrap()
+                .write_at(&bytes, 0)
+                .unwrap();
         }
     }
     let mut restored = open(Arc::new(copy), START, config());
@@ -261,8 +313,20 @@ fn a_log_that_begins_too_late_is_named() {
     world.log.trim(STREAM, world.log.frontier());
     world.append(10);
     let error = world.history.flush(STREAM).unwrap_err();
-    assert!(matches!(error, HistoryError::Gap { archived: Seq::ZERO, .. }), "{error}");
-    assert!(matches!(world.history.flush(StreamId(99)), Err(HistoryError::Unknown { .. })));
+    assert!(
+        matches!(
+            error,
+            HistoryError::Gap {
+                archived: Seq::ZERO,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert!(matches!(
+        world.history.flush(StreamId(99)),
+        Err(HistoryError::Unknown { .. })
+    ));
 }
 
 #[test]

@@ -9,8 +9,10 @@ use std::{
 };
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, Decimal128Array, Int64Array, RecordBatch, StringArray,
-        TimestampMicrosecondArray, new_null_array},
+    array::{
+        Array, ArrayRef, AsArray, Decimal128Array, Int64Array, RecordBatch, StringArray,
+        TimestampMicrosecondArray, new_null_array,
+    },
     datatypes::{Int32Type, Int64Type},
 };
 use mainstem_disk::{Disk, SharedDisk};
@@ -34,7 +36,7 @@ pub(crate) struct World {
     pub(crate) log: Arc<MemoryLog>,
     pub(crate) history: Arc<History>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) config: HistoryConfig,
+    pub(crate) wiring: Wiring,
     /// Number of the next row.
     pub(crate) next: i64,
     /// Version of the columns that rows are written with.
@@ -46,17 +48,32 @@ pub(crate) fn folder() -> PathBuf {
 }
 
 pub(crate) fn config() -> HistoryConfig {
-    HistoryConfig { file_size_max: ByteSize::mib(512), memory_max: ByteSize::mib(64) }
+    HistoryConfig {
+        file_size_max: ByteSize::mib(512),
+        memory_max: ByteSize::mib(64),
+    }
 }
 
 fn column(id: u32, name: &str, ty: ColumnType, nullable: bool) -> Column {
-    Column { id, name: ColumnName::new(name).unwrap(), ty, nullable }
+    Column {
+        id,
+        name: ColumnName::new(name).unwrap(),
+        ty,
+        nullable,
+    }
 }
 
 /// Version 1, 2 (one column more) or 3 (two names swapped round, so to say).
 pub(crate) fn columns(version: u32) -> Columns {
-    let price = ColumnType::Numeric { precision: 12, scale: 3 };
-    let names = if version < 3 { ["label", "note"] } else { ["title", "label"] };
+    let price = ColumnType::Numeric {
+        precision: 12,
+        scale: 3,
+    };
+    let names = if version < 3 {
+        ["label", "note"]
+    } else {
+        ["title", "label"]
+    };
     let mut columns = vec![
         column(1, "n", ColumnType::BigInt, false),
         column(2, names[0], ColumnType::Text, false),
@@ -74,43 +91,75 @@ pub(crate) fn table(version: u32, retention: Option<Duration>) -> StreamTable {
         stream: STREAM,
         name: StreamName::new("readings").unwrap(),
         columns: columns(version),
-        versions: (1..=version).map(|v| (SchemaVersion(v), columns(v))).collect(),
+        versions: (1..=version)
+            .map(|v| (SchemaVersion(v), columns(v)))
+            .collect(),
         retention,
     }
 }
 
-/// A log and a clock that begin at `start`, over any disk.
+/// `open_in` the usual folder.
 pub(crate) fn open(disk: SharedDisk, start: Timestamp, config: HistoryConfig) -> World {
-    let clock = Arc::new(ManualClock::at(start));
-    let log = MemoryLog::new(clock.clone());
-    let metrics = Metrics::new();
-    let history = open_history(&disk, &clock, &log, &metrics, &config).unwrap();
-    World { disk, clock, log, history, metrics, config, next: 0, version: 1 }
+    open_in(disk, folder(), start, config)
 }
 
-fn open_history(
-    disk: &SharedDisk,
-    clock: &Arc<ManualClock>,
-    log: &Arc<MemoryLog>,
-    metrics: &Arc<Metrics>,
-    config: &HistoryConfig,
-) -> Result<Arc<History>, HistoryError> {
-    let parts = HistoryParts {
-        disk: Arc::clone(disk),
-        folder: folder(),
-        log: log.clone(),
-        clock: clock.clone(),
-        metrics: Arc::clone(metrics),
-    };
-    History::open(parts, config.clone())
+/// A log and a clock that begin at `start`, over any disk.
+pub(crate) fn open_in(
+    disk: SharedDisk,
+    folder: PathBuf,
+    start: Timestamp,
+    config: HistoryConfig,
+) -> World {
+    let clock = Arc::new(ManualClock::at(start));
+    let log = Arc::new(MemoryLog::new(clock.clone()));
+    let metrics = Metrics::new();
+    let wiring = Wiring { folder, config };
+    let history = wiring.open(&disk, &clock, &log, &metrics);
+    World {
+        disk,
+        clock,
+        log,
+        history,
+        metrics,
+        wiring,
+        next: 0,
+        version: 1,
+    }
+}
+
+/// What stays the same over a restart.
+#[derive(Clone)]
+pub(crate) struct Wiring {
+    folder: PathBuf,
+    config: HistoryConfig,
+}
+
+impl Wiring {
+    fn open(
+        &self,
+        disk: &SharedDisk,
+        clock: &Arc<ManualClock>,
+        log: &Arc<MemoryLog>,
+        metrics: &Arc<Metrics>,
+    ) -> Arc<History> {
+        let parts = HistoryParts {
+            disk: Arc::clone(disk),
+            folder: self.folder.clone(),
+            log: log.clone(),
+            clock: clock.clone(),
+            metrics: Arc::clone(metrics),
+        };
+        History::open(parts, self.config.clone()).unwrap()
+    }
 }
 
 impl World {
     /// The process stops and starts again, on what another disk holds.
     pub(crate) fn restart_on(&mut self, disk: SharedDisk) {
         self.disk = disk;
-        let (clock, log, metrics) = (&self.clock, &self.log, &self.metrics);
-        self.history = open_history(&self.disk, clock, log, metrics, &self.config).unwrap();
+        self.history = self
+            .wiring
+            .open(&self.disk, &self.clock, &self.log, &self.metrics);
     }
 
     pub(crate) fn define(&self, retention: Option<Duration>) -> Result<(), HistoryError> {
@@ -130,7 +179,12 @@ impl World {
         let draft = Draft::encode(STREAM, SchemaVersion(self.version), entries, batch).unwrap();
         self.next += rows;
         let done = Box::new(|outcome: Result<_, _>| assert!(outcome.is_ok()));
-        self.log.append(Append { frames: vec![draft] }, done);
+        self.log.append(
+            Append {
+                frames: vec![draft],
+            },
+            done,
+        );
     }
 
     /// Works until there is nothing to do.
@@ -158,16 +212,27 @@ impl World {
                 let batch = logical(&pinned, &batch);
                 rows += batch.num_rows() as u64;
                 check_rows(&batch, &mut counts, &mut places);
-                let seqs = batch.column_by_name("_seq").unwrap().as_primitive::<Int64Type>();
+                let seqs = batch
+                    .column_by_name("_seq")
+                    .unwrap()
+                    .as_primitive::<Int64Type>();
                 for seq in seqs.values() {
                     let seq = Seq::from_i64(*seq);
-                    assert!(file.first_seq <= seq && seq <= file.last_seq, "{}", file.path);
+                    assert!(
+                        file.first_seq <= seq && seq <= file.last_seq,
+                        "{}",
+                        file.path
+                    );
                     assert_eq!(seq.arrival().days(), file.day, "{}", file.path);
                 }
             }
             assert_eq!(rows, file.rows, "{}", file.path);
         }
-        let from = ReadFrom { after: pinned.archived, through: Seq::MAX, bytes_max: usize::MAX };
+        let from = ReadFrom {
+            after: pinned.archived,
+            through: Seq::MAX,
+            bytes_max: usize::MAX,
+        };
         for frame in self.log.read(STREAM, from).unwrap().frames {
             assert!(frame.seq > pinned.archived);
             for n in frame.batch.column(0).as_primitive::<Int64Type>().values() {
@@ -183,16 +248,27 @@ impl World {
         for n in first..self.next {
             assert_eq!(rows.get(&n), Some(&1), "row {n}");
         }
-        assert!(rows.values().all(|count| *count == 1), "a row is there twice");
-        assert!(rows.keys().all(|n| *n < self.next), "a row that nobody sent");
+        assert!(
+            rows.values().all(|count| *count == 1),
+            "a row is there twice"
+        );
+        assert!(
+            rows.keys().all(|n| *n < self.next),
+            "a row that nobody sent"
+        );
     }
 }
 
 fn batch(rows: std::ops::Range<i64>, version: u32) -> RecordBatch {
     let schema = columns(version).body_schema();
     let count = usize::try_from(rows.end - rows.start).unwrap();
-    let price = rows.clone().map(|n| (n % 10 != 0).then(|| i128::from(n) * 7));
-    let price = price.collect::<Decimal128Array>().with_precision_and_scale(12, 3).unwrap();
+    let price = rows
+        .clone()
+        .map(|n| (n % 10 != 0).then(|| i128::from(n) * 7));
+    let price = price
+        .collect::<Decimal128Array>()
+        .with_precision_and_scale(12, 3)
+        .unwrap();
     let mut arrays: Vec<ArrayRef> = vec![
         Arc::new(Int64Array::from_iter_values(rows.clone())),
         Arc::new(StringArray::from_iter_values(rows.clone().map(label))),
@@ -202,7 +278,10 @@ fn batch(rows: std::ops::Range<i64>, version: u32) -> RecordBatch {
     if version >= 2 {
         arrays.push(Arc::new(StringArray::from_iter_values(rows.map(note))));
     }
-    arrays.push(new_null_array(schema.field(arrays.len()).data_type(), count));
+    arrays.push(new_null_array(
+        schema.field(arrays.len()).data_type(),
+        count,
+    ));
     RecordBatch::try_new(schema, arrays).unwrap()
 }
 
@@ -239,10 +318,22 @@ fn check_rows(
     let declared = batch.num_columns() - 4;
     let label_column = batch.column(1).as_string::<i32>();
     let notes = (declared > 4).then(|| batch.column(4).as_string::<i32>());
-    let partition = batch.column_by_name("_partition").unwrap().as_primitive::<Int32Type>();
-    let offset = batch.column_by_name("_offset").unwrap().as_primitive::<Int64Type>();
-    let seq = batch.column_by_name("_seq").unwrap().as_primitive::<Int64Type>();
-    let numbers = batch.column_by_name("n").unwrap().as_primitive::<Int64Type>();
+    let partition = batch
+        .column_by_name("_partition")
+        .unwrap()
+        .as_primitive::<Int32Type>();
+    let offset = batch
+        .column_by_name("_offset")
+        .unwrap()
+        .as_primitive::<Int64Type>();
+    let seq = batch
+        .column_by_name("_seq")
+        .unwrap()
+        .as_primitive::<Int64Type>();
+    let numbers = batch
+        .column_by_name("n")
+        .unwrap()
+        .as_primitive::<Int64Type>();
     for (row, n) in numbers.values().iter().enumerate() {
         *counts.entry(*n).or_default() += 1;
         assert_eq!(label_column.value(row), label(*n));
