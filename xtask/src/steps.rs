@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 
-use crate::{codegen, python, shell, tidy};
+use crate::{python, shell, tidy};
 
 /// Where the checks run: a server has every optional tool, a laptop may not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,6 @@ pub(crate) fn test(place: Place) -> Result<()> {
         "--deny=warnings",
     ])?;
     cargo(&["test", "--workspace", "--locked", "--quiet"])?;
-    codegen::run(&["--check".to_owned()])?;
     deny(place)?;
     python::proofs(place)?;
     println!("\nall checks passed");

@@ -5,6 +5,7 @@
 
 mod layer;
 mod limits;
+mod reference;
 mod span;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use mainstem_kernel::ByteSize;
 use serde::{Deserialize, Deserializer, de::Error};
 
 pub use layer::ConfigError;
+pub use reference::settings_page;
 pub use span::Span;
 
 /// Every setting with its default and its meaning, as `--print-config` prints it.
