@@ -12,6 +12,7 @@
 //! has reached `bytes_max` though its text is small (`{}` for a wide stream, nested lists). A row
 //! is never read beyond the stream's `event_size_max`, and nesting ends at 64 levels.
 
+mod arrow;
 mod column;
 mod csv;
 mod json;
@@ -21,7 +22,7 @@ mod scan;
 mod time;
 mod wrong;
 
-use arrow::array::RecordBatch;
+use ::arrow::array::RecordBatch;
 use bytes::Bytes;
 
 use crate::{AdmitError, Format, letters::Letters};
@@ -34,6 +35,7 @@ pub(crate) use wrong::Wrong;
 pub(crate) enum Source {
     Json(json::JsonBody),
     Csv(Box<csv::CsvBody>),
+    Arrow(arrow::ArrowBody),
 }
 
 /// How much is decoded at once.
@@ -73,7 +75,8 @@ impl Source {
     pub(crate) fn open(format: Format, body: Bytes, rows: &Rows) -> Result<Self, AdmitError> {
         match format {
             Format::Ndjson => Ok(Self::Json(json::JsonBody::lines(body))),
-            Format::Json | Format::Arrow => Ok(Self::Json(json::JsonBody::document(body))),
+            Format::Json => Ok(Self::Json(json::JsonBody::document(body))),
+            Format::Arrow => Ok(Self::Arrow(arrow::ArrowBody::open(body, rows)?)),
             Format::Csv => Ok(Self::Csv(Box::new(csv::CsvBody::open(body, rows)?))),
         }
     }
@@ -83,12 +86,16 @@ impl Source {
         match self {
             Self::Json(body) => body.row(),
             Self::Csv(body) => body.row(),
+            Self::Arrow(body) => body.row(),
         }
     }
 
     /// Rows of the last part that came as columns.
     pub(crate) fn take_piece(&mut self) -> Option<RecordBatch> {
-        None
+        match self {
+            Self::Arrow(body) => body.take_piece(),
+            Self::Json(_) | Self::Csv(_) => None,
+        }
     }
 
     /// Decodes the next part of the rows; refused ones go to `letters`.
@@ -104,6 +111,7 @@ impl Source {
         match self {
             Self::Json(body) => Ok(body.part(rows, letters, limit)),
             Self::Csv(body) => body.part(rows, letters, limit),
+            Self::Arrow(body) => body.part(rows, letters, limit),
         }
     }
 }

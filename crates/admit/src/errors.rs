@@ -207,3 +207,10 @@ impl Fault for AdmitError {
         Some(text)
     }
 }
+
+/// What Arrow refused.
+pub(crate) fn encode(source: ArrowError) -> AdmitError {
+    AdmitError::Encode {
+        source: Arc::new(source),
+    }
+}

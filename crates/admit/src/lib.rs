@@ -32,6 +32,8 @@
 
 mod decode;
 mod errors;
+#[cfg(test)]
+mod fixture;
 mod lane;
 mod letters;
 mod murmur;
@@ -39,6 +41,7 @@ mod near;
 mod partition;
 mod request;
 mod sheet;
+pub mod stages;
 mod stamp;
 mod submission;
 mod worker;

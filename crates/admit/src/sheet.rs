@@ -115,29 +115,34 @@ impl Sheet {
         self.owners.push(run.owner);
     }
 
-    /// The same without the entries of some spans.
+    /// The entries that `is_kept` says of the spans that they stamp, with their rows.
     ///
     /// # Errors
     /// When Arrow cannot move the rows.
-    pub(crate) fn without(&self, is_dropped: impl Fn(usize) -> bool) -> Result<Self, ArrowError> {
-        let mut kept = Self {
-            batch: self.batch.clone(),
-            entries: Vec::new(),
-            owners: Vec::new(),
-        };
+    pub(crate) fn keep(
+        &self,
+        is_kept: impl Fn(Option<usize>) -> bool,
+    ) -> Result<Option<Self>, ArrowError> {
+        let (mut entries, mut owners) = (Vec::new(), Vec::new());
         let mut ranges = Vec::new();
         let mut first = 0;
         for (entry, owner) in self.entries.iter().zip(&self.owners) {
             let rows = entry.rows as usize;
-            if !owner.is_some_and(&is_dropped) {
+            if is_kept(*owner) {
                 ranges.push(first..first + rows);
-                kept.entries.push(*entry);
-                kept.owners.push(*owner);
+                entries.push(*entry);
+                owners.push(*owner);
             }
             first += rows;
         }
-        kept.batch = keep(&self.batch, &ranges)?;
-        Ok(kept)
+        if entries.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            batch: keep(&self.batch, &ranges)?,
+            entries,
+            owners,
+        }))
     }
 }
 

@@ -109,6 +109,13 @@ impl Submission {
         }
     }
 
+    fn fail_encode(self, source: ArrowError) {
+        let source = Arc::new(source);
+        self.fail(|| AdmitError::Encode {
+            source: Arc::clone(&source),
+        });
+    }
+
     /// Answers the requests that were appended before, and gives what is left of it.
     pub(crate) fn settle(mut self, list: Vec<Repeated>) -> Option<Self> {
         let main = usize::from(self.letters.is_some());
@@ -117,7 +124,7 @@ impl Submission {
             .as_ref()
             .map(|sheet| sheet.owners.clone())
             .unwrap_or_default();
-        let mut dropped = vec![false; self.spans.len()];
+        let mut is_any = false;
         for repeated in &list {
             let owner = owners.get(repeated.entry).copied().flatten();
             let Some(owner) = owner.filter(|_| repeated.frame == main) else {
@@ -126,9 +133,7 @@ impl Submission {
             let Some(span) = self.spans.get_mut(owner).and_then(Option::take) else {
                 continue;
             };
-            if let Some(dropped) = dropped.get_mut(owner) {
-                *dropped = true;
-            }
+            is_any = true;
             span.request.end(Outcome {
                 accepted: repeated.rows,
                 rejected: repeated.rejected,
@@ -136,9 +141,8 @@ impl Submission {
                 position: Position::at(repeated.seq),
                 repeated: true,
             });
-            self.take_letters(span.letters);
         }
-        if !dropped.contains(&true) {
+        if !is_any {
             // It names nothing that is ours: not to be tried for ever.
             let source = Arc::new(AppendError::Repeated(list));
             self.fail(|| AdmitError::Log {
@@ -146,60 +150,97 @@ impl Submission {
             });
             return None;
         }
-        self.without(&dropped)
+        self.rest()
     }
 
-    /// What is left without the rows of some spans.
-    fn without(mut self, dropped: &[bool]) -> Option<Self> {
-        let is_dropped = |span: usize| dropped.get(span).copied().unwrap_or(false);
-        if let Some(sheet) = self.sheet.take() {
-            match sheet.without(is_dropped) {
-                Ok(sheet) => self.sheet = (!sheet.entries.is_empty()).then_some(sheet),
-                Err(source) => {
-                    let source = Arc::new(source);
-                    self.fail(|| AdmitError::Encode {
-                        source: Arc::clone(&source),
-                    });
-                    return None;
+    /// Takes it apart, so that a request that the log refuses does not hold up the others: every
+    /// stamped request alone, and all that carry no stamp together.
+    pub(crate) fn split(mut self, error: AppendError) -> Vec<Self> {
+        let is_stamped = |span: &Option<Span>| span.as_ref().is_some_and(|s| s.seed.is_some());
+        if self.spans.iter().flatten().count() <= 1 || !self.spans.iter().any(is_stamped) {
+            let source = Arc::new(error);
+            self.fail(|| refusal(&source));
+            return Vec::new();
+        }
+        let mut parts = Vec::new();
+        for at in 0..self.spans.len() {
+            if !self.spans.get(at).is_some_and(is_stamped) {
+                continue;
+            }
+            let mut spans: Vec<Option<Span>> = self.spans.iter().map(|_| None).collect();
+            if let (Some(to), Some(from)) = (spans.get_mut(at), self.spans.get_mut(at)) {
+                std::mem::swap(to, from);
+            }
+            let target = self.target.clone();
+            let (sheet, letters) = (self.sheet.clone(), self.letters.clone());
+            parts.extend(
+                Self {
+                    target,
+                    spans,
+                    sheet,
+                    letters,
                 }
-            }
+                .rest(),
+            );
         }
-        (self.sheet.is_some() || self.letters.is_some()).then_some(self)
+        parts.extend(self.rest());
+        parts
     }
 
-    /// Takes a range of dead letters out; the ranges of the other spans move up.
-    fn take_letters(&mut self, range: Range<usize>) {
-        let Some(letters) = self.letters.take() else {
-            return;
-        };
-        let rest = [0..range.start, range.end..letters.num_rows()];
-        let kept = if range.is_empty() {
-            Ok(letters)
-        } else {
-            keep(&letters, &rest)
-        };
-        self.letters = kept.ok().filter(|letters| letters.num_rows() > 0);
-        for span in self.spans.iter_mut().flatten() {
-            if span.letters.start >= range.end {
-                let (start, end) = (span.letters.start, span.letters.end);
-                span.letters = start - range.len()..end - range.len();
-            }
+    /// Only the rows of the spans that are still there.
+    fn rest(mut self) -> Option<Self> {
+        if self.spans.iter().all(Option::is_none) {
+            return None;
         }
-    }
-
-    /// Takes one request out and fails it; gives what is left.
-    pub(crate) fn expel(mut self, entry: usize, error: AdmitError) -> Option<Self> {
-        let owner = self
+        let is_there = |span: usize| self.spans.get(span).is_some_and(Option::is_some);
+        let has_unstamped = self.spans.iter().flatten().any(|span| span.seed.is_none());
+        let is_kept = |owner: Option<usize>| owner.map_or(has_unstamped, is_there);
+        let ranges: Vec<_> = self
+            .spans
+            .iter()
+            .flatten()
+            .map(|s| s.letters.clone())
+            .collect();
+        let sheet = self
             .sheet
             .as_ref()
-            .and_then(|s| s.owners.get(entry).copied().flatten());
-        let mut dropped = vec![false; self.spans.len()];
-        let owner = owner?;
-        let span = self.spans.get_mut(owner).and_then(Option::take)?;
-        *dropped.get_mut(owner)? = true;
-        span.request.fail(error);
-        self.take_letters(span.letters);
-        self.without(&dropped)
+            .map(|sheet| sheet.keep(is_kept))
+            .transpose();
+        let letters = self
+            .letters
+            .as_ref()
+            .map(|letters| keep(letters, &ranges))
+            .transpose();
+        match (sheet, letters) {
+            (Ok(sheet), Ok(letters)) => {
+                self.sheet = sheet.flatten();
+                self.letters = letters.filter(|letters| letters.num_rows() > 0);
+            }
+            (Err(source), _) | (_, Err(source)) => {
+                self.fail_encode(source);
+                return None;
+            }
+        }
+        let mut first = 0;
+        for span in self.spans.iter_mut().flatten() {
+            let rows = span.letters.len();
+            span.letters = first..first + rows;
+            first += rows;
+        }
+        Some(self)
+    }
+}
+
+/// What a request is told when the log refuses it.
+pub(crate) fn refusal(source: &Arc<AppendError>) -> AdmitError {
+    match **source {
+        AppendError::Conflict { .. } => AdmitError::KeyReused,
+        AppendError::Gap {
+            expected, found, ..
+        } => AdmitError::Gap { expected, found },
+        _ => AdmitError::Log {
+            source: Arc::clone(source),
+        },
     }
 }
 

@@ -16,7 +16,7 @@ use std::{collections::HashMap, sync::Arc};
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender};
 use mainstem_kernel::{StreamId, clock::SharedClock, metrics::Metrics};
-use mainstem_log::{AppendError, Repeated, SharedLog};
+use mainstem_log::{AppendError, SharedLog};
 use parking_lot::Mutex;
 
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
     decode::{PartLimit, Progress},
     request::Request,
     stamp::Sender as Who,
-    submission::{Submission, Target},
+    submission::{Submission, Target, refusal},
 };
 use bench::Bench;
 
@@ -64,17 +64,8 @@ pub(crate) struct Shared {
     pub(crate) config: AdmitConfig,
 }
 
-/// Submissions that the log gave back, with what it said was there already.
-type Returned = Arc<Mutex<Vec<(Submission, Back)>>>;
-
-/// Why the log gave a submission back.
-#[derive(Debug)]
-enum Back {
-    /// Some requests were appended before.
-    Repeated(Vec<Repeated>),
-    /// One request cannot be appended; the others can.
-    Expelled { entry: usize, error: AdmitError },
-}
+/// Submissions of which the log may take a part.
+type Returned = Arc<Mutex<Vec<(Submission, AppendError)>>>;
 
 /// Tells the worker, when the last share of it is gone, that a drain is durable or has failed.
 #[derive(Debug)]
@@ -84,8 +75,9 @@ struct Flight {
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        // There is room for all flights; a worker that is gone need not know.
-        drop(self.ended.send(()));
+        // There is room for all flights, and a worker that is gone need not know.
+        let is_told = self.ended.try_send(()).is_ok();
+        tracing::trace!(is_told, "drain ended");
     }
 }
 
@@ -132,11 +124,16 @@ impl Worker {
     fn drain(&mut self, mut jobs: Vec<Job>) {
         let flight = self.take_off();
         jobs.sort_by_key(|job| job.target.stream.id);
+        let jobs_bytes = jobs.iter().map(|job| job.body.len()).sum();
         let mut rest = jobs.into_iter().peekable();
         while let Some(job) = rest.next() {
             let target = job.target.clone();
             let mut bench = self.bench(&target);
-            bench.begin(self.shared.clock.now().plus(self.shared.config.ahead_max));
+            let coming = jobs_bytes;
+            bench.begin(
+                self.shared.clock.now().plus(self.shared.config.ahead_max),
+                coming,
+            );
             let id = target.stream.id;
             self.decode(&mut bench, job, &flight);
             while let Some(job) = rest.next_if(|job| job.target.is_same(&target)) {
@@ -164,7 +161,8 @@ impl Worker {
             })
     }
 
-    /// Decodes one payload, in as many parts as it takes.
+    /// Decodes one payload, in as many parts as it takes. Parts of one body share their appends
+    /// with nobody: else one could be given back for a neighbour's sake, and come after the next.
     fn decode(&self, bench: &mut Bench, job: Job, flight: &Arc<Flight>) {
         let Job {
             format,
@@ -174,13 +172,14 @@ impl Worker {
             waiting,
             ..
         } = job;
+        let is_alone = bench.may_take_parts(body.len());
         let mut source = match bench.open(format, body) {
             Ok(source) => source,
             Err(error) => return request.fail(error),
         };
         for part in 0.. {
             let seed = sender.seed(part, source.row());
-            if bench.is_full() || seed.is_some_and(|seed| bench.has(seed.producer())) {
+            if is_alone || bench.is_full() || seed.is_some_and(|seed| bench.has(seed.producer())) {
                 self.submit(bench, flight);
             }
             match bench.part(&mut source, &request, seed) {
@@ -194,6 +193,9 @@ impl Worker {
                     break;
                 }
             }
+        }
+        if is_alone {
+            self.submit(bench, flight);
         }
         drop(waiting);
     }
@@ -219,12 +221,11 @@ impl Worker {
         let done = move |result: Result<_, AppendError>| {
             match result {
                 Ok(appended) => submission.answer(&appended),
-                Err(error) => match sort_out(error) {
-                    Ok(back) => returned.lock().push((submission, back)),
-                    Err(source) => submission.fail(|| AdmitError::Log {
-                        source: Arc::clone(&source),
-                    }),
-                },
+                Err(error) if is_partial(&error) => returned.lock().push((submission, error)),
+                Err(error) => {
+                    let source = Arc::new(error);
+                    submission.fail(|| refusal(&source));
+                }
             }
             drop(flight);
         };
@@ -246,22 +247,22 @@ impl Worker {
             return;
         }
         let flight = self.take_off();
-        for (submission, back) in returned {
-            let rest = match back {
-                Back::Repeated(list) => submission.settle(list),
-                Back::Expelled { entry, error } => submission.expel(entry, error),
+        for (submission, error) in returned {
+            let rest = match error {
+                AppendError::Repeated(list) => submission.settle(list).into_iter().collect(),
+                other => submission.split(other),
             };
-            if let Some(rest) = rest {
+            for rest in rest {
                 self.hand_over(rest, &flight);
             }
         }
     }
 }
 
-/// Whether the rest of a submission that the log refused can still be appended.
-fn sort_out(error: AppendError) -> Result<Back, Arc<AppendError>> {
-    match error {
-        AppendError::Repeated(list) => Ok(Back::Repeated(list)),
-        other => Err(Arc::new(other)),
-    }
+/// Whether the log may take a part of what it refused.
+const fn is_partial(error: &AppendError) -> bool {
+    matches!(
+        error,
+        AppendError::Repeated(_) | AppendError::Conflict { .. } | AppendError::Gap { .. }
+    )
 }

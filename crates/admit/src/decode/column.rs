@@ -64,16 +64,22 @@ enum Data {
 struct Texts {
     offsets: Vec<i32>,
     bytes: Vec<u8>,
+    /// Bytes per row of the batch before.
+    usual: usize,
 }
 
 impl Texts {
-    fn with_capacity(rows: usize) -> Self {
-        let mut offsets = Vec::with_capacity(rows + 1);
-        offsets.push(0);
+    fn new(usual: usize) -> Self {
         Self {
-            offsets,
-            bytes: Vec::with_capacity(rows * 8),
+            offsets: vec![0],
+            bytes: Vec::new(),
+            usual,
         }
+    }
+
+    fn reserve(&mut self, rows: usize) {
+        self.offsets.reserve(rows);
+        self.bytes.reserve(rows * self.usual);
     }
 
     /// Ends the text that was written into `bytes`.
@@ -135,16 +141,27 @@ macro_rules! each_vec {
 }
 
 impl Column {
-    /// An empty column with room for `rows`.
-    pub(crate) fn new(name: &str, ty: &ColumnType, required: bool, rows: usize) -> Self {
+    /// An empty column.
+    pub(crate) fn new(name: &str, ty: &ColumnType, required: bool) -> Self {
         Self {
             name: name.into(),
             ty: ty.clone(),
             required,
-            data: Data::new(ty, rows),
-            nulls: NullBufferBuilder::new(rows),
+            data: Data::new(ty),
+            nulls: NullBufferBuilder::new(0),
             len: 0,
         }
+    }
+
+    /// Makes room for about `rows` more rows.
+    pub(crate) fn reserve(&mut self, rows: usize) {
+        let room = rows.saturating_sub(self.len);
+        each_vec!(&mut self.data,
+            values => values.reserve(room),
+            _bits => {},
+            texts => texts.reserve(room),
+            (offsets, _item) => offsets.reserve(room),
+            fields => fields.iter_mut().for_each(|field| field.reserve(rows)));
     }
 
     /// Times after `latest` are a mistake from now on.
@@ -251,6 +268,15 @@ impl Column {
         }
     }
 
+    /// Bytes that a byte of text may become, at most: all that an item of a list holds.
+    pub(crate) fn growth(&self) -> usize {
+        match &self.data {
+            Data::List { item, .. } => (4 + item.ty.width()).max(item.growth()),
+            Data::Row(fields) => fields.iter().map(Self::growth).sum(),
+            _ => self.ty.width(),
+        }
+    }
+
     /// Whether its values may be much larger in memory than as text.
     pub(crate) const fn is_nested(&self) -> bool {
         matches!(self.data, Data::List { .. } | Data::Row(_))
@@ -258,17 +284,17 @@ impl Column {
 }
 
 impl Data {
-    fn new(ty: &ColumnType, rows: usize) -> Self {
-        let texts = || Texts::with_capacity(rows);
+    fn new(ty: &ColumnType) -> Self {
+        let texts = || Texts::new(0);
         match ty {
-            ColumnType::Boolean => Self::Boolean(BooleanBufferBuilder::new(rows)),
-            ColumnType::SmallInt => Self::Small(Vec::with_capacity(rows)),
-            ColumnType::Integer => Self::Int(Vec::with_capacity(rows)),
-            ColumnType::BigInt => Self::Big(Vec::with_capacity(rows)),
-            ColumnType::Real => Self::Real(Vec::with_capacity(rows)),
-            ColumnType::Double => Self::Double(Vec::with_capacity(rows)),
+            ColumnType::Boolean => Self::Boolean(BooleanBufferBuilder::new(0)),
+            ColumnType::SmallInt => Self::Small(Vec::new()),
+            ColumnType::Integer => Self::Int(Vec::new()),
+            ColumnType::BigInt => Self::Big(Vec::new()),
+            ColumnType::Real => Self::Real(Vec::new()),
+            ColumnType::Double => Self::Double(Vec::new()),
             ColumnType::Numeric { precision, scale } => Self::Numeric {
-                values: Vec::with_capacity(rows),
+                values: Vec::new(),
                 precision: *precision,
                 scale: *scale,
             },
@@ -276,27 +302,40 @@ impl Data {
             ColumnType::Uuid => Self::Uuid(texts()),
             ColumnType::Json => Self::Json(texts()),
             ColumnType::Bytea => Self::Bytea(texts()),
-            ColumnType::Date => Self::Date(Vec::with_capacity(rows)),
+            ColumnType::Date => Self::Date(Vec::new()),
             ColumnType::TimestampTz => Self::Time {
-                values: Vec::with_capacity(rows),
+                values: Vec::new(),
                 latest: i64::MAX,
             },
-            ColumnType::Array(item) => {
-                let item = Column::new("item", item, false, 0);
-                let mut offsets = Vec::with_capacity(rows + 1);
-                offsets.push(0);
-                Self::List {
-                    offsets,
-                    item: Box::new(item),
-                }
-            }
+            ColumnType::Array(item) => Self::List {
+                offsets: vec![0],
+                item: Box::new(Column::new("item", item, false)),
+            },
             ColumnType::Row(fields) => Self::Row(
                 fields
                     .iter()
-                    .map(|(name, ty)| Column::new(name.as_str(), ty, false, rows))
+                    .map(|(name, ty)| Column::new(name.as_str(), ty, false))
                     .collect(),
             ),
         }
+    }
+
+    /// An empty one for the next batch, which goes on where this one is.
+    fn next(&self, ty: &ColumnType) -> Self {
+        let mut next = Self::new(ty);
+        match (self, &mut next) {
+            (Self::Time { latest, .. }, Self::Time { latest: limit, .. }) => *limit = *latest,
+            (
+                Self::Text(last) | Self::Uuid(last) | Self::Json(last) | Self::Bytea(last),
+                Self::Text(next) | Self::Uuid(next) | Self::Json(next) | Self::Bytea(next),
+            ) => {
+                // A little more than it was, so that it need not grow.
+                let rows = last.offsets.len().saturating_sub(1).max(1);
+                next.usual = last.bytes.len() / rows + 2;
+            }
+            _ => {}
+        }
+        next
     }
 }
 

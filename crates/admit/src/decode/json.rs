@@ -112,41 +112,46 @@ impl JsonBody {
     #[inline(always)]
     fn read(&self, body: &[u8], rows: &mut Rows) -> Read<usize> {
         // Not to be drawn into a huge row before it is known to be one.
-        let longest = self
-            .pos
-            .saturating_add(rows.event_size_max())
-            .min(body.len());
-        let mut scan = Scan::new(body.get(..longest).unwrap_or(body), self.pos);
+        let longest = self.pos.saturating_add(rows.event_size_max());
+        let end = match self.form {
+            Form::Lines => self.line_end(body),
+            Form::One | Form::Array => longest.min(body.len()),
+        };
+        if end > longest {
+            return Err(Wrong::too_large(end - self.pos, rows.event_size_max()));
+        }
+        let mut scan = Scan::new(body.get(..end).unwrap_or(body), self.pos);
         rows.object(&mut scan)?;
         if !self.is_text && std::str::from_utf8(scan.since(self.pos)).is_err() {
             return Err(Wrong::not_utf8());
         }
+        if self.form == Form::Lines {
+            scan.blank();
+            return if scan.is_end() {
+                Ok(end + 1)
+            } else {
+                Err(scan.wrong("the end of the line"))
+            };
+        }
         self.after(body, scan.pos())
     }
 
-    /// Skips what stands behind the row that ended at `end`.
+    /// Where the line that begins at `pos` ends.
     #[inline(always)]
+    fn line_end(&self, body: &[u8]) -> usize {
+        let rest = body.get(self.pos..).unwrap_or_default();
+        memchr::memchr(b'\n', rest).map_or(body.len(), |at| self.pos + at)
+    }
+
+    /// Skips what stands behind the row of a document that ended at `end`.
     fn after(&self, body: &[u8], end: usize) -> Read<usize> {
         let mut scan = Scan::new(body, end);
-        while matches!(scan.peek(), b' ' | b'\t' | b'\r') {
-            scan.skip(1);
-        }
-        match (self.form, scan.peek()) {
-            (Form::Lines, b'\n') => scan.skip(1),
-            _ if self.form != Form::Array && scan.is_end() => {}
-            (Form::Lines, _) => return Err(scan.wrong("the end of the line")),
-            (Form::One, _) => {
-                scan.blank();
-                if !scan.is_end() {
-                    return Err(scan.wrong("the end"));
-                }
-            }
-            (Form::Array, _) => {
-                if !scan.more(b']', "',' or ']'")? {
-                    // What follows, if anything, is refused as one more row.
-                    scan.blank();
-                }
-            }
+        scan.blank();
+        if self.form == Form::Array {
+            // What follows the array, if anything, is refused as one more row.
+            scan.more(b']', "',' or ']'")?;
+        } else if !scan.is_end() {
+            return Err(scan.wrong("the end"));
         }
         Ok(scan.pos())
     }
@@ -169,22 +174,44 @@ impl JsonBody {
 
     /// Where the wrong row at `pos` ends, and where the next one begins.
     fn extent(&self, body: &[u8]) -> (usize, usize) {
-        let rest = body.get(self.pos..).unwrap_or_default();
         let all = (body.len(), body.len());
         match self.form {
             Form::One => all,
-            Form::Lines => match memchr::memchr(b'\n', rest) {
-                Some(at) => (self.pos + at, self.pos + at + 1),
-                None => all,
-            },
-            Form::Array => {
-                let mut scan = Scan::new(body, self.pos);
-                if scan.value(1).is_err() {
-                    return all;
-                }
-                let end = scan.pos();
-                self.after(body, end).map_or(all, |next| (end, next))
+            Form::Lines => {
+                let end = self.line_end(body);
+                (end, end + 1)
             }
+            Form::Array => loose_end(body, self.pos)
+                .and_then(|end| Some((end, self.after(body, end).ok()?)))
+                .unwrap_or(all),
         }
     }
+}
+
+/// Where a value ends that may be no JSON: at the bracket that closes its first one, or before
+/// the next comma or closing bracket. Strings are skipped.
+fn loose_end(body: &[u8], start: usize) -> Option<usize> {
+    let mut depth = 0_usize;
+    let mut pos = start;
+    while let Some(byte) = body.get(pos) {
+        match byte {
+            b'"' => {
+                pos += 1;
+                while *body.get(pos)? != b'"' {
+                    pos += if body.get(pos) == Some(&b'\\') { 2 } else { 1 };
+                }
+            }
+            b'{' | b'[' => depth += 1,
+            b',' | b']' if depth == 0 => return Some(pos),
+            b'}' | b']' => {
+                depth = depth.checked_sub(1)?;
+                if depth == 0 {
+                    return Some(pos + 1);
+                }
+            }
+            _ => {}
+        }
+        pos += 1;
+    }
+    None
 }

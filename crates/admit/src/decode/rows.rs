@@ -14,8 +14,8 @@ use super::{
     wrong::{Read, Wrong},
 };
 
-/// Rows that the first batch has room for; later ones go by what came before.
-const ROWS_EXPECTED: usize = 1024;
+/// Rows that a batch has room for at most before the first one comes.
+const ROWS_EXPECTED_MAX: usize = 1 << 16;
 
 /// The columns of one stream while rows come in.
 #[derive(Debug)]
@@ -38,6 +38,12 @@ pub(crate) struct Rows {
     width: usize,
     rows: usize,
     event_size_max: usize,
+    /// Bytes of payload that were announced for this batch.
+    coming: usize,
+    /// No event time may be after it.
+    latest: Timestamp,
+    /// Bytes of payload per row in the batch before.
+    usual: usize,
 }
 
 impl Rows {
@@ -47,7 +53,7 @@ impl Rows {
         let columns: Vec<Column> = declared
             .0
             .iter()
-            .map(|c| Column::new(c.name.as_str(), &c.ty, !c.nullable, ROWS_EXPECTED))
+            .map(|c| Column::new(c.name.as_str(), &c.ty, !c.nullable))
             .collect();
         let count = columns.len();
         let watermark = stream.spec.watermark.as_ref();
@@ -63,23 +69,38 @@ impl Rows {
             watermark: watermark
                 .and_then(|w| columns.iter().position(|c| *c.name == *w.column.as_str())),
             width: columns.iter().map(|c| c.ty.width() + 1).sum::<usize>() + 4,
-            extra: Column::new(EXTRA_COLUMN, &ColumnType::Json, false, 0),
+            extra: Column::new(EXTRA_COLUMN, &ColumnType::Json, false),
             columns,
             rows: 0,
             event_size_max: stream.spec.event_size_max.as_usize(),
+            coming: 0,
+            latest: Timestamp(i64::MAX),
+            usual: usize::MAX,
         }
     }
 
-    /// Event times after `latest` are a mistake from now on.
-    pub(crate) fn limit(&mut self, latest: Timestamp) {
+    /// Gets ready for a batch from about `bytes` of payload. Event times after `latest` are a
+    /// mistake from now on.
+    pub(crate) fn begin(&mut self, latest: Timestamp, bytes: usize) {
         if let Some(column) = self.watermark.and_then(|i| self.columns.get_mut(i)) {
             column.limit(latest);
         }
+        let expected = (bytes / self.usual.max(1)).min(ROWS_EXPECTED_MAX);
+        for column in &mut self.columns {
+            column.reserve(expected);
+        }
+        self.coming = bytes;
+        self.latest = latest;
     }
 
     /// The columns as a frame's body holds them.
     pub(crate) fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
+    }
+
+    /// The latest event time that a column may hold, if it is the one of event time.
+    pub(crate) fn latest_of(&self, at: usize) -> Option<Timestamp> {
+        (self.watermark == Some(at)).then_some(self.latest)
     }
 
     /// Finished rows.
@@ -103,6 +124,15 @@ impl Rows {
             .iter()
             .filter_map(|i| self.columns.get(*i))
             .map(Column::size)
+            .sum()
+    }
+
+    /// Bytes that a byte of text may become in nested values, at most.
+    pub(crate) fn growth(&self) -> usize {
+        self.nested
+            .iter()
+            .filter_map(|at| self.columns.get(*at))
+            .map(Column::growth)
             .sum()
     }
 
@@ -233,6 +263,10 @@ impl Rows {
     /// When Arrow refuses the values, which checks before should have excluded.
     pub(crate) fn finish(&mut self) -> Result<RecordBatch, ArrowError> {
         let rows = std::mem::take(&mut self.rows);
+        if rows > 0 && self.coming > 0 {
+            self.usual = self.coming / rows;
+        }
+        self.coming = 0;
         let columns = self.columns.iter_mut().chain([&mut self.extra]);
         let arrays: Result<Vec<_>, _> = columns.map(|column| column.finish(rows)).collect();
         RecordBatch::try_new(Arc::clone(&self.schema), arrays?)

@@ -9,6 +9,7 @@ use mainstem_kernel::{ProducerId, Timestamp, metrics::Metrics};
 use crate::{
     AdmitError, Format,
     decode::{PartLimit, Progress, Rows, Source},
+    errors::encode,
     letters::Letters,
     request::Request,
     sheet::{Route, Run, Sheet},
@@ -58,8 +59,9 @@ impl Bench {
     }
 
     /// Gets ready for a frame: event times after `latest` are refused.
-    pub(super) fn begin(&mut self, latest: Timestamp) {
-        self.rows.limit(latest);
+    /// About `bytes` of payload are coming.
+    pub(super) fn begin(&mut self, latest: Timestamp, bytes: usize) {
+        self.rows.begin(latest, bytes);
     }
 
     /// Looks at a payload's beginning.
@@ -68,6 +70,13 @@ impl Bench {
     /// When it cannot be read as a whole.
     pub(super) fn open(&self, format: Format, body: Bytes) -> Result<Source, AdmitError> {
         Source::open(format, body, &self.rows)
+    }
+
+    /// Whether a body of so many bytes may be more than one part takes. No row has less than two
+    /// bytes.
+    pub(super) fn may_take_parts(&self, bytes: usize) -> bool {
+        bytes / 2 >= self.limit.rows_max
+            || bytes.saturating_mul(self.rows.growth()) >= self.limit.bytes_max
     }
 
     /// Rows so far, dead letters included.
@@ -215,10 +224,4 @@ fn runs(spans: &[Span]) -> Vec<Run> {
         }
     }
     runs
-}
-
-fn encode(source: ArrowError) -> AdmitError {
-    AdmitError::Encode {
-        source: Arc::new(source),
-    }
 }

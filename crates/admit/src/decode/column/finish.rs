@@ -18,32 +18,20 @@ use arrow::{
 use super::{Column, Data, Texts, index};
 
 impl Column {
-    /// The first `rows` rows as an array; the column is empty afterwards, with room for as many.
+    /// The first `rows` rows as an array; the column is empty afterwards.
     ///
     /// # Errors
     /// When Arrow refuses the values: a text is not UTF-8.
     pub(crate) fn finish(&mut self, rows: usize) -> Result<ArrayRef, ArrowError> {
         self.pad(rows);
         let nulls = self.nulls.finish();
-        let data = std::mem::replace(&mut self.data, Data::new(&self.ty, rows));
-        let latest = data.latest();
+        let next = self.data.next(&self.ty);
         self.len = 0;
-        let array = data.finish(rows, nulls)?;
-        if let (Data::Time { latest: limit, .. }, Some(latest)) = (&mut self.data, latest) {
-            *limit = latest;
-        }
-        Ok(array)
+        std::mem::replace(&mut self.data, next).finish(rows, nulls)
     }
 }
 
 impl Data {
-    const fn latest(&self) -> Option<i64> {
-        match self {
-            Self::Time { latest, .. } => Some(*latest),
-            _ => None,
-        }
-    }
-
     fn finish(self, rows: usize, nulls: Option<NullBuffer>) -> Result<ArrayRef, ArrowError> {
         Ok(match self {
             Self::Boolean(bits) => Arc::new(BooleanArray::new(bits.build(), nulls)),
