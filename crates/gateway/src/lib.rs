@@ -2,6 +2,8 @@
 //!
 //! It never decides what a row means and never writes a file.
 
+mod http;
+
 use std::{fmt::Debug, future::Future, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 use mainstem_admit::Admission;
@@ -14,6 +16,7 @@ use mainstem_log::SharedLog;
 use mainstem_sql::Engine;
 use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, sync::watch};
+use utoipa::ToSchema;
 
 /// Limits of the HTTP door.
 #[derive(Clone, Debug)]
@@ -22,8 +25,11 @@ pub struct HttpConfig {
     pub body_size_max: ByteSize,
     /// Largest body once it is decompressed.
     pub decoded_size_max: ByteSize,
-    /// Largest ratio of the two.
+    /// Largest ratio of the two, for bodies that are larger than 1 MiB once decompressed.
     pub decompression_ratio_max: u64,
+    /// All bodies together that are being received and decompressed; beyond it requests are
+    /// refused as busy.
+    pub bodies_size_max: ByteSize,
     /// Connections at once.
     pub connections_max: usize,
     /// Time for a request's head, and between two reads of its body.
@@ -77,13 +83,14 @@ pub trait Control: Debug + Send + Sync {
 }
 
 /// How a node is doing.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Status {
     /// Version of the program.
     pub version: String,
     /// Seconds since the start.
     pub uptime_seconds: u64,
     /// The newest durable position.
+    #[schema(value_type = String)]
     pub position: Position,
     /// Why writes are refused at present.
     pub problem: Option<String>,
@@ -106,7 +113,8 @@ pub struct Status {
 }
 
 /// An application of a node.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = App)]
 pub struct AppStatus {
     /// Name.
     pub name: String,
@@ -117,7 +125,7 @@ pub struct AppStatus {
 }
 
 /// A stream of a node.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct StreamStatus {
     /// Name.
     pub name: String,
@@ -134,15 +142,17 @@ pub struct StreamStatus {
 }
 
 /// What a backup holds.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct BackupSummary {
     /// Where it is.
+    #[schema(value_type = String)]
     pub folder: PathBuf,
     /// Files in it.
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
     /// It holds everything up to here.
+    #[schema(value_type = String)]
     pub position: Position,
 }
 
@@ -151,10 +161,16 @@ pub struct BackupSummary {
 /// # Errors
 /// When the listener breaks.
 pub async fn serve_http(
-    _parts: GatewayParts,
-    _config: HttpConfig,
-    _listener: TcpListener,
-    _shutdown: watch::Receiver<bool>,
+    parts: GatewayParts,
+    config: HttpConfig,
+    listener: TcpListener,
+    shutdown: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
-    unimplemented!("owner: gateway")
+    http::listener::serve(http::Door::new(parts, config, shutdown), listener).await
+}
+
+/// The description of every route, as `/openapi.json` serves it.
+#[must_use]
+pub fn openapi_json() -> &'static str {
+    http::openapi::document()
 }

@@ -60,7 +60,7 @@ impl Node {
         let folder = DataFolder::open(Arc::new(mainstem_disk::RealDisk), &options.data)?;
         let admin_key = folder.key()?;
         let (listener, address) = listen(options.listen)?;
-        let http = options.config.http();
+        let http = options.config.http(Shares::split(options.config.memory)?);
         let runtime = runtime()?;
         let parts = Parts::open(folder, options.config, runtime.handle().clone())?;
         care::start(&parts)?;
@@ -129,7 +129,7 @@ impl Node {
         self.parts.shares
     }
 
-    /// The part that has stopped, or the door that broke: the node should be restarted.
+    /// Whether the door has broken: nobody can reach the node any more.
     #[must_use]
     pub fn is_broken(&self) -> bool {
         self.door.is_finished()
@@ -138,7 +138,10 @@ impl Node {
     /// Drains and closes within five seconds: no new requests, those under way are answered,
     /// what is acknowledged is on disk. What cannot end in time is left to the end of the process;
     /// recovery knows it.
-    pub fn stop(self) {
+    ///
+    /// # Errors
+    /// `Door` when the door had broken before.
+    pub fn stop(self) -> Result<(), NodeError> {
         let Self {
             parts,
             runtime,
@@ -149,9 +152,14 @@ impl Node {
         parts.health.stop();
         shutdown.send_replace(true);
         let drained = runtime.block_on(async { tokio::time::timeout(DRAIN_TIME_MAX, door).await });
-        if drained.is_err() {
-            tracing::warn!("requests were still under way after the time to drain");
-        }
+        let outcome = match drained {
+            Ok(Ok(served)) => served.map_err(|source| NodeError::Door { source }),
+            Ok(Err(panic)) => Err(NodeError::Door { source: io::Error::other(panic) }),
+            Err(_elapsed) => {
+                tracing::warn!("requests were still under way after the time to drain");
+                Ok(())
+            }
+        };
         close_admission(&parts, &runtime);
         for thread in [care::CARE_THREAD, care::HISTORY_THREAD] {
             if !parts.supervisor.join_within(thread, JOIN_TIME_MAX) {
@@ -162,6 +170,7 @@ impl Node {
         parts.folder.remove_endpoint();
         tracing::info!(took = ?parts.clock.monotonic().saturating_sub(parts.started), "stopped");
         runtime.shutdown_timeout(Duration::from_millis(100));
+        outcome
     }
 }
 

@@ -13,4 +13,4 @@ mod nearest;
 pub use declare::{Declaration, Declared, declarations, show};
 pub use engine::{Answered, Engine, Question, Rows, SqlConfig, SqlParts};
 pub use error::QueryError;
-pub use format::{ResultFormat, RowWriter};
+pub use format::{ResultFormat, RowWriter, objects};

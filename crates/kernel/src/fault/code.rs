@@ -167,6 +167,7 @@ codes! {
     Http019 = "HTTP-019",
     Http020 = "HTTP-020",
     Http021 = "HTTP-021",
+    Http022 = "HTTP-022",
     // node
     Node001 = "NODE-001",
     Node002 = "NODE-002",

@@ -39,11 +39,13 @@ impl Config {
     }
 
     /// For `gateway`.
-    pub(crate) fn http(&self) -> mainstem_gateway::HttpConfig {
+    pub(crate) fn http(&self, shares: Shares) -> mainstem_gateway::HttpConfig {
         mainstem_gateway::HttpConfig {
             body_size_max: self.http.body_size_max,
             decoded_size_max: self.http.decoded_size_max,
             decompression_ratio_max: self.http.decompression_ratio_max,
+            // Bodies on their way are a third of what waits for admission.
+            bodies_size_max: ByteSize(shares.admission.0 / 3),
             connections_max: self.http.connections_max,
             read_time_max: self.http.read_time_max.0,
             feeds_max: self.http.feeds_max,
