@@ -77,7 +77,9 @@ pub(crate) struct Outcome {
 /// A request under way.
 #[derive(Debug)]
 pub(crate) struct Request {
-    held: Held,
+    /// Given back before the answer, so that whoever has it finds the room free.
+    held: Option<Held>,
+    metrics: Arc<Metrics>,
     state: Mutex<State>,
 }
 
@@ -111,8 +113,10 @@ impl Request {
             error: None,
             sum,
         };
+        let metrics = Arc::clone(&held.load.metrics);
         Arc::new(Self {
-            held,
+            held: Some(held),
+            metrics,
             state: Mutex::new(state),
         })
     }
@@ -129,7 +133,6 @@ impl Request {
 
     /// A part is durable.
     pub(crate) fn end(&self, outcome: Outcome) {
-        let metrics = &self.held.load.metrics;
         let mut state = self.state.lock();
         state.ended += 1;
         let is_first = state.ended == 1;
@@ -146,7 +149,7 @@ impl Request {
         };
         sum.repeated = outcome.repeated && (is_first || sum.repeated);
         if !outcome.repeated {
-            metrics.admitted_rows.inc_by(outcome.accepted);
+            self.metrics.admitted_rows.inc_by(outcome.accepted);
         }
     }
 
@@ -160,7 +163,7 @@ impl Request {
 
 impl Drop for Request {
     fn drop(&mut self) {
-        let bytes = self.held.bytes;
+        let bytes = self.held.take().map_or(0, |held| held.bytes);
         let state = self.state.get_mut();
         let Some(caller) = state.caller.take() else {
             return;
@@ -169,7 +172,7 @@ impl Drop for Request {
         let reply = match state.error.take() {
             Some(error) => Err(error),
             None if whole => {
-                self.held.load.metrics.admitted_bytes.inc_by(bytes);
+                self.metrics.admitted_bytes.inc_by(bytes);
                 let none = Ack {
                     accepted: 0,
                     rejected: 0,
