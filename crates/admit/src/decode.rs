@@ -130,4 +130,6 @@ fn without_mark(mut body: Bytes) -> Bytes {
 }
 
 #[cfg(test)]
+mod mutation;
+#[cfg(test)]
 mod tests;

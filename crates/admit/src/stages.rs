@@ -81,8 +81,9 @@ impl Stages {
         let encode = crate::errors::encode;
         for body in bodies {
             let mut source = Source::open(format, body.clone(), &self.rows)?;
-            while source.part(&mut self.rows, &mut self.letters, limit)? == Progress::More {}
-            pieces.extend(source.take_piece());
+            while source.part(&mut self.rows, &mut self.letters, limit)? == Progress::More {
+                pieces.extend(source.take_piece());
+            }
         }
         let mut batch = self.rows.finish().map_err(encode)?;
         if !pieces.is_empty() {
