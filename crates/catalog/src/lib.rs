@@ -11,6 +11,8 @@ mod errors;
 mod evolve;
 mod fold;
 mod letters;
+#[cfg(test)]
+mod samples;
 
 pub use catalog::Catalog;
 pub use change::{Change, ChangeSet, FORMAT};

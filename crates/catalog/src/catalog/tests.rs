@@ -1,1 +1,175 @@
+//! The catalog over a log in memory.
 
+use std::{sync::Arc, thread};
+
+use arrow::{
+    array::{ArrayRef, RecordBatch, StringArray},
+    datatypes::{DataType, Field, Schema},
+};
+use expect_test::expect;
+use mainstem_kernel::{
+    ColumnType, Fault, PartitionId, SchemaVersion, TenantId, Timestamp, clock::ManualClock,
+    fault::chain,
+};
+use mainstem_log::{Draft, DraftEntry, MemoryLog};
+
+use super::*;
+use crate::{
+    Change,
+    samples::{alter, column, create, orders, revision, set, spec},
+};
+
+fn log() -> SharedLog {
+    MemoryLog::new(Arc::new(ManualClock::at(Timestamp::from_millis(
+        1_700_000_000_000,
+    ))))
+}
+
+fn frames(log: &SharedLog) -> usize {
+    let from = ReadFrom {
+        after: Seq::ZERO,
+        through: Seq::MAX,
+        bytes_max: usize::MAX,
+    };
+    log.read(StreamId::CATALOG, from).unwrap().frames.len()
+}
+
+/// Puts a text into stream 0 that this program did not write.
+fn write(log: &SharedLog, text: &str) {
+    let schema = Schema::new(vec![Field::new("change", DataType::Utf8, false)]);
+    let column: ArrayRef = Arc::new(StringArray::from(vec![text]));
+    let batch = RecordBatch::try_new(Arc::new(schema), vec![column]).unwrap();
+    let entry = DraftEntry {
+        partition: PartitionId(0),
+        rows: 1,
+        stamp: None,
+    };
+    let draft = Draft::encode(StreamId::CATALOG, SchemaVersion(1), vec![entry], batch).unwrap();
+    append_and_wait(
+        log.as_ref(),
+        Append {
+            frames: vec![draft],
+        },
+    )
+    .unwrap();
+}
+
+#[test]
+fn what_was_applied_is_there_after_opening_again() {
+    let log = log();
+    let catalog = Catalog::open(Arc::clone(&log)).unwrap();
+    let told = catalog.watch();
+    let mut seq = Seq::ZERO;
+    let mut step = |changes: Vec<Change>| {
+        let next = catalog.apply(set(changes), seq).unwrap();
+        seq = next.seq;
+        assert!(Arc::ptr_eq(&next, &catalog.definitions()));
+        next
+    };
+    let first = step(vec![revision(1), create(orders())]);
+    let mut wider = first.stream(TenantId::ONLY, "orders").unwrap().spec.clone();
+    wider.columns.0.push(column("note", ColumnType::Json));
+    step(vec![
+        alter(16, wider),
+        create(spec("b", &[("x", ColumnType::Date)])),
+        revision(2),
+    ]);
+    step(vec![Change::DropStream { id: StreamId(18) }]);
+    assert!(told.has_changed().unwrap());
+    let again = Catalog::open(Arc::clone(&log)).unwrap();
+    assert_eq!(again.definitions(), catalog.definitions());
+    assert_eq!((frames(&log), again.definitions().seq), (3, seq));
+}
+
+#[test]
+fn what_is_stale_or_refused_leaves_nothing_in_the_log() {
+    let log = log();
+    let catalog = Catalog::open(Arc::clone(&log)).unwrap();
+    catalog.apply(set(vec![revision(1)]), Seq::ZERO).unwrap();
+    let before = catalog.definitions();
+    let stale = catalog
+        .apply(set(vec![revision(2)]), Seq::ZERO)
+        .unwrap_err();
+    assert!(matches!(stale, CatalogError::Stale), "{stale}");
+    let changes = vec![revision(2), create(orders()), create(orders())];
+    let refused = catalog.apply(set(changes), before.seq).unwrap_err();
+    expect![[r#"
+        error[CAT-005]: the change is refused
+        detail: name "orders" is taken by application "shop".
+        hint: choose another name"#]]
+    .assert_eq(&refused.problem().to_string());
+    assert_eq!((frames(&log), catalog.definitions()), (1, before));
+}
+
+#[test]
+fn of_many_at_once_each_is_whole_and_none_is_lost() {
+    let log = log();
+    let catalog = Catalog::open(Arc::clone(&log)).unwrap();
+    let apply = |name: String| loop {
+        let changes = set(vec![create(spec(&name, &[("x", ColumnType::Text)]))]);
+        match catalog.apply(changes, catalog.definitions().seq) {
+            Ok(_) => break,
+            Err(CatalogError::Stale) => {}
+            Err(error) => panic!("{error}"),
+        }
+    };
+    let apply = &apply;
+    thread::scope(|scope| {
+        for worker in 0..4 {
+            scope.spawn(move || (0..10).for_each(|n| apply(format!("s{worker}_{n}"))));
+        }
+    });
+    assert_eq!((catalog.definitions().names.len(), frames(&log)), (80, 40));
+    assert_eq!(
+        Catalog::open(log).unwrap().definitions(),
+        catalog.definitions()
+    );
+}
+
+#[test]
+fn a_newer_format_and_damage_are_named_and_nothing_opens() {
+    let opened = |text: &str| {
+        let log = log();
+        write(&log, text);
+        let error = Catalog::open(log).unwrap_err();
+        format!("{} {}", error.answer().code, chain(&error))
+    };
+    let answers = [
+        opened(r#"{"format":2,"tenant":1,"app":"a","new_field":true}"#),
+        opened(r#"{"format":1,"tenant":1,"app":"a"}"#),
+        opened(r#"{"format":1,"tenant":1,"app":"a","changes":[{"kind":"drop_stream","id":16}]}"#),
+        opened("create stream"),
+    ];
+    expect![[r#""#]].assert_eq(&answers.join("\n"));
+}
+
+/// The format of stream 0: what is written here opens for ever.
+#[test]
+fn the_format_is_pinned() {
+    let log = log();
+    let text = r#"{"format":1,"tenant":1,"app":"shop","changes":[{"kind":"create_stream","name":"orders","columns":[{"id":1,"name":"id","type":"text","nullable":false},{"id":2,"name":"price","type":{"numeric":{"precision":12,"scale":3}},"nullable":true}],"partition_by":["id"],"partitions":8,"watermark":null,"retention":{"secs":60,"nanos":0},"deduplicate":null,"durability":"strict","event_size_max":"32 KiB","sql":"CREATE STREAM orders (…)"},{"kind":"set_app","tenant":1,"name":"shop","version":"1.0.0","revision":1,"files":{"a.sql":"CREATE STREAM orders (…)"}}]}"#;
+    write(&log, text);
+    let definitions = Catalog::open(log).unwrap().definitions();
+    let def = definitions.stream(TenantId::ONLY, "orders").unwrap();
+    assert_eq!(
+        def.spec.columns.0[1].ty,
+        ColumnType::Numeric {
+            precision: 12,
+            scale: 3
+        }
+    );
+    let app = definitions
+        .app(TenantId::ONLY, "shop")
+        .unwrap()
+        .as_ref()
+        .clone();
+    let sets = set(vec![
+        Change::CreateStream(def.spec.clone()),
+        Change::SetApp(app),
+    ]);
+    let written = ChangeSet::decode(&sets.encode().unwrap().batch).unwrap();
+    assert_eq!(written, [sets.clone()]);
+    let column = Arc::clone(sets.encode().unwrap().batch.column(0));
+    let column = arrow::array::AsArray::as_string::<i32>(&column);
+    assert_eq!(column.value(0), text, "this version writes what it reads");
+}

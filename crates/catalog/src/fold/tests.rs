@@ -1,1 +1,297 @@
+//! Folding: what holds after each kind of change, and what each refusal says.
 
+use std::error::Error;
+
+use expect_test::expect;
+use mainstem_kernel::{AppName, ColumnName, ColumnType, SchemaVersion, TenantId, Timestamp};
+
+use super::*;
+use crate::{
+    definitions::KEPT_AFTER_DROP,
+    samples::{alter, column, create, orders, revision, set, spec},
+};
+
+const DAY: u64 = 86_400_000;
+
+fn at(day: u64) -> Seq {
+    Seq::from_millis(day * DAY)
+}
+
+/// Folds sets on days 1, 2, 3, …
+fn folded(sets: &[Vec<Change>]) -> Definitions {
+    let mut definitions = Definitions::default();
+    for (day, changes) in (1..).zip(sets) {
+        definitions = fold(definitions, &set(changes.clone()), at(day)).unwrap();
+    }
+    definitions
+}
+
+fn refused(definitions: &Definitions, changes: Vec<Change>) -> String {
+    match fold(definitions.clone(), &set(changes), at(100)) {
+        Err(error) => error
+            .source()
+            .map_or_else(|| error.to_string(), |source| format!("{error}: {source}")),
+        Ok(_) => panic!("expected a refusal"),
+    }
+}
+
+fn def<'a>(definitions: &'a Definitions, name: &str) -> &'a Arc<StreamDef> {
+    definitions.stream(TenantId::ONLY, name).unwrap()
+}
+
+#[test]
+fn a_stream_comes_with_its_dead_letters_and_they_share_its_fate() {
+    let mut spec = orders();
+    spec.retention = Some(KEPT_AFTER_DROP);
+    let created = folded(&[vec![revision(1), create(spec.clone())]]);
+    let stream = def(&created, "orders");
+    assert_eq!(
+        (stream.id, stream.dead_letters),
+        (StreamId(16), Some(StreamId(17)))
+    );
+    assert_eq!(
+        stream
+            .spec
+            .columns
+            .0
+            .iter()
+            .map(|c| c.id)
+            .collect::<Vec<_>>(),
+        [1, 2]
+    );
+    let letters = def(&created, "orders_dead_letters");
+    assert_eq!((letters.dead_letters, letters.spec.partitions), (None, 1));
+    assert_eq!(letters.spec.retention, Some(KEPT_AFTER_DROP));
+
+    let mut renamed = stream.spec.clone();
+    renamed.name = StreamName::new("sales").unwrap();
+    renamed.retention = None;
+    let altered = fold(created, &set(vec![alter(16, renamed)]), at(2)).unwrap();
+    assert!(altered.stream(TenantId::ONLY, "orders").is_none());
+    assert!(
+        altered
+            .stream(TenantId::ONLY, "orders_dead_letters")
+            .is_none()
+    );
+    assert_eq!(def(&altered, "sales_dead_letters").id, StreamId(17));
+    assert_eq!(def(&altered, "sales_dead_letters").spec.retention, None);
+    assert_eq!(
+        def(&altered, "sales").schema_version(),
+        SchemaVersion(1),
+        "same columns"
+    );
+
+    let gone = set(vec![Change::DropStream { id: StreamId(16) }]);
+    let dropped = fold(altered, &gone, at(3)).unwrap();
+    assert!(dropped.names.is_empty());
+    assert_eq!(
+        dropped.due(Timestamp::from_millis(9 * 86_400_000)).count(),
+        0,
+        "six days"
+    );
+    let due: Vec<_> = dropped
+        .due(Timestamp::from_millis(10 * 86_400_000))
+        .map(|d| d.id)
+        .collect();
+    assert_eq!(due, [StreamId(16), StreamId(17)], "seven days");
+    let name = StreamName::new("sales").unwrap();
+    let app = AppName::new("shop").unwrap();
+    assert_eq!(
+        dropped.dropped(TenantId::ONLY, &app, &name).unwrap().id,
+        StreamId(16)
+    );
+
+    let back = set(vec![Change::RestoreStream { id: StreamId(16) }]);
+    let restored = fold(dropped.clone(), &back, at(4)).unwrap();
+    assert_eq!(restored.names.len(), 2);
+    assert_eq!(def(&restored, "sales").dropped, None);
+
+    let forget = |id| set(vec![Change::ForgetStream { id: StreamId(id) }]);
+    let half = fold(dropped, &forget(17), at(11)).unwrap();
+    assert_eq!(
+        half.dropped(TenantId::ONLY, &app, &name),
+        None,
+        "its letters are gone"
+    );
+    let forgotten = fold(half, &forget(16), at(11)).unwrap();
+    assert!(forgotten.streams.is_empty());
+    let again = fold(forgotten, &set(vec![create(spec)]), at(12)).unwrap();
+    assert_eq!(
+        def(&again, "orders").id,
+        StreamId(18),
+        "ids are never reused"
+    );
+}
+
+#[test]
+fn names_are_compared_when_all_is_done_so_two_streams_can_swap_theirs() {
+    let (a, b) = (
+        spec("a", &[("x", ColumnType::Text)]),
+        spec("b", &[("y", ColumnType::Text)]),
+    );
+    let made = folded(&[vec![revision(1), create(a), create(b)]]);
+    let named = |old: &str, new: &str| StreamSpec {
+        name: StreamName::new(new).unwrap(),
+        ..def(&made, old).spec.clone()
+    };
+    let swap = vec![alter(16, named("a", "b")), alter(18, named("b", "a"))];
+    let swapped = fold(made.clone(), &set(swap), at(2)).unwrap();
+    assert_eq!(
+        (def(&swapped, "b").id, def(&swapped, "a").id),
+        (StreamId(16), StreamId(18))
+    );
+    assert_eq!(def(&swapped, "b_dead_letters").id, StreamId(17));
+    assert_eq!(swapped.names.len(), 4);
+    let clash = refused(&made, vec![alter(16, named("a", "b"))]);
+    assert_eq!(clash, r#"name "b" is taken by application "shop""#);
+}
+
+#[test]
+fn columns_keep_their_ids_through_everything() {
+    let made = folded(&[vec![revision(1), create(orders())]]);
+    let ids = |definitions: &Definitions| -> Vec<(u32, String)> {
+        let columns = &def(definitions, "orders").spec.columns.0;
+        columns.iter().map(|c| (c.id, c.name.to_string())).collect()
+    };
+    let named = |id, name: &str| (id, name.to_owned());
+
+    // A new column, a rename (of the partition's column too), dropped NOT NULL: one version more.
+    let mut next = def(&made, "orders").spec.clone();
+    next.columns.0[0].name = ColumnName::new("order_id").unwrap();
+    next.columns.0[0].nullable = true;
+    next.partition_by = vec![ColumnName::new("order_id").unwrap()];
+    next.columns.0.insert(1, column("note", ColumnType::Text));
+    let second = fold(made, &set(vec![alter(16, next.clone())]), at(2)).unwrap();
+    assert_eq!(
+        ids(&second),
+        [named(1, "order_id"), named(3, "note"), named(2, "total")]
+    );
+    assert_eq!(def(&second, "orders").schema_version(), SchemaVersion(2));
+
+    // Hidden, and another column under its name: the hidden one keeps its id and a name.
+    let mut next = def(&second, "orders").spec.clone();
+    next.columns.0[1] = column("NOTE", ColumnType::BigInt);
+    let third = fold(second, &set(vec![alter(16, next)]), at(3)).unwrap();
+    assert_eq!(
+        ids(&third),
+        [named(1, "order_id"), named(4, "NOTE"), named(2, "total")]
+    );
+    let kept = def(&third, "orders").kept_columns();
+    assert_eq!(
+        kept.0.last().map(|c| (c.id, c.name.to_string())),
+        Some(named(3, "note_3"))
+    );
+
+    // Back again under its id.
+    let mut next = def(&third, "orders").spec.clone();
+    next.columns.0[1].name = ColumnName::new("number").unwrap();
+    next.columns.0.push(mainstem_kernel::Column {
+        id: 3,
+        ..column("note", ColumnType::Text)
+    });
+    let fourth = fold(third, &set(vec![alter(16, next)]), at(4)).unwrap();
+    assert_eq!(ids(&fourth).last(), Some(&named(3, "note")));
+    assert_eq!(
+        def(&fourth, "orders").hidden(),
+        Vec::<&mainstem_kernel::Column>::new()
+    );
+}
+
+#[test]
+fn what_is_not_allowed_is_refused_by_name() {
+    let other = ChangeSet {
+        app: AppName::new("other").unwrap(),
+        ..set(vec![])
+    };
+    let foreign = ChangeSet {
+        changes: vec![create(spec("theirs", &[("x", ColumnType::Text)]))],
+        ..other
+    };
+    let made = folded(&[vec![revision(1), create(orders())]]);
+    let made = fold(made, &foreign, at(2)).unwrap();
+    let change = |edit: &dyn Fn(&mut StreamSpec)| {
+        let mut spec = def(&made, "orders").spec.clone();
+        edit(&mut spec);
+        vec![alter(16, spec)]
+    };
+    let text = |name: &str| column(name, ColumnType::Text);
+    let name = |name: &str| ColumnName::new(name).unwrap();
+    let one = |name: &str| spec(name, &[("x", ColumnType::Text)]);
+    let cases: Vec<Vec<Change>> = vec![
+        vec![create(one("theirs"))],
+        vec![create(one("_a"))],
+        vec![create(one("a_dead_letters"))],
+        vec![create(one(&"a".repeat(51)))],
+        vec![create(spec("a", &[]))],
+        vec![create(spec(
+            "a",
+            &[("x", ColumnType::Text), ("X", ColumnType::Text)],
+        ))],
+        vec![create(spec("a", &[("_x", ColumnType::Text)]))],
+        vec![create(StreamSpec {
+            partition_by: vec![name("y")],
+            ..one("a")
+        })],
+        change(&|spec| spec.columns.0[1].ty = ColumnType::Integer),
+        change(&|spec| spec.columns.0[1].nullable = false),
+        change(&|spec| spec.columns.0.push(text("new!"))),
+        change(&|spec| {
+            spec.columns.0.push(mainstem_kernel::Column {
+                id: 9,
+                ..text("new")
+            })
+        }),
+        change(&|spec| {
+            spec.columns.0.push(mainstem_kernel::Column {
+                id: 1,
+                ..text("new")
+            })
+        }),
+        change(&|spec| drop(spec.columns.0.remove(0))),
+        change(&|spec| spec.partitions = 4),
+        change(&|spec| spec.partition_by = vec![]),
+        vec![alter(17, def(&made, "orders_dead_letters").spec.clone())],
+        vec![Change::DropStream { id: StreamId(18) }],
+        vec![Change::DropStream { id: StreamId(99) }],
+        vec![Change::RestoreStream { id: StreamId(16) }],
+        vec![Change::ForgetStream { id: StreamId(16) }],
+        vec![
+            Change::DropStream { id: StreamId(16) },
+            Change::DropStream { id: StreamId(16) },
+        ],
+        vec![revision(3)],
+        vec![Change::DropApp],
+    ];
+    let answers: Vec<String> = cases.into_iter().map(|case| refused(&made, case)).collect();
+    expect![[r#""#]].assert_eq(&answers.join("\n"));
+}
+
+#[test]
+fn the_last_revisions_are_kept_with_their_streams() {
+    let mut definitions = Definitions::default();
+    for n in 1..=20 {
+        let changes = vec![
+            create(spec(&format!("s{n}"), &[("x", ColumnType::Text)])),
+            revision(n),
+        ];
+        definitions = fold(definitions, &set(changes), at(n.into())).unwrap();
+    }
+    let app = AppName::new("shop").unwrap();
+    let kept = &definitions.revisions[&(TenantId::ONLY, app.clone())];
+    let shape: Vec<_> = kept
+        .iter()
+        .map(|kept| (kept.app.revision, kept.streams.len()))
+        .collect();
+    assert_eq!(
+        shape,
+        (10..=20).map(|n| (n, n as usize)).collect::<Vec<_>>()
+    );
+    let before = definitions.revision_before(TenantId::ONLY, &app).unwrap();
+    assert_eq!((before.app.revision, before.streams.len()), (19, 19));
+
+    let drops = definitions.streams_of(TenantId::ONLY, &app);
+    let mut changes: Vec<_> = drops.map(|def| Change::DropStream { id: def.id }).collect();
+    changes.push(Change::DropApp);
+    let gone = fold(definitions.clone(), &set(changes), at(30)).unwrap();
+    assert!(gone.apps.is_empty() && gone.revisions.is_empty() && gone.names.is_empty());
+}

@@ -1,0 +1,184 @@
+//! `Apps`: plans and applies applications over a catalog.
+//!
+//! It never decides by itself: every decision is a pure function of definitions and source.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use mainstem_catalog::{Catalog, CatalogError, Definitions};
+use mainstem_kernel::{Problem, TenantId};
+
+use crate::{
+    Source, check, drift,
+    errors::AppError,
+    goal::{self, Goal, Scope},
+    plan::{Applied, Plan},
+    steps::{self, Planned},
+};
+
+/// Plans and applies applications.
+#[derive(Debug)]
+pub struct Apps {
+    catalog: Arc<Catalog>,
+}
+
+impl Apps {
+    /// Makes it over a catalog.
+    #[must_use]
+    pub fn open(catalog: Arc<Catalog>) -> Arc<Self> {
+        Arc::new(Self { catalog })
+    }
+
+    /// What an apply would change.
+    ///
+    /// # Errors
+    /// `Mistakes` of the source, or that a change is not allowed.
+    pub fn plan(&self, tenant: TenantId, source: &Source) -> Result<Plan, AppError> {
+        Ok(plan(&self.catalog.definitions(), tenant, source)?.plan)
+    }
+
+    /// Does what the plan of that fingerprint says; blocks until it is durable. If nothing is left
+    /// to do it does nothing, whatever the fingerprint: so a repeated apply is safe.
+    ///
+    /// # Errors
+    /// `Stale` when the plan is another by now.
+    pub fn apply(
+        &self,
+        tenant: TenantId,
+        source: &Source,
+        fingerprint: &str,
+    ) -> Result<Applied, AppError> {
+        let definitions = self.catalog.definitions();
+        let planned = plan(&definitions, tenant, source)?;
+        self.perform(&definitions, planned, fingerprint)
+    }
+
+    /// What a rollback to the revision before would change. It is an apply like any other, so a
+    /// rollback after a rollback leads back to where the first one began.
+    ///
+    /// # Errors
+    /// When there is no revision before.
+    pub fn plan_rollback(&self, tenant: TenantId, app: &str) -> Result<Plan, AppError> {
+        Ok(plan_rollback(&self.catalog.definitions(), tenant, app)?.plan)
+    }
+
+    /// Goes back to the revision before, as one more apply; blocks until it is durable.
+    ///
+    /// # Errors
+    /// `Stale` when the plan is another by now.
+    pub fn rollback(
+        &self,
+        tenant: TenantId,
+        app: &str,
+        fingerprint: &str,
+    ) -> Result<Applied, AppError> {
+        let definitions = self.catalog.definitions();
+        let planned = plan_rollback(&definitions, tenant, app)?;
+        self.perform(&definitions, planned, fingerprint)
+    }
+
+    fn perform(
+        &self,
+        definitions: &Definitions,
+        planned: Planned,
+        fingerprint: &str,
+    ) -> Result<Applied, AppError> {
+        let Planned { plan, changes } = planned;
+        let (tenant, app) = (changes.tenant, plan.app.clone());
+        let revision = |definitions: &Definitions| {
+            definitions
+                .app(tenant, app.as_str())
+                .map_or(0, |app| app.revision)
+        };
+        if changes.changes.is_empty() {
+            return Ok(Applied {
+                revision: revision(definitions),
+                plan,
+            });
+        }
+        if plan.fingerprint != fingerprint {
+            return Err(AppError::Stale { app });
+        }
+        match self.catalog.apply(changes, definitions.seq) {
+            Ok(next) => Ok(Applied {
+                revision: revision(&next),
+                plan,
+            }),
+            Err(CatalogError::Stale) => Err(AppError::Stale { app }),
+            Err(source) => Err(AppError::Catalog { app, source }),
+        }
+    }
+}
+
+/// From declarations.
+pub(crate) fn plan(
+    definitions: &Definitions,
+    tenant: TenantId,
+    source: &Source,
+) -> Result<Planned, AppError> {
+    let mistakes = |problems| AppError::Mistakes {
+        app: source.name.clone(),
+        problems,
+    };
+    let declared = check::declared(source).map_err(mistakes)?;
+    toward(definitions, tenant, source, |scope, problems| {
+        goal::declared(scope, &declared, problems)
+    })
+}
+
+/// From the revision before.
+pub(crate) fn plan_rollback(
+    definitions: &Definitions,
+    tenant: TenantId,
+    app: &str,
+) -> Result<Planned, AppError> {
+    let now = definitions.app(tenant, app);
+    let now = now.ok_or_else(|| AppError::Unknown {
+        app: app.to_owned(),
+    })?;
+    let revision = definitions
+        .revision_before(tenant, &now.name)
+        .ok_or_else(|| AppError::NoRevision {
+            app: now.name.clone(),
+            revision: now.revision,
+        })?;
+    let source = Source {
+        name: now.name.clone(),
+        version: revision.app.version.clone(),
+        files: revision.app.files.clone(),
+    };
+    toward(definitions, tenant, &source, |scope, problems| {
+        goal::earlier(scope, revision, problems)
+    })
+}
+
+/// Plans the way to a goal, unless something stands in it.
+fn toward(
+    definitions: &Definitions,
+    tenant: TenantId,
+    source: &Source,
+    goal: impl FnOnce(Scope<'_>, &mut Vec<Problem>) -> Goal,
+) -> Result<Planned, AppError> {
+    let before = definitions.app(tenant, source.name.as_str());
+    let stored = before.map_or_else(BTreeMap::new, |app| drift::stored(app));
+    let scope = Scope {
+        tenant,
+        app: &source.name,
+        definitions,
+        stored: &stored,
+    };
+    let mut problems = Vec::new();
+    let goal = goal(scope, &mut problems);
+    if !problems.is_empty() {
+        problems.sort_by(|a, b| a.position.cmp(&b.position));
+        return Err(AppError::Mistakes {
+            app: source.name.clone(),
+            problems,
+        });
+    }
+    let drift = if before.is_some() {
+        drift::find(scope)
+    } else {
+        Vec::new()
+    };
+    Ok(steps::plan(tenant, source, &goal, definitions, drift))
+}

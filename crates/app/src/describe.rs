@@ -1,0 +1,181 @@
+//! What differs between two states of a stream, in lines. Pure; columns are matched by id.
+//!
+//! It never judges whether the way from one to the other is allowed: `evolution` does.
+
+use mainstem_catalog::StreamSpec;
+use mainstem_kernel::Column;
+
+use crate::words;
+
+/// What differs.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Difference {
+    /// One line per part, a sign in front.
+    pub(crate) lines: Vec<String>,
+    /// Whether rows are lost.
+    pub(crate) destructive: bool,
+}
+
+/// All parts of a stream that does not exist yet; options only if they are not the usual ones.
+pub(crate) fn all_of(spec: &StreamSpec) -> Vec<String> {
+    let mut lines: Vec<String> = spec
+        .columns
+        .0
+        .iter()
+        .map(|column| format!("+ {}", words::column(column)))
+        .collect();
+    if spec.watermark.is_some() {
+        lines.push(format!(
+            "+ watermark {}",
+            words::watermark(spec.watermark.as_ref())
+        ));
+    }
+    let by = words::partition_by(&spec.partition_by);
+    lines.push(format!("+ {} partitions, {by}", spec.partitions));
+    if spec.deduplicate.is_some() {
+        lines.push(format!(
+            "+ deduplicate {}",
+            words::deduplicate(spec.deduplicate.as_ref())
+        ));
+    }
+    lines.push(format!("+ retention {}", words::retention(spec.retention)));
+    lines.push(format!(
+        "+ durability {}",
+        words::durability(spec.durability)
+    ));
+    lines.push(format!("+ event_size_max {}", spec.event_size_max));
+    lines
+}
+
+/// What leads from one state to the other; the name included, the statement's text not.
+pub(crate) fn between(old: &StreamSpec, new: &StreamSpec) -> Difference {
+    let mut difference = Difference::default();
+    let lines = &mut difference.lines;
+    if old.name != new.name {
+        lines.push(format!("~ name {} → {}", old.name, new.name));
+    }
+    columns(old, new, lines);
+    if old.partitions != new.partitions {
+        lines.push(format!(
+            "~ partitions {} → {}",
+            old.partitions, new.partitions
+        ));
+    }
+    if old.partition_ids() != new.partition_ids() {
+        let (from, to) = (&old.partition_by, &new.partition_by);
+        let (from, to) = (words::partition_by(from), words::partition_by(to));
+        lines.push(format!("~ {from} → {to}"));
+    }
+    options(old, new, lines);
+    if old.retention != new.retention {
+        let (from, to) = (
+            words::retention(old.retention),
+            words::retention(new.retention),
+        );
+        let shorter = new
+            .retention
+            .is_some_and(|to| old.retention.is_none_or(|from| to < from));
+        let end = if shorter {
+            " (older rows are deleted)"
+        } else {
+            ""
+        };
+        lines.push(format!("~ retention {from} → {to}{end}"));
+        difference.destructive = shorter;
+    }
+    difference
+}
+
+fn columns(old: &StreamSpec, new: &StreamSpec, lines: &mut Vec<String>) {
+    let find = |columns: &[Column], id: u32| columns.iter().find(|c| c.id == id).cloned();
+    for column in &new.columns.0 {
+        match find(&old.columns.0, column.id).filter(|_| column.id != 0) {
+            None => lines.push(format!("+ {}", words::column(column))),
+            Some(before) => lines.extend(column_between(&before, column)),
+        }
+    }
+    for gone in old
+        .columns
+        .0
+        .iter()
+        .filter(|old| find(&new.columns.0, old.id).is_none())
+    {
+        lines.push(format!(
+            "- {} (hidden; rows keep their values)",
+            words::column(gone)
+        ));
+    }
+    let order = |these: &StreamSpec, others: &StreamSpec| -> Vec<u32> {
+        let ids = these.columns.0.iter().map(|column| column.id);
+        ids.filter(|id| find(&others.columns.0, *id).is_some())
+            .collect()
+    };
+    if order(old, new) != order(new, old) {
+        let names: Vec<&str> = new
+            .columns
+            .0
+            .iter()
+            .map(|column| column.name.as_str())
+            .collect();
+        lines.push(format!("~ order of columns: {}", names.join(", ")));
+    }
+}
+
+fn column_between(old: &Column, new: &Column) -> Vec<String> {
+    let mut lines = Vec::new();
+    if old.name != new.name {
+        lines.push(format!("~ column {} → {}", old.name, new.name));
+    }
+    if old.ty != new.ty {
+        lines.push(format!("~ column {} {} → {}", new.name, old.ty, new.ty));
+    }
+    match (old.nullable, new.nullable) {
+        (false, true) => lines.push(format!("~ column {} may be NULL", new.name)),
+        (true, false) => lines.push(format!("~ column {} must not be NULL", new.name)),
+        (true, true) | (false, false) => {}
+    }
+    lines
+}
+
+fn options(old: &StreamSpec, new: &StreamSpec, lines: &mut Vec<String>) {
+    // A watermark's column may only have another name.
+    let time = |spec: &StreamSpec| {
+        let watermark = spec.watermark.as_ref()?;
+        let column = spec
+            .columns
+            .get(watermark.column.as_str())
+            .map(|column| column.id);
+        Some((column, watermark.delay))
+    };
+    if time(old) != time(new) {
+        let (from, to) = (old.watermark.as_ref(), new.watermark.as_ref());
+        let (from, to) = (words::watermark(from), words::watermark(to));
+        lines.push(format!("~ watermark {from} → {to}"));
+    }
+    let repeated = |spec: &StreamSpec| {
+        let deduplicate = spec.deduplicate.as_ref()?;
+        let column = spec
+            .columns
+            .get(deduplicate.column.as_str())
+            .map(|column| column.id);
+        Some((column, deduplicate.within))
+    };
+    if repeated(old) != repeated(new) {
+        let (from, to) = (old.deduplicate.as_ref(), new.deduplicate.as_ref());
+        let (from, to) = (words::deduplicate(from), words::deduplicate(to));
+        lines.push(format!("~ deduplicate {from} → {to}"));
+    }
+    if old.durability != new.durability {
+        let (from, to) = (
+            words::durability(old.durability),
+            words::durability(new.durability),
+        );
+        lines.push(format!("~ durability {from} → {to}"));
+    }
+    if old.event_size_max != new.event_size_max {
+        lines.push(format!(
+            "~ event_size_max {} → {}",
+            old.event_size_max, new.event_size_max
+        ));
+    }
+}

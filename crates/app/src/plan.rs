@@ -1,0 +1,119 @@
+//! A plan: what an apply would do, as a tree that can be printed and sent.
+//!
+//! It never decides: `steps` fills it.
+
+use mainstem_kernel::AppName;
+use serde::{Deserialize, Serialize};
+
+/// What an apply would do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The application.
+    pub app: AppName,
+    /// Names what it was planned on and what it does; `apply` refuses another.
+    pub fingerprint: String,
+    /// What changes; empty if nothing does.
+    pub steps: Vec<Step>,
+    /// Changes that were made by other means since the last apply, and that `steps` undo as far
+    /// as they can be undone.
+    pub drift: Vec<String>,
+}
+
+/// One change of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// What is done.
+    pub action: Action,
+    /// Kind and name: `stream "purchases"`.
+    pub object: String,
+    /// One line per part, with a sign in front: `+` comes, `-` goes, `~` changes, `=` stays and
+    /// is worth knowing. `+ column channel TEXT`.
+    pub details: Vec<String>,
+    /// Whether data is lost, at once or after the seven days.
+    pub destructive: bool,
+}
+
+/// What a step does to its object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// It is new.
+    Create,
+    /// It changes in place.
+    Alter,
+    /// It goes.
+    Drop,
+    /// It was dropped and comes back with its data.
+    Restore,
+    /// It gets another name.
+    Rename,
+}
+
+impl Action {
+    /// The sign that stands before it in a tree.
+    #[must_use]
+    pub fn sign(self) -> char {
+        match self {
+            Self::Create | Self::Restore => '+',
+            Self::Alter | Self::Rename => '~',
+            Self::Drop => '-',
+        }
+    }
+
+    /// The verb that stands before its object.
+    #[must_use]
+    pub fn verb(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Alter => "change",
+            Self::Drop => "drop",
+            Self::Restore => "restore",
+            Self::Rename => "rename",
+        }
+    }
+}
+
+/// What an apply or rollback did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Applied {
+    /// What was done; without steps if there was nothing to do.
+    pub plan: Plan,
+    /// The application's revision from now on; 0 if it was never applied.
+    pub revision: u32,
+}
+
+impl Plan {
+    /// The plan as a tree for a terminal, one line per part, without colour.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for drift in &self.drift {
+            text.push_str(&format!("! drift: {drift}\n"));
+        }
+        let app = &self.app;
+        if self.steps.is_empty() {
+            text.push_str(&format!("application \"{app}\": nothing changes\n"));
+            return text;
+        }
+        text.push_str(&format!("application \"{app}\"\n"));
+        for (i, step) in self.steps.iter().enumerate() {
+            let is_last = i.saturating_add(1) == self.steps.len();
+            let (branch, below) = if is_last {
+                ("└─", "   ")
+            } else {
+                ("├─", "│  ")
+            };
+            let (sign, verb, object) = (step.action.sign(), step.action.verb(), &step.object);
+            let loss = if step.destructive {
+                " (loses data)"
+            } else {
+                ""
+            };
+            text.push_str(&format!("{branch} {sign} {verb} {object}{loss}\n"));
+            for line in &step.details {
+                text.push_str(&format!("{below}   {line}\n"));
+            }
+        }
+        text
+    }
+}

@@ -1,0 +1,1 @@
+//! Plans, applies and rollbacks over a catalog in memory.

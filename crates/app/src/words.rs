@@ -1,0 +1,88 @@
+//! Small texts that plans and problems are made of. Pure.
+
+use std::time::Duration;
+
+use mainstem_catalog::{Deduplicate, Durability, StreamSpec, Watermark};
+use mainstem_kernel::{Code, Column, ColumnName, Place, Problem};
+
+/// A problem with its message; detail and hint are for the caller to fill in.
+pub(crate) fn problem(code: Code, message: String, place: Option<&Place>) -> Problem {
+    Problem {
+        code,
+        message,
+        detail: None,
+        hint: None,
+        position: place.cloned(),
+    }
+}
+
+/// `stream "a"`.
+pub(crate) fn stream(spec: &StreamSpec) -> String {
+    format!("stream \"{}\"", spec.name)
+}
+
+/// `column a TEXT NOT NULL`.
+pub(crate) fn column(column: &Column) -> String {
+    let end = if column.nullable { "" } else { " NOT NULL" };
+    format!("column {} {}{end}", column.name, column.ty)
+}
+
+/// `PARTITION BY (a, b)`, or what happens without it.
+pub(crate) fn partition_by(columns: &[ColumnName]) -> String {
+    if columns.is_empty() {
+        return "no PARTITION BY".to_owned();
+    }
+    let names: Vec<&str> = columns.iter().map(ColumnName::as_str).collect();
+    format!("PARTITION BY ({})", names.join(", "))
+}
+
+/// `at - 10 seconds`, or `none`.
+pub(crate) fn watermark(watermark: Option<&Watermark>) -> String {
+    match watermark {
+        None => "none".to_owned(),
+        Some(Watermark { column, delay }) => format!("{column} - {}", span(*delay)),
+    }
+}
+
+/// `2 years`, or `for ever`.
+pub(crate) fn retention(retention: Option<Duration>) -> String {
+    retention.map_or_else(|| "for ever".to_owned(), span)
+}
+
+/// `by message_id within 1 hour`, or `none`.
+pub(crate) fn deduplicate(deduplicate: Option<&Deduplicate>) -> String {
+    match deduplicate {
+        None => "none".to_owned(),
+        Some(Deduplicate { column, within }) => format!("by {column} within {}", span(*within)),
+    }
+}
+
+/// `strict` or `relaxed`.
+pub(crate) fn durability(durability: Durability) -> &'static str {
+    match durability {
+        Durability::Strict => "strict",
+        Durability::Relaxed => "relaxed",
+    }
+}
+
+/// A span in the largest unit that leaves no rest.
+pub(crate) fn span(span: Duration) -> String {
+    const UNITS: [(&str, u128); 7] = [
+        ("year", 365 * 86_400_000_000),
+        ("day", 86_400_000_000),
+        ("hour", 3_600_000_000),
+        ("minute", 60_000_000),
+        ("second", 1_000_000),
+        ("millisecond", 1_000),
+        ("microsecond", 1),
+    ];
+    let micros = span.as_micros();
+    let found = UNITS
+        .iter()
+        .find(|(_, unit)| micros >= *unit && micros.is_multiple_of(*unit));
+    match found.map(|(name, unit)| (micros / unit, name)) {
+        None => "0 seconds".to_owned(),
+        Some((1, name)) => format!("1 {name}"),
+        Some((n, name)) => format!("{n} {name}s"),
+    }
+}
