@@ -21,17 +21,18 @@
 //! A file counts from its Delta entry on, which also holds the greatest archived seq. A file
 //! without an entry is removed at the next start, and its rows, still in the log, are read again.
 
+mod write;
+
 use std::{sync::atomic::Ordering, time::Duration};
 
-use mainstem_kernel::{ByteSize, Fault, Seq, metrics::ReasonLabel};
-use mainstem_log::{Extent, Frame, ReadError, ReadFrom};
+use mainstem_kernel::{ByteSize, Seq};
+use mainstem_log::Extent;
 
 use crate::{
-    delta::entry::Operation,
     errors::HistoryError,
-    file::{FileWriter, GROUP_ROWS_MAX, NewFile, remove_quietly},
+    file::{FileWriter, GROUP_ROWS_MAX},
     rows::RowBuffer,
-    table::{Commit, Inner},
+    table::Inner,
 };
 
 /// Ages at which a file closes, each with the bytes that it must have.
@@ -40,14 +41,8 @@ const CLOSES: [(Duration, u64); 3] = [
     (Duration::from_secs(60 * 60), 1 << 20),
     (Duration::from_secs(6 * 60 * 60), 0),
 ];
-/// Bytes that are read from the log at a time.
-const READ_BYTES: usize = 8 << 20;
 /// Bytes of rows in a row group at most, so that offsets of texts fit 32 bits.
 const GROUP_BYTES_MAX: u64 = 256 << 20;
-/// How long a failed stream rests.
-const RETRY: Duration = Duration::from_secs(1);
-/// The same where haste does not help.
-const RETRY_LATE: Duration = Duration::from_secs(60);
 
 /// How far a stream's archiving is.
 #[derive(Debug, Default)]
@@ -199,198 +194,11 @@ impl Inner {
         (self.shared.config.memory_max.0 / 4).clamp(1 << 20, GROUP_BYTES_MAX)
     }
 
-    /// Reads on from the cursor, writes full row groups, and closes the file if it is time.
-    fn read_and_write(&mut self) -> Result<(), HistoryError> {
-        let group_bytes = usize::try_from(self.group_bytes_max()).unwrap_or(usize::MAX);
-        let after = self.archive.cursor;
-        let from = ReadFrom {
-            after,
-            through: Seq::MAX,
-            bytes_max: READ_BYTES.min(group_bytes),
-        };
-        let chunk = self
-            .shared
-            .log
-            .read(self.stream, from)
-            .map_err(|source| match source {
-                ReadError::Trimmed { trimmed, .. } => {
-                    let (stream, archived) = (self.name.clone(), self.state.archived);
-                    HistoryError::Gap {
-                        stream,
-                        archived,
-                        trimmed,
-                    }
-                }
-                source => HistoryError::Log {
-                    stream: self.name.clone(),
-                    source,
-                },
-            })?;
-        let mut undeclared = None;
-        for frame in &chunk.frames {
-            if let Err(error) = self.take_frame(frame, group_bytes) {
-                if !matches!(error, HistoryError::Undeclared { .. }) {
-                    return Err(error);
-                }
-                undeclared = Some(error);
-                break;
-            }
-        }
-        let reached = self.archive.closing.is_some_and(|closing| {
-            self.archive.cursor >= closing || chunk.is_end || undeclared.is_some()
-        });
-        if reached {
-            self.close_file()?;
-        }
-        undeclared.map_or(Ok(()), Err)
-    }
-
-    /// Takes one frame into the buffer; before that writes and closes what it does not fit into.
-    fn take_frame(&mut self, frame: &Frame, group_bytes: usize) -> Result<(), HistoryError> {
-        if !self.mappings.contains_key(&frame.schema) {
-            let (stream, version) = (self.name.clone(), frame.schema);
-            return Err(HistoryError::Undeclared { stream, version });
-        }
-        let day = frame.seq.arrival().days();
-        if self.current_day().is_some_and(|current| current != day) {
-            self.close_file()?;
-        }
-        let buffer = &self.archive.buffer;
-        let rows = frame.batch.num_rows();
-        if !buffer.is_empty() && buffer.rows() + rows > GROUP_ROWS_MAX {
-            self.write_group()?;
-        }
-        if let Some(mapping) = self.mappings.get(&frame.schema) {
-            let pushed = self.archive.buffer.push(frame, mapping);
-            pushed.map_err(|source| self.arrange_error(source))?;
-        }
-        self.archive.cursor = frame.seq;
-        self.archive.taken += rows as u64;
-        let buffer = &self.archive.buffer;
-        if buffer.rows() >= GROUP_ROWS_MAX || buffer.bytes() >= group_bytes {
-            self.write_group()?;
-        }
-        let open = self.archive.open.as_ref().map_or(0, FileWriter::bytes);
-        if open >= self.shared.config.file_size_max.0 {
-            self.close_file()?;
-        }
-        Ok(())
-    }
-
-    /// Day of the rows that are not committed yet; all have the same.
-    fn current_day(&self) -> Option<i64> {
-        let buffer = &self.archive.buffer;
-        let buffered = (!buffer.is_empty()).then(|| buffer.seqs().0.arrival().days());
-        self.archive.open.as_ref().map(FileWriter::day).or(buffered)
-    }
-
-    fn write_group(&mut self) -> Result<(), HistoryError> {
-        let seqs = self.archive.buffer.seqs();
-        let sorted = self.archive.buffer.take_sorted(&self.file_schema);
-        let batch = sorted.map_err(|source| self.arrange_error(source))?;
-        if self.archive.open.is_none() {
-            let day = seqs.0.arrival().days();
-            let path = self.new_path(day, seqs.0);
-            let new = NewFile {
-                folder: &self.folder,
-                path,
-                day,
-                columns: &self.columns,
-                schema: &self.file_schema,
-            };
-            self.archive.open = Some(FileWriter::create(&self.shared.disk, new, &batch)?);
-        }
-        if let Some(open) = &mut self.archive.open {
-            open.write(&batch, seqs)?;
-        }
-        self.archive.written = seqs.1;
-        Ok(())
-    }
-
-    /// Commits everything up to the cursor, then gives it up in the log.
-    pub(crate) fn close_file(&mut self) -> Result<(), HistoryError> {
-        self.archive.closing = None;
-        if !self.archive.buffer.is_empty() {
-            self.write_group()?;
-        }
-        let archived = self.archive.cursor;
-        if archived <= self.state.archived {
-            return Ok(());
-        }
-        let mut commit = Commit {
-            archived: Some(archived),
-            ..Commit::new(Operation::Archive)
-        };
-        // Frames without rows move the cursor and make no file.
-        if let Some(open) = self.archive.open.take() {
-            commit.adds.push(open.finish()?.into());
-        }
-        let added = commit.adds.clone();
-        if let Err(error) = self.commit(commit) {
-            // In doubt it may belong to the table: then the next start decides.
-            if self.stopped.is_none() {
-                for file in added {
-                    remove_quietly(self.shared.disk.as_ref(), &self.folder.join(&file.path));
-                }
-            }
-            return Err(error);
-        }
-        self.archive.taken = 0;
-        self.archive.written = archived;
-        let metrics = &self.shared.metrics;
-        for file in added {
-            metrics.archived_rows.inc_by(file.rows);
-            metrics.archived_bytes.inc_by(file.size);
-            metrics.archived_files.inc();
-        }
-        self.shared.log.trim(self.stream, archived);
-        Ok(())
-    }
-
     /// Gives the open file and the buffer up; their rows are read again.
     pub(crate) fn give_up_open_file(&mut self) {
         if let Some(open) = self.archive.open.take() {
             open.discard();
         }
         self.archive.restart(self.state.archived);
-    }
-
-    /// Notes a failure: it is counted, logged, and the stream rests.
-    pub(crate) fn fail(&mut self, error: &HistoryError) {
-        self.give_up_open_file();
-        let rest = if error.is_passing() {
-            RETRY
-        } else {
-            RETRY_LATE
-        };
-        self.retry_at = self.shared.clock.monotonic() + rest;
-        self.count_failure(error);
-    }
-
-    /// The same for upkeep and compaction, which can wait.
-    pub(crate) fn note_failure(&mut self, error: &HistoryError) {
-        self.upkeep_retry_at = self.shared.clock.monotonic() + RETRY_LATE;
-        self.count_failure(error);
-    }
-
-    fn count_failure(&self, error: &HistoryError) {
-        let code = error.answer().code;
-        let label = ReasonLabel {
-            reason: code.as_str().to_owned(),
-        };
-        self.shared
-            .metrics
-            .history_failures
-            .get_or_create(&label)
-            .inc();
-        let chain = mainstem_kernel::fault::chain(error);
-        tracing::warn!(stream = %self.name, %code, error = chain, "history work failed");
-    }
-
-    fn arrange_error(&self, source: arrow::error::ArrowError) -> HistoryError {
-        HistoryError::Arrange {
-            stream: self.name.clone(),
-            source,
-        }
     }
 }

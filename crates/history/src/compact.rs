@@ -185,7 +185,10 @@ impl Compaction {
             self.writer = Some(FileWriter::create(&inner.shared.disk, new, &batch)?);
         }
         match &mut self.writer {
-            Some(writer) => writer.write(&batch, seqs),
+            Some(writer) => {
+                writer.append(&batch)?;
+                writer.end_group(seqs)
+            }
             None => Ok(()),
         }
     }

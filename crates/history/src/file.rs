@@ -110,17 +110,20 @@ impl FileWriter {
         ByteSize::from(self.writer.bytes_written()).0
     }
 
-    /// Writes a row group: rows sorted by partition and offset, with seqs in `first..=last`.
-    pub(crate) fn write(
-        &mut self,
-        batch: &RecordBatch,
-        (first, last): (Seq, Seq),
-    ) -> Result<(), HistoryError> {
-        let written = self.writer.write(batch).and_then(|()| self.writer.flush());
+    /// Writes rows that follow those before in the order of (`_partition`, `_offset`).
+    pub(crate) fn append(&mut self, batch: &RecordBatch) -> Result<(), HistoryError> {
+        let written = self.writer.write(batch);
         written.map_err(parquet_error(&self.full_path()))?;
         self.rows += ByteSize::from(batch.num_rows()).0;
-        self.seqs = Some((self.seqs.map_or(first, |(first, _)| first), last));
         note_nan(batch, &mut self.with_nan);
+        Ok(())
+    }
+
+    /// Ends the row group; its seqs are in `first..=last`.
+    pub(crate) fn end_group(&mut self, (first, last): (Seq, Seq)) -> Result<(), HistoryError> {
+        let ended = self.writer.flush();
+        ended.map_err(parquet_error(&self.full_path()))?;
+        self.seqs = Some((self.seqs.map_or(first, |(first, _)| first), last));
         Ok(())
     }
 

@@ -1,18 +1,24 @@
 //! Rows on their way from frames to a row group: gathered, mapped to the table's columns, sorted.
 //! Pure; never any I/O.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use arrow::{
     array::{Array, ArrayRef, Int32Array, Int64Array, RecordBatch, new_null_array},
     compute::{cast, concat},
-    datatypes::SchemaRef,
+    datatypes::{DataType, SchemaRef},
     error::ArrowError,
 };
 use mainstem_kernel::{ByteSize, Columns, SchemaVersion, Seq, types::EXTRA_COLUMN};
 use mainstem_log::Frame;
 
 use crate::columns::{TableColumn, TableColumns};
+
+/// Rows that are copied together at a time.
+const BATCH_ROWS: usize = 8 << 10;
 
 /// Which column of a frame's body each body column of the table is; `None` where it has none.
 pub(crate) type Mapping = Vec<Option<usize>>;
@@ -133,41 +139,87 @@ impl RowBuffer {
         Ok(())
     }
 
-    /// Takes all rows out, sorted by partition and offset, in the schema of files.
-    pub(crate) fn take_sorted(&mut self, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    /// Takes all rows out, in the order of a row group: by partition and offset.
+    pub(crate) fn take_sorted(&mut self) -> SortedRows {
         let Self {
-            frames,
-            mut runs,
-            rows,
-            ..
+            frames, mut runs, ..
         } = std::mem::take(self);
         runs.sort_unstable_by_key(|run| (run.partition, run.first_offset));
-        let body = schema.fields().len().saturating_sub(3);
-        let mut arrays = Vec::with_capacity(schema.fields().len());
-        for (index, field) in schema.fields().iter().take(body).enumerate() {
-            let mut pieces = Vec::with_capacity(runs.len());
-            let mut found = false;
-            for run in &runs {
-                let array = frames
-                    .get(run.frame)
-                    .and_then(|frame| frame.arrays.get(index)?.as_ref());
-                found |= array.is_some();
-                pieces.push(match array {
-                    Some(array) => {
-                        cast_piece(&array.slice(run.start, run.rows), field.data_type())?
-                    }
-                    None => new_null_array(field.data_type(), run.rows),
-                });
+        SortedRows {
+            frames,
+            runs: runs.into(),
+        }
+    }
+}
+
+/// The rows of a row group in their order. They are copied together in batches that are small
+/// enough for the processor's cache and for memory that the allocator hands out again.
+#[derive(Debug)]
+pub(crate) struct SortedRows {
+    frames: Vec<Taken>,
+    runs: VecDeque<Run>,
+}
+
+impl SortedRows {
+    /// The next batch in the schema of files; `None` after the last.
+    pub(crate) fn next_batch(
+        &mut self,
+        schema: &SchemaRef,
+    ) -> Result<Option<RecordBatch>, ArrowError> {
+        let mut runs = Vec::new();
+        let mut rows = 0;
+        while rows < BATCH_ROWS
+            && let Some(mut run) = self.runs.pop_front()
+        {
+            if let Some(rest) = run.split_off(BATCH_ROWS - rows) {
+                self.runs.push_front(rest);
             }
-            arrays.push(if found {
-                let pieces: Vec<&dyn Array> = pieces.iter().map(AsRef::as_ref).collect();
-                concat(&pieces)?
-            } else {
-                new_null_array(field.data_type(), rows)
+            rows += run.rows;
+            runs.push(run);
+        }
+        if runs.is_empty() {
+            return Ok(None);
+        }
+        let body = schema.fields().len().saturating_sub(3);
+        let fields = schema.fields().iter().take(body).enumerate();
+        let arrays = fields.map(|(index, field)| self.column(index, field.data_type(), &runs));
+        let mut arrays = arrays.collect::<Result<Vec<_>, _>>()?;
+        arrays.extend(system_arrays(&self.frames, &runs, rows));
+        RecordBatch::try_new(Arc::clone(schema), arrays).map(Some)
+    }
+
+    /// A body column of some runs.
+    fn column(&self, index: usize, ty: &DataType, runs: &[Run]) -> Result<ArrayRef, ArrowError> {
+        let mut pieces = Vec::with_capacity(runs.len());
+        for run in runs {
+            let array = self
+                .frames
+                .get(run.frame)
+                .and_then(|frame| frame.arrays.get(index)?.as_ref());
+            pieces.push(match array {
+                Some(array) => cast_piece(&array.slice(run.start, run.rows), ty)?,
+                None => new_null_array(ty, run.rows),
             });
         }
-        arrays.extend(system_arrays(&frames, &runs, rows));
-        RecordBatch::try_new(Arc::clone(schema), arrays)
+        let pieces: Vec<&dyn Array> = pieces.iter().map(AsRef::as_ref).collect();
+        concat(&pieces)
+    }
+}
+
+impl Run {
+    /// Keeps the first `rows` rows; gives back the others, if there are any.
+    fn split_off(&mut self, rows: usize) -> Option<Self> {
+        if self.rows <= rows {
+            return None;
+        }
+        let rest = Self {
+            first_offset: self.first_offset + ByteSize::from(rows).0,
+            start: self.start + rows,
+            rows: self.rows - rows,
+            ..*self
+        };
+        self.rows = rows;
+        Some(rest)
     }
 }
 
@@ -191,7 +243,7 @@ fn system_arrays(frames: &[Taken], runs: &[Run], rows: usize) -> [ArrayRef; 3] {
 }
 
 /// Nested types differ in the names and marks of their fields; others are as they are.
-fn cast_piece(array: &ArrayRef, ty: &arrow::datatypes::DataType) -> Result<ArrayRef, ArrowError> {
+fn cast_piece(array: &ArrayRef, ty: &DataType) -> Result<ArrayRef, ArrowError> {
     if array.data_type() == ty {
         Ok(Arc::clone(array))
     } else {

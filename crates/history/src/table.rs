@@ -2,6 +2,7 @@
 //! Never decides which rows go into which file.
 
 mod commit;
+mod failure;
 mod open;
 
 use std::{

@@ -67,7 +67,9 @@ fn rows_are_sorted_by_partition_and_offset() {
         .unwrap();
     assert_eq!((buffer.rows(), buffer.seqs()), (5, (Seq(7), Seq(8))));
 
-    let batch = buffer.take_sorted(&table.file_schema()).unwrap();
+    let mut sorted = buffer.take_sorted();
+    let batch = sorted.next_batch(&table.file_schema()).unwrap().unwrap();
+    assert_eq!(sorted.next_batch(&table.file_schema()).unwrap(), None);
     assert!(buffer.is_empty());
     let long = |name| {
         batch
@@ -101,4 +103,33 @@ fn entries_that_do_not_cover_the_rows_are_refused() {
     wrong.batch = wrong.batch.slice(0, 2);
     let mapping = map_version(&columns, &table).unwrap();
     assert!(RowBuffer::default().push(&wrong, &mapping).is_err());
+}
+
+#[test]
+fn long_runs_are_cut_into_batches() {
+    let columns = columns(&[(1, "a")]);
+    let table = TableColumns::create(&columns).unwrap();
+    let mapping = map_version(&columns, &table).unwrap();
+    let mut buffer = RowBuffer::default();
+    let half = 6_000;
+    buffer
+        .push(
+            &frame(7, 0, &columns, &[(0, 0, half), (1, 0, half)]),
+            &mapping,
+        )
+        .unwrap();
+    buffer
+        .push(&frame(8, 12_000, &columns, &[(0, 6_000, half)]), &mapping)
+        .unwrap();
+    let mut sorted = buffer.take_sorted();
+    let mut numbers = Vec::new();
+    while let Some(batch) = sorted.next_batch(&table.file_schema()).unwrap() {
+        assert!(batch.num_rows() <= super::BATCH_ROWS);
+        numbers.extend_from_slice(batch.column(0).as_primitive::<Int64Type>().values());
+    }
+    assert!(
+        numbers
+            .into_iter()
+            .eq((0..6_000).chain(12_000..18_000).chain(6_000..12_000))
+    );
 }
