@@ -45,7 +45,10 @@ const PORT: u16 = 7400;
 /// The application, as `apps/fleet` has it.
 const APP: &str = "fleet";
 const FILES: [(&str, &str); 2] = [
-    ("1-vehicles.sql", include_str!("../../../apps/fleet/1-vehicles.sql")),
+    (
+        "1-vehicles.sql",
+        include_str!("../../../apps/fleet/1-vehicles.sql"),
+    ),
     ("2-shop.sql", include_str!("../../../apps/fleet/2-shop.sql")),
 ];
 
@@ -55,16 +58,22 @@ pub(crate) fn demo(target: &Target, options: &Demo) -> Outcome {
     let has_terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
     let config = Config::defaults()?;
     if !has_terminal {
-        let trace = mainstem_node::config::TraceConfig { level: "warn".into(), ..config.trace.clone() };
+        let trace = mainstem_node::config::TraceConfig {
+            level: "warn".into(),
+            ..config.trace.clone()
+        };
         crate::command::serve::trace(&trace);
     }
     let node = start(&data, config)?;
     let shown = shown_folder(&data);
     let outcome = run(&node, options, (&shown, has_terminal));
-    node.stop();
-    screen::note(&format!("the data is in {}; to go on with it:", data.display()));
+    let stopped = node.stop();
+    screen::note(&format!(
+        "the data is in {}; to go on with it:",
+        data.display()
+    ));
     screen::note(&format!("  mainstem serve --data {shown}"));
-    outcome
+    outcome.and(stopped.map_err(Into::into))
 }
 
 /// Fleet, probes and picture, until the end.
@@ -72,7 +81,12 @@ fn run(node: &Node, options: &Demo, (data, has_terminal): (&str, bool)) -> Outco
     let runtime = runtime()?;
     let server = Server::at(&node.url(), &key(node)?)?;
     runtime.block_on(apply(&server))?;
-    let board = Arc::new(Board::new(options, &node.url(), data, SystemClock.monotonic()));
+    let board = Arc::new(Board::new(
+        options,
+        &node.url(),
+        data,
+        SystemClock.monotonic(),
+    ));
     let (stop, stopped) = watch::channel(false);
     runtime.spawn(watch_signals(stop.clone()));
     send::start(&runtime, &server, (options, &board), &stopped);
@@ -111,18 +125,26 @@ fn runtime() -> Result<Runtime, CliError> {
 
 fn key(node: &Node) -> Result<String, CliError> {
     let path = node.key_file();
-    let bytes = RealDisk.read(&path).map_err(|source| CliError::Read { path, source })?;
+    let bytes = RealDisk
+        .read(&path)
+        .map_err(|source| CliError::Read { path, source })?;
     Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
 }
 
 /// Declares the fleet's streams, over HTTP like anybody.
 async fn apply(server: &Server) -> Outcome {
-    let files = FILES.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+    let files = FILES
+        .iter()
+        .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
     let name = AppName::new(APP).map_err(|source| CliError::Manifest {
         folder: APP.into(),
         reason: source.to_string(),
     })?;
-    let source = Source { name, version: None, files: files.collect::<BTreeMap<_, _>>() };
+    let source = Source {
+        name,
+        version: None,
+        files: files.collect::<BTreeMap<_, _>>(),
+    };
     let mut body = request_body(&source);
     let plan: Plan = server.post(&format!("/v1/apps/{APP}/plan"), &body).await?;
     if plan.steps.is_empty() {
@@ -136,9 +158,10 @@ async fn apply(server: &Server) -> Outcome {
 /// Ends the demo at SIGTERM or SIGINT; in the dashboard Ctrl-C is a key.
 async fn watch_signals(stop: watch::Sender<bool>) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
         return;
     };
     tokio::select! {

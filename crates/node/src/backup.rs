@@ -14,9 +14,9 @@
 //!
 //! # Why it is consistent
 //!
-//! First the journal is pinned, so that nothing is released; then every table is pinned; then the
-//! journal is copied up to the frontier of that moment. So each row is in the tables, in the
-//! journal, or in both, and history never knows of a row that the journal's copy has not seen.
+//! Archiving and trimming stand still while every table and then the journal are pinned. So each row
+//! is in the tables, in the journal, or in both, and the tables know of no row that the journal's
+//! copy has not seen: its next offsets and seqs are behind theirs. Writers are not held up.
 
 mod copy;
 mod manifest;
@@ -43,16 +43,21 @@ pub use restore::restore;
 pub(crate) fn backup(parts: &Parts, folder: &Path) -> Result<BackupSummary, CopyError> {
     let folder = checked_place(folder, parts.data())?;
     require_empty(&*parts.disk, &folder)?;
-    let pin = parts.journal.pin()?;
+    let held = parts.archiving.lock();
     let tables = parts.history.pin_all().map_err(CopyError::History)?;
-    let position = Position::at(parts.journal.log().frontier());
+    let pin = parts.journal.pin();
+    drop(held);
+    let position = Position::at(pin.frontier());
     let mut copier = Copier::new(&*parts.disk, folder.clone())?;
     for name in [FORMAT_FILE, KEY_FILE] {
         copier.copy(&parts.data().join(name), name, None)?;
     }
-    for (name, bytes) in pin.files()? {
-        let from = parts.folder.journal().join(&name);
-        copier.copy(&from, &format!("journal/{name}"), Some(bytes))?;
+    for file in pin.files() {
+        copier.copy(
+            &file.path,
+            &format!("journal/{}", file.name),
+            Some(file.length),
+        )?;
     }
     drop(pin);
     for table in &tables {

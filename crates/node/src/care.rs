@@ -5,7 +5,7 @@
 use std::{sync::Arc, thread, time::Duration};
 
 use mainstem_catalog::{Change, ChangeSet, StreamDef};
-use mainstem_kernel::{ByteSize, Seq, Spawn, fault::chain};
+use mainstem_kernel::{ByteSize, Spawn, fault::chain};
 
 use crate::{errors::NodeError, health::Obstacle, memory, parts::Parts};
 
@@ -31,7 +31,10 @@ pub(crate) fn start(parts: &Arc<Parts>) -> Result<(), NodeError> {
     let archiving = Arc::clone(parts);
     let archive = move || {
         while !archiving.health.is_stopping() {
-            if !archiving.history.work() {
+            let held = archiving.archiving.lock();
+            let has_worked = archiving.history.work();
+            drop(held);
+            if !has_worked {
                 pause(IDLE);
             }
         }
@@ -65,8 +68,9 @@ fn look(parts: &Parts) {
         .metrics
         .memory_resident_bytes
         .set(gauge(memory::resident()));
-    let (size, max) = (parts.journal.size(), parts.config.journal.size_max);
-    if size.0 > max.0 / 100 * PRESS_AT {
+    let max = parts.config.journal.size_max;
+    let (_, live) = parts.journal.sizes();
+    if live.0 > max.0 / 100 * PRESS_AT {
         parts.history.press();
     }
     forget_dropped(parts);
@@ -114,8 +118,10 @@ fn forget_dropped(parts: &Parts) {
 
 fn forget(parts: &Parts, def: &StreamDef) -> Result<(), NodeError> {
     let log = parts.journal.log();
+    let held = parts.archiving.lock();
     parts.history.forget(def.id)?;
-    log.trim(def.id, log.frontier().max(Seq::ZERO));
+    log.trim(def.id, log.frontier());
+    drop(held);
     let changes = vec![Change::ForgetStream { id: def.id }];
     let changes = ChangeSet {
         tenant: def.tenant,

@@ -69,6 +69,7 @@ fn flush(parts: &Parts, stream: Option<&str>) -> Result<Position, NodeError> {
     // Taken before the first one: all of them are archived at least up to here.
     let position = Position::at(parts.journal.log().frontier());
     for stream in streams {
+        let _held = parts.archiving.lock();
         parts.history.flush(stream)?;
     }
     Ok(position)
@@ -77,6 +78,7 @@ fn flush(parts: &Parts, stream: Option<&str>) -> Result<Position, NodeError> {
 fn status(parts: &Parts) -> Status {
     let definitions = parts.catalog.definitions();
     let totals = parts.history.totals();
+    let (journal, journal_live) = parts.journal.sizes();
     let live = definitions
         .streams
         .values()
@@ -89,8 +91,8 @@ fn status(parts: &Parts) -> Status {
         problem: parts.health.obstacle().map(|obstacle| obstacle.to_string()),
         memory_resident_bytes: memory::resident().0,
         memory_budget_bytes: parts.shares.budget.0,
-        journal_bytes: parts.journal.size().0,
-        journal_live_bytes: parts.journal.live().0,
+        journal_bytes: journal.0,
+        journal_live_bytes: journal_live.0,
         history_files: totals.files,
         history_bytes: totals.bytes,
         apps: definitions

@@ -72,6 +72,13 @@ pub enum NodeError {
         #[source]
         source: io::Error,
     },
+    /// Operator: see what the system says, then start it again.
+    #[error("the door of the server broke")]
+    Door {
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
     /// Operator: raise the limits of the user.
     #[error("the system refused {what}")]
     System {
@@ -81,6 +88,9 @@ pub enum NodeError {
         #[source]
         source: io::Error,
     },
+    /// Operator: what the log says.
+    #[error(transparent)]
+    Log(#[from] mainstem_log::OpenError),
     /// Operator: what the catalog says.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
@@ -117,9 +127,10 @@ impl Fault for NodeError {
             Self::Key { .. } => Answer::restart(Code::Node018),
             Self::Memory { .. } => Answer::restart(Code::Node019),
             Self::Listen { .. } => Answer::node(Code::Node008),
-            Self::System { .. } => Answer::node(Code::Node016),
+            Self::System { .. } | Self::Door { .. } => Answer::node(Code::Node016),
             Self::UnknownStream { .. } => Answer::caller(Code::Node017),
             Self::Config(error) => error.answer(),
+            Self::Log(error) => error.answer(),
             Self::Catalog(error) => error.answer(),
             Self::History(error) | Self::Stream { source: error, .. } => error.answer(),
             Self::Admit(error) => error.answer(),
@@ -129,6 +140,7 @@ impl Fault for NodeError {
     fn detail(&self) -> Option<String> {
         match self {
             Self::Config(error) => error.detail(),
+            Self::Log(error) => error.detail(),
             Self::Catalog(error) => error.detail(),
             Self::History(error) => error.detail(),
             Self::Admit(error) => error.detail(),
@@ -140,6 +152,7 @@ impl Fault for NodeError {
             | Self::Memory { .. }
             | Self::Listen { .. }
             | Self::System { .. }
+            | Self::Door { .. }
             | Self::UnknownStream { .. }
             | Self::Stream { .. } => None,
         }
@@ -164,8 +177,9 @@ impl Fault for NodeError {
                 address.ip()
             ),
             Self::UnknownStream { .. } => "`mainstem status` lists the streams".to_owned(),
-            Self::Folder { .. } | Self::System { .. } => return None,
+            Self::Folder { .. } | Self::System { .. } | Self::Door { .. } => return None,
             Self::Config(error) => return error.hint(),
+            Self::Log(error) => return error.hint(),
             Self::Catalog(error) => return error.hint(),
             Self::History(error) | Self::Stream { source: error, .. } => return error.hint(),
             Self::Admit(error) => return error.hint(),

@@ -80,6 +80,8 @@ impl Fault for Obstacle {
 pub(crate) struct Health {
     supervisor: Arc<Supervisor>,
     stopping: AtomicBool,
+    /// Whether `disk_full` holds something: asked at every append.
+    is_full: AtomicBool,
     disk_full: Mutex<Option<Obstacle>>,
 }
 
@@ -99,7 +101,7 @@ impl Health {
         }
         let poisoned = self.supervisor.poisoned();
         let poisoned = poisoned.map(|found| Obstacle::Poisoned { part: found.part });
-        poisoned.or_else(|| self.disk_full.lock().clone())
+        poisoned.or_else(|| self.disk_full())
     }
 
     /// As doors ask.
@@ -125,6 +127,7 @@ impl Health {
             (Some(_), None) => tracing::info!("there is room again, writes are accepted"),
             _ => {}
         }
+        self.is_full.store(full.is_some(), Ordering::Relaxed);
         *known = full;
     }
 }

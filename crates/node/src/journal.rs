@@ -1,69 +1,63 @@
 //! `Journal`: the log of this node, with what only the node does to it: sizes, pins, the end.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use mainstem_disk::SharedDisk;
-use mainstem_kernel::{ByteSize, clock::SharedClock, metrics::Metrics, spawn::SharedSpawn};
-use mainstem_log::SharedLog;
+use mainstem_kernel::ByteSize;
+use mainstem_log::{JournalLog, JournalParts, LogConfig, Pin, SharedLog};
 
-use crate::{
-    config::JournalConfig,
-    errors::{CopyError, NodeError},
-    memory::Shares,
-};
-
-/// What the log needs from the node.
-pub(crate) type JournalNeeds = (SharedDisk, SharedClock, SharedSpawn, Arc<Metrics>);
+use crate::{errors::NodeError, gate::Gate, health::Health};
 
 /// The log of this node.
 #[derive(Debug)]
 pub(crate) struct Journal {
+    journal: Arc<JournalLog>,
     log: SharedLog,
+    /// Where its files are.
+    pub(crate) folder: PathBuf,
 }
 
 impl Journal {
-    /// Holds every file still.
-    pub(crate) fn pin(&self) -> Result<JournalPin, CopyError> {
-        Ok(JournalPin)
-    }
-
     pub(crate) fn open(
-        folder: &Path,
-        (config, shares): (&JournalConfig, Shares),
-        needs: JournalNeeds,
+        parts: JournalParts,
+        config: LogConfig,
+        health: &Arc<Health>,
     ) -> Result<Self, NodeError> {
-        let _ = (config, shares, needs);
-        Err(NodeError::Locked {
-            folder: folder.to_owned(),
+        let folder = parts.folder.clone();
+        let journal = JournalLog::open(parts, config)?;
+        for damage in journal.damages() {
+            tracing::error!(
+                ?damage,
+                "damage of the journal was accepted: these rows are lost"
+            );
+        }
+        let log = Gate::new(Arc::<JournalLog>::clone(&journal), Arc::clone(health));
+        Ok(Self {
+            journal,
+            log,
+            folder,
         })
     }
 
-    /// As everybody else sees it.
+    /// As everybody else sees it: closed to appends while the disk is almost full.
     pub(crate) fn log(&self) -> SharedLog {
         Arc::clone(&self.log)
     }
 
-    /// Bytes of journal files on disk.
-    pub(crate) fn size(&self) -> ByteSize {
-        ByteSize(0)
+    /// Holds all files still, as of the present frontier.
+    pub(crate) fn pin(&self) -> Pin {
+        self.journal.pin()
     }
 
-    /// Bytes that are not yet in history.
-    pub(crate) fn live(&self) -> ByteSize {
-        ByteSize(0)
+    /// Bytes of journal files on disk, and bytes that are not yet in history.
+    pub(crate) fn sizes(&self) -> (ByteSize, ByteSize) {
+        let stats = self.journal.stats();
+        (stats.size, stats.live)
     }
 
-    /// Ends its thread.
-    pub(crate) fn close(&self, _time_max: Duration) {}
-}
-
-/// While it lives, no journal file is released.
-#[derive(Debug)]
-pub(crate) struct JournalPin;
-
-impl JournalPin {
-    /// Names and lengths of the files up to the present frontier.
-    pub(crate) fn files(&self) -> Result<Vec<(String, u64)>, CopyError> {
-        Ok(Vec::new())
+    /// Finishes what waits and ends the sequencer.
+    pub(crate) fn close(&self, time_max: Duration) {
+        if !self.journal.close(time_max) {
+            tracing::warn!("appends were still waiting at the end; they were not acknowledged");
+        }
     }
 }

@@ -8,6 +8,7 @@ pub mod config;
 mod control;
 mod errors;
 mod folder;
+mod gate;
 mod health;
 mod journal;
 mod memory;
@@ -16,7 +17,7 @@ mod parts;
 mod supervisor;
 
 pub use backup::restore;
-pub use config::{Config, ConfigError, DEFAULT_TOML};
+pub use config::{Config, ConfigError, DEFAULT_TOML, settings_page};
 pub use errors::{CopyError, NodeError};
 pub use folder::{ENDPOINT_FILE, KEY_FILE};
 pub use health::Obstacle;

@@ -154,7 +154,9 @@ impl Node {
         let drained = runtime.block_on(async { tokio::time::timeout(DRAIN_TIME_MAX, door).await });
         let outcome = match drained {
             Ok(Ok(served)) => served.map_err(|source| NodeError::Door { source }),
-            Ok(Err(panic)) => Err(NodeError::Door { source: io::Error::other(panic) }),
+            Ok(Err(panic)) => Err(NodeError::Door {
+                source: io::Error::other(panic),
+            }),
             Err(_elapsed) => {
                 tracing::warn!("requests were still under way after the time to drain");
                 Ok(())

@@ -16,7 +16,7 @@ use mainstem_kernel::{
     metrics::Metrics,
     spawn::SharedSpawn,
 };
-use mainstem_log::SharedLog;
+use mainstem_log::{JournalParts, SharedLog};
 use mainstem_sql::{Engine, SqlParts};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -36,7 +36,7 @@ pub(crate) struct Parts {
     pub(crate) clock: SharedClock,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) supervisor: Arc<Supervisor>,
-    pub(crate) health: Health,
+    pub(crate) health: Arc<Health>,
     pub(crate) journal: Journal,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) history: Arc<History>,
@@ -45,6 +45,8 @@ pub(crate) struct Parts {
     pub(crate) apps: Arc<Apps>,
     /// What history was last told of each stream.
     pub(crate) tables: Mutex<BTreeMap<StreamId, Arc<StreamDef>>>,
+    /// Held by whoever archives or trims, so that a backup can hold both still.
+    pub(crate) archiving: Mutex<()>,
     /// When it was opened, on the monotonic clock.
     pub(crate) started: Duration,
 }
@@ -66,14 +68,15 @@ impl Parts {
         let health = Health::new(Arc::clone(&supervisor));
 
         let journal = Journal::open(
-            &folder.journal(),
-            (&config.journal, shares),
-            (
-                Arc::clone(&disk),
-                Arc::clone(&clock),
-                Arc::clone(&spawn),
-                Arc::clone(&metrics),
-            ),
+            JournalParts {
+                disk: Arc::clone(&disk),
+                folder: folder.journal(),
+                clock: Arc::clone(&clock),
+                spawn: Arc::clone(&spawn),
+                metrics: Arc::clone(&metrics),
+            },
+            config.log(shares),
+            &health,
         )?;
         let log = journal.log();
         let catalog = Catalog::open(Arc::clone(&log))?;
@@ -120,6 +123,7 @@ impl Parts {
             engine,
             apps,
             tables,
+            archiving: Mutex::new(()),
             started,
         }))
     }

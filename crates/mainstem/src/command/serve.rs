@@ -1,6 +1,6 @@
 //! `serve`: runs a node until it is told to end.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use mainstem_disk::{Disk, RealDisk};
 use mainstem_node::{
@@ -21,6 +21,9 @@ use crate::{
     screen,
 };
 
+/// How often it is looked whether the door still stands.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// Runs a node in the foreground.
 pub(crate) fn serve(target: &Target, options: &Serve) -> Outcome {
     if options.print_config {
@@ -38,9 +41,11 @@ pub(crate) fn serve(target: &Target, options: &Serve) -> Outcome {
         config,
     })?;
     greet(&node, target);
-    wait_for_the_end()?;
-    screen::note("stopping: requests under way are finished");
-    node.stop();
+    let told = wait_for_the_end(&node)?;
+    if let Told::ToStop = told {
+        screen::note("stopping: requests under way are finished");
+    }
+    node.stop()?;
     screen::note("stopped; everything acknowledged is on disk");
     Ok(())
 }
@@ -94,8 +99,17 @@ pub(crate) fn trace(config: &TraceConfig) {
     }
 }
 
-/// Until SIGTERM or SIGINT.
-fn wait_for_the_end() -> Result<(), CliError> {
+/// Why a node should end.
+#[derive(Clone, Copy, Debug)]
+enum Told {
+    /// By a signal.
+    ToStop,
+    /// Its door has broken.
+    ByItself,
+}
+
+/// Until SIGTERM or SIGINT, or until nobody can reach the node any more.
+fn wait_for_the_end(node: &Node) -> Result<Told, CliError> {
     let fail = |source| CliError::System { source };
     let runtime = Builder::new_current_thread()
         .enable_all()
@@ -104,10 +118,13 @@ fn wait_for_the_end() -> Result<(), CliError> {
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(fail)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(fail)?;
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => return Ok(Told::ToStop),
+                _ = interrupt.recv() => return Ok(Told::ToStop),
+                _ = looks.tick() => if node.is_broken() { return Ok(Told::ByItself) },
+            }
         }
-        Ok(())
     })
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures::StreamExt;
+use mainstem_gateway::Status as Report;
 use reqwest::{Method, header};
 
 use crate::{
@@ -52,7 +53,12 @@ pub(crate) async fn tail(target: &Target, options: &Tail) -> Outcome {
 #[derive(Debug)]
 struct From {
     start: String,
+    /// The newest id. It comes with the last row of what was appended together.
     after: Option<String>,
+    /// Rows that were shown since that id: a new connection sends them again.
+    shown: u64,
+    /// How many of those are still to come.
+    skip: u64,
 }
 
 /// One connection, until it breaks or enough rows have come.
@@ -68,6 +74,7 @@ async fn follow(server: &Server, stream: &str, from: &mut From, left: &mut u64) 
     if let Some(after) = &from.after {
         request = request.header("Last-Event-ID", after);
     }
+    from.skip = from.shown;
     let response = server.send(request).await?;
     let mut parser = Parser::default();
     let mut parts = response.bytes_stream();
@@ -86,14 +93,55 @@ async fn follow(server: &Server, stream: &str, from: &mut From, left: &mut u64) 
 
 /// Prints an event's row and remembers where it stands.
 fn show(event: Event, from: &mut From, left: &mut u64) -> Outcome {
-    if event.kind.is_empty() || event.kind == "row" || event.kind == "message" {
-        screen::print(format!("{}\n", event.data).as_bytes())?;
-        *left -= 1;
-    } else {
-        screen::note(&format!("{}: {}", event.kind, event.data));
+    match event.kind.as_str() {
+        "" | "message" if from.skip > 0 => from.skip -= 1,
+        "" | "message" => {
+            screen::print(format!("{}\n", event.data).as_bytes())?;
+            *left -= 1;
+            from.shown += 1;
+        }
+        kind => screen::note(&format!("{kind}: {}", event.data)),
     }
     if event.id.is_some() {
         from.after = event.id;
+        from.shown = 0;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_come_again_after_a_break_are_not_shown_again() {
+        let mut from = From {
+            start: "now".to_owned(),
+            after: None,
+            shown: 0,
+            skip: 0,
+        };
+        let mut left = 10;
+        let row = |id: Option<&str>| Event {
+            id: id.map(str::to_owned),
+            kind: String::new(),
+            data: "{}".to_owned(),
+        };
+        for id in [Some("p1"), None, None] {
+            show(row(id), &mut from, &mut left).ok().unwrap();
+        }
+        assert_eq!(
+            (left, from.after.as_deref(), from.shown),
+            (7, Some("p1"), 2)
+        );
+        // The connection broke: what follows p1 comes again.
+        from.skip = from.shown;
+        for id in [None, None, Some("p2")] {
+            show(row(id), &mut from, &mut left).ok().unwrap();
+        }
+        assert_eq!(
+            (left, from.after.as_deref(), from.shown),
+            (6, Some("p2"), 0)
+        );
+    }
 }

@@ -48,7 +48,10 @@ pub(super) fn draw(frame: &mut Frame<'_>, picture: &Picture<'_>) {
     for (index, area) in [first, second].into_iter().enumerate() {
         draw_answer(frame, area, picture.probed.answers.get(index));
     }
-    let lines: Vec<_> = next_lines(&picture.board.data).into_iter().map(Line::from).collect();
+    let lines: Vec<_> = next_lines(&picture.board.data)
+        .into_iter()
+        .map(Line::from)
+        .collect();
     let next_block = block(" type next, in another terminal ");
     frame.render_widget(Paragraph::new(lines).block(next_block), next);
     frame.render_widget(footline(picture), foot);
@@ -58,7 +61,10 @@ fn block(title: &str) -> Block<'_> {
     Block::bordered()
         .border_type(BorderType::Rounded)
         .border_style(Style::new().fg(Color::DarkGray))
-        .title(Span::styled(title, Style::new().add_modifier(Modifier::BOLD)))
+        .title(Span::styled(
+            title,
+            Style::new().add_modifier(Modifier::BOLD),
+        ))
 }
 
 fn headline(picture: &Picture<'_>) -> Line<'static> {
@@ -83,7 +89,10 @@ fn footline(picture: &Picture<'_>) -> Line<'static> {
 }
 
 fn draw_curve(frame: &mut Frame<'_>, area: Rect, picture: &Picture<'_>) {
-    let title = format!(" {} events/s, acknowledged after sync ", thousands(picture.rate));
+    let title = format!(
+        " {} events/s, acknowledged after sync ",
+        thousands(picture.rate)
+    );
     let block = block(&title);
     let inner = block.inner(area);
     frame.render_widget(block, area);
@@ -94,7 +103,10 @@ fn draw_curve(frame: &mut Frame<'_>, area: Rect, picture: &Picture<'_>) {
     let shown = picture.curve.iter().skip(skip).copied();
     let bars: Vec<u64> = std::iter::repeat_n(0, blank).chain(shown).collect();
     let top = bars.iter().copied().max().unwrap_or(0).max(1);
-    let curve = Sparkline::default().data(bars).max(top + top / 10).fg(Color::Green);
+    let curve = Sparkline::default()
+        .data(bars)
+        .max(top + top / 10)
+        .fg(Color::Green);
     frame.render_widget(curve, inner);
 }
 
@@ -108,19 +120,31 @@ fn numbers(picture: &Picture<'_>) -> Paragraph<'static> {
         (rejected, waits) => format!("{}, {waits} waits", thousands(rejected)),
     };
     let history = status.map_or("…".to_owned(), |status| {
-        format!("{} in {} files", ByteSize(status.history_bytes), status.history_files)
+        format!(
+            "{} in {} files",
+            ByteSize(status.history_bytes),
+            status.history_files
+        )
     });
     let rows = [
         ("acknowledged", thousands(reading.acked)),
-        ("ack latency", format!("p50 {}, p99 {}", ms(reading.p50), ms(reading.p99))),
-        ("journal", size(status.map(|status| status.journal_live_bytes))),
+        (
+            "ack latency",
+            format!("p50 {}, p99 {}", ms(reading.p50), ms(reading.p99)),
+        ),
+        (
+            "journal",
+            size(status.map(|status| status.journal_live_bytes)),
+        ),
         ("history", history),
-        ("memory", size(status.map(|status| status.memory_resident_bytes))),
+        (
+            "memory",
+            size(status.map(|status| status.memory_resident_bytes)),
+        ),
         ("rejected", rejected),
     ];
-    let lines = rows.map(|(name, value)| {
-        Line::from(vec![format!("{name:<13}").dim(), value.bold()])
-    });
+    let lines =
+        rows.map(|(name, value)| Line::from(vec![format!("{name:<13}").dim(), value.bold()]));
     Paragraph::new(lines.to_vec()).block(block(" now "))
 }
 
@@ -133,7 +157,14 @@ fn draw_answer(frame: &mut Frame<'_>, area: Rect, answer: Option<&Answer>) {
     let title = format!(" SQL: {}, {took} ms ", answer.title);
     let rows = answer.rows.iter().map(|row| Row::new(row.iter().cloned()));
     let widths: Vec<_> = answer.columns.iter().map(|_| Constraint::Fill(1)).collect();
-    let widths = if widths.is_empty() { vec![Constraint::Fill(1)] } else { widths };
+    let widths = if widths.is_empty() {
+        vec![Constraint::Fill(1)]
+    } else {
+        widths
+    };
     let head = Row::new(answer.columns.iter().cloned()).style(Style::new().dim());
-    frame.render_widget(Table::new(rows, widths).header(head).block(block(&title)), area);
+    frame.render_widget(
+        Table::new(rows, widths).header(head).block(block(&title)),
+        area,
+    );
 }

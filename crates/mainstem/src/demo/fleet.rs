@@ -28,8 +28,18 @@ const ITEMS: [(&str, i64); 10] = [
 ];
 /// Countries, the more frequent ones more often.
 const COUNTRIES: [&str; 12] = [
-    "Germany", "Germany", "Germany", "France", "France", "United Kingdom", "United Kingdom",
-    "Norway", "Netherlands", "Italy", "Spain", "Austria",
+    "Germany",
+    "Germany",
+    "Germany",
+    "France",
+    "France",
+    "United Kingdom",
+    "United Kingdom",
+    "Norway",
+    "Netherlands",
+    "Italy",
+    "Spain",
+    "Austria",
 ];
 
 /// Some vehicles of the fleet, driven by one connection.
@@ -59,7 +69,13 @@ impl Fleet {
         let mut random = Random::new(u64::from(first) ^ 0x6d61_696e);
         let ids = (first..all).step_by(step.max(1) as usize);
         let vehicles = ids.map(|id| Vehicle::new(id, &mut random)).collect();
-        Self { random, vehicles, next: 0, orders: 0, tag: format!("{tag}{first}") }
+        Self {
+            random,
+            vehicles,
+            next: 0,
+            orders: 0,
+            tag: format!("{tag}{first}"),
+        }
     }
 
     /// Writes `n` readings at the time `now`, with the trips and orders that come with them.
@@ -67,8 +83,14 @@ impl Fleet {
     pub(super) fn drive(&mut self, n: u64, now: Timestamp, step_ms: i64, events: &mut Events) {
         let at = Clockwork::new(now);
         for i in 0..n {
-            self.next = if self.next + 1 < self.vehicles.len() { self.next + 1 } else { 0 };
-            let Some(vehicle) = self.vehicles.get_mut(self.next) else { return };
+            self.next = if self.next + 1 < self.vehicles.len() {
+                self.next + 1
+            } else {
+                0
+            };
+            let Some(vehicle) = self.vehicles.get_mut(self.next) else {
+                return;
+            };
             let trip = vehicle.step(step_ms, now, &mut self.random);
             write_reading(vehicle, &at, i, &mut events.readings);
             events.counts[0] += 1;
@@ -130,7 +152,11 @@ impl Clockwork {
     fn write(&self, out: &mut Vec<u8>, i: u64) {
         out.extend_from_slice(self.text.as_bytes());
         let micros = i % 1_000;
-        out.extend([micros / 100, micros / 10 % 10, micros % 10].iter().map(|d| digit(*d)));
+        out.extend(
+            [micros / 100, micros / 10 % 10, micros % 10]
+                .iter()
+                .map(|d| digit(*d)),
+        );
         out.push(b'Z');
     }
 }
@@ -191,7 +217,9 @@ mod tests {
 
     fn rows(bytes: &[u8]) -> Vec<Value> {
         let text = std::str::from_utf8(bytes).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     }
 
     #[test]
@@ -205,7 +233,10 @@ mod tests {
         }
         let [readings, trips, orders] = events.counts;
         assert_eq!(readings, 200_000);
-        assert!(trips > 100 && orders > 300, "{trips} trips, {orders} orders");
+        assert!(
+            trips > 100 && orders > 300,
+            "{trips} trips, {orders} orders"
+        );
         let found = rows(&events.readings);
         assert_eq!(found.len(), 200_000);
         for row in &found {
@@ -217,6 +248,10 @@ mod tests {
         assert!(found.iter().any(|row| row["celsius"].is_null()));
         assert_eq!(rows(&events.trips).len() as u64, trips);
         assert_eq!(rows(&events.orders).len() as u64, orders);
-        assert!(rows(&events.orders).iter().all(|row| row["unit_price"].is_string()));
+        assert!(
+            rows(&events.orders)
+                .iter()
+                .all(|row| row["unit_price"].is_string())
+        );
     }
 }

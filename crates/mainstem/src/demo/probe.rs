@@ -57,7 +57,11 @@ pub(super) async fn probe(server: Server, board: Arc<Board>, mut stopped: watch:
                 Ok(rows) => Answer {
                     title: (*title).to_owned(),
                     columns: rows.columns.into_iter().map(|column| column.name).collect(),
-                    rows: rows.rows.iter().map(|row| row.iter().map(text).collect()).collect(),
+                    rows: rows
+                        .rows
+                        .iter()
+                        .map(|row| row.iter().map(text).collect())
+                        .collect(),
                     took: SystemClock.monotonic().saturating_sub(started),
                 },
                 Err(failure) => Answer {

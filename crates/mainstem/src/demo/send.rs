@@ -43,9 +43,19 @@ pub(super) fn start(
 ) {
     let run = SystemClock.now().millis() % 1_000_000;
     for connection in 0..CONNECTIONS.min(options.vehicles.max(1)) {
-        let fleet = Fleet::new(connection, CONNECTIONS, options.vehicles, &format!("{run}-"));
+        let fleet = Fleet::new(
+            connection,
+            CONNECTIONS,
+            options.vehicles,
+            &format!("{run}-"),
+        );
         let pace = Pace::new(options);
-        let work = drive(server.clone(), fleet, pace, (Arc::clone(board), stopped.clone()));
+        let work = drive(
+            server.clone(),
+            fleet,
+            pace,
+            (Arc::clone(board), stopped.clone()),
+        );
         runtime.spawn(work);
     }
 }
@@ -66,7 +76,11 @@ impl Pace {
         let batch = (rate / connections / TICKS_PER_SECOND).clamp(1, BATCH_MAX);
         let every = Duration::from_micros(batch * connections * 1_000_000 / rate);
         let step_ms = u64::from(options.vehicles) * 1_000 / rate;
-        Self { batch, every, step_ms: i64::try_from(step_ms).unwrap_or(1_000).max(1) }
+        Self {
+            batch,
+            every,
+            step_ms: i64::try_from(step_ms).unwrap_or(1_000).max(1),
+        }
     }
 }
 

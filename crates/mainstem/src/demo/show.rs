@@ -1,10 +1,6 @@
 //! Shows the demo: as a dashboard, or as a line a second where there is no terminal.
 
-use std::{
-    collections::VecDeque,
-    thread::sleep,
-    time::Duration,
-};
+use std::{collections::VecDeque, thread::sleep, time::Duration};
 
 use crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 use mainstem_kernel::{ByteSize, Clock, clock::SystemClock};
@@ -95,9 +91,10 @@ fn is_quit(wait: Duration) -> std::io::Result<bool> {
     if !event::poll(wait)? {
         return Ok(false);
     }
-    let Event::Key(key) = event::read()? else { return Ok(false) };
-    let is_ctrl_c =
-        key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
+    let Event::Key(key) = event::read()? else {
+        return Ok(false);
+    };
+    let is_ctrl_c = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
     let is_end = is_ctrl_c || matches!(key.code, KeyCode::Char('q') | KeyCode::Esc);
     Ok(is_end && key.kind == KeyEventKind::Press)
 }
@@ -113,7 +110,10 @@ pub(super) fn lines(
     limit: Option<u64>,
     stopped: &watch::Receiver<bool>,
 ) -> Result<(), CliError> {
-    screen::note(&format!("{} vehicles report to {}", board.vehicles, board.url));
+    screen::note(&format!(
+        "{} vehicles report to {}",
+        board.vehicles, board.url
+    ));
     screen::note("in another terminal:");
     for line in next_lines(&board.data) {
         screen::note(&format!("  {line}"));
@@ -136,7 +136,10 @@ pub(super) fn lines(
 }
 
 fn line(board: &Board, reading: &Reading, rate: u64) -> String {
-    let uptime = SystemClock.monotonic().saturating_sub(board.started).as_secs();
+    let uptime = SystemClock
+        .monotonic()
+        .saturating_sub(board.started)
+        .as_secs();
     let probed = board.probed();
     let mut line = format!(
         "{uptime:>4} s  {:>9} events/s  {:>11} acknowledged  ack p50 {:.1} ms p99 {:.1} ms",

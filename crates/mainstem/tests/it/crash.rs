@@ -67,9 +67,17 @@ struct Writer {
 
 impl Writer {
     fn new(id: u64, seed: u64) -> Self {
-        let stamped = [Stamped::Not, Stamped::ByKey, Stamped::ByRow][usize::try_from(id % 3).unwrap()];
+        let stamped =
+            [Stamped::Not, Stamped::ByKey, Stamped::ByRow][usize::try_from(id % 3).unwrap()];
         let random = Random(mix(seed ^ id));
-        Self { id, stamped, random, next: 0, open: Vec::new(), acked: Vec::new() }
+        Self {
+            id,
+            stamped,
+            random,
+            next: 0,
+            open: Vec::new(),
+            acked: Vec::new(),
+        }
     }
 
     /// Sends until the server is gone. What is open and stamped goes first.
@@ -127,7 +135,11 @@ struct Target {
 impl Target {
     fn new(server: &Server) -> Self {
         let http = reqwest::Client::new();
-        Self { http, url: server.url.clone(), key: server.key.clone() }
+        Self {
+            http,
+            url: server.url.clone(),
+            key: server.key.clone(),
+        }
     }
 
     /// Sends some events; whether they were acknowledged. A refusal is a failure of the test.
@@ -149,11 +161,21 @@ impl Target {
                 .header("Mainstem-Producer", format!("writer-{id}"))
                 .header("Mainstem-First-Row", first),
         };
-        let Ok(response) = request.send().await else { return false };
+        let Ok(response) = request.send().await else {
+            return false;
+        };
         let status = response.status();
-        let Ok(text) = response.text().await else { return false };
-        assert!(status.is_success(), "writer {id}, events from {first}: {status} {text}");
-        assert!(text.contains(&format!("\"accepted\":{count}")), "{count} events: {text}");
+        let Ok(text) = response.text().await else {
+            return false;
+        };
+        assert!(
+            status.is_success(),
+            "writer {id}, events from {first}: {status} {text}"
+        );
+        assert!(
+            text.contains(&format!("\"accepted\":{count}")),
+            "{count} events: {text}"
+        );
         true
     }
 
@@ -161,21 +183,29 @@ impl Target {
         let url = format!("{}/v1/flush", self.url);
         let request = self.http.post(url).bearer_auth(&self.key).body("{}");
         // It may meet the kill.
-        let _outcome = request.header("Content-Type", "application/json").send().await;
+        let _outcome = request
+            .header("Content-Type", "application/json")
+            .send()
+            .await;
     }
 }
 
 /// One life of the server, ended by a kill after `acks` acknowledgements.
 async fn live(server: Server, writers: Vec<Writer>, acks: u64, flushes: bool) -> Vec<Writer> {
     let target = Target::new(&server);
-    let counter = Arc::new(Acks { left: AtomicU64::new(acks), enough: Notify::new() });
+    let counter = Arc::new(Acks {
+        left: AtomicU64::new(acks),
+        enough: Notify::new(),
+    });
     let mut tasks = JoinSet::new();
     for writer in writers {
         tasks.spawn(writer.write(target.clone(), Arc::clone(&counter)));
     }
     let flusher = flushes.then(|| tokio::task::spawn(async move { target.flush().await }));
     counter.enough.notified().await;
-    tokio::task::spawn_blocking(move || server.kill()).await.unwrap();
+    tokio::task::spawn_blocking(move || server.kill())
+        .await
+        .unwrap();
     let mut writers = tasks.join_all().await;
     if let Some(flusher) = flusher {
         flusher.await.unwrap();
@@ -198,8 +228,15 @@ fn check_sums(world: &World, writers: &[Writer], life: u64) {
         let (acked, open) = (Writer::events(&writer.acked), Writer::events(&writer.open));
         let name = format!("life {life}, writer {} ({:?})", writer.id, writer.stamped);
         assert_eq!(rows, distinct, "{name}: events are there twice");
-        assert!(rows >= acked, "{name}: {} acknowledged events are lost", acked - rows);
-        assert!(rows <= acked + open, "{name}: {rows} events of {acked} + {open} that were sent");
+        assert!(
+            rows >= acked,
+            "{name}: {} acknowledged events are lost",
+            acked - rows
+        );
+        assert!(
+            rows <= acked + open,
+            "{name}: {rows} events of {acked} + {open} that were sent"
+        );
     }
 }
 
@@ -207,25 +244,45 @@ fn check_sums(world: &World, writers: &[Writer], life: u64) {
 fn check_all(rows: impl Iterator<Item = (u64, u64, u64)>, writers: &[Writer]) -> usize {
     let mut times: BTreeMap<(u64, u64), u32> = BTreeMap::new();
     for (writer, n, found) in rows {
-        assert_eq!(found, proof(writer, n), "writer {writer}, event {n} has another value");
+        assert_eq!(
+            found,
+            proof(writer, n),
+            "writer {writer}, event {n} has another value"
+        );
         *times.entry((writer, n)).or_default() += 1;
     }
     let count = times.values().map(|times| *times as usize).sum();
     for writer in writers {
         for (parts, is_acked) in [(&writer.acked, true), (&writer.open, false)] {
-            for n in parts.iter().flat_map(|(first, count)| *first..first + count) {
+            for n in parts
+                .iter()
+                .flat_map(|(first, count)| *first..first + count)
+            {
                 let times = times.remove(&(writer.id, n)).unwrap_or(0);
                 let is_right = times == 1 || (times == 0 && !is_acked);
-                assert!(is_right, "writer {}, event {n}: {times} times, acked: {is_acked}", writer.id);
+                assert!(
+                    is_right,
+                    "writer {}, event {n}: {times} times, acked: {is_acked}",
+                    writer.id
+                );
             }
         }
     }
-    assert!(times.is_empty(), "events that nobody sent: {:?}", times.keys().next());
+    assert!(
+        times.is_empty(),
+        "events that nobody sent: {:?}",
+        times.keys().next()
+    );
     count
 }
 
 fn by_sql(world: &World) -> Vec<(u64, u64, u64)> {
-    let answer = world.ok(&["sql", "--format", "csv", "SELECT writer, n, proof FROM ledger"]);
+    let answer = world.ok(&[
+        "sql",
+        "--format",
+        "csv",
+        "SELECT writer, n, proof FROM ledger",
+    ]);
     let rows = answer.lines().skip(1).map(|line| {
         let numbers: Vec<u64> = line.split(',').map(|n| n.parse().unwrap()).collect();
         (numbers[0], numbers[1], numbers[2])
@@ -245,7 +302,10 @@ fn by_feed(world: &World, count: usize) -> Vec<(u64, u64, u64)> {
 }
 
 fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+    std::env::var(name)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(default)
 }
 
 #[test]
@@ -276,16 +336,25 @@ fn what_was_acknowledged_outlives_every_kill() {
         writers = runtime.block_on(live(server, writers, acks, flushes));
     }
     let acked: usize = writers.iter().map(|writer| writer.acked.len()).sum();
-    assert!(acked >= usize::try_from(kills).unwrap(), "only {acked} requests were acknowledged");
+    assert!(
+        acked >= usize::try_from(kills).unwrap(),
+        "only {acked} requests were acknowledged"
+    );
 
     let server = world.serve();
     check_sums(&world, &writers, kills);
     let count = check_all(by_sql(&world).into_iter(), &writers);
-    assert_eq!(check_all(by_feed(&world, count).into_iter(), &writers), count);
+    assert_eq!(
+        check_all(by_feed(&world, count).into_iter(), &writers),
+        count
+    );
     // What is open and stamped is sent again: each is there once in the end.
     writers = runtime.block_on(live(server, writers, 60, false));
     let server = world.serve();
-    for writer in writers.iter_mut().filter(|writer| writer.stamped != Stamped::Not) {
+    for writer in writers
+        .iter_mut()
+        .filter(|writer| writer.stamped != Stamped::Not)
+    {
         let target = Target::new(&server);
         for (first, count) in std::mem::take(&mut writer.open) {
             assert!(runtime.block_on(target.send(writer, first, count)));
@@ -294,6 +363,10 @@ fn what_was_acknowledged_outlives_every_kill() {
     }
     let count = check_all(by_sql(&world).into_iter(), &writers);
     runtime.block_on(Target::new(&server).flush());
-    assert_eq!(check_all(by_sql(&world).into_iter(), &writers), count, "after it was archived");
+    assert_eq!(
+        check_all(by_sql(&world).into_iter(), &writers),
+        count,
+        "after it was archived"
+    );
     println!("{acked} requests acknowledged, {count} events, {kills} kills");
 }

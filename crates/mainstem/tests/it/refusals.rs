@@ -29,7 +29,10 @@ fn without_a_server_every_command_says_how_to_find_one() {
     "#]]
     .assert_eq(&said);
     let said = world.fails(&["status", "--url", "http://127.0.0.1:9", "--key", "k"]);
-    assert!(said.starts_with("error[CLI-002]: the server at http://127.0.0.1:9 does not answer"), "{said}");
+    assert!(
+        said.starts_with("error[CLI-002]: the server at http://127.0.0.1:9 does not answer"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -37,7 +40,10 @@ fn a_second_server_on_the_folder_is_refused_by_name() {
     let world = World::new();
     let server = world.serve();
     let said = world.try_serve("data", &[]).err().unwrap();
-    assert!(said.contains("error[NODE-001]: another server uses the data folder"), "{said}");
+    assert!(
+        said.contains("error[NODE-001]: another server uses the data folder"),
+        "{said}"
+    );
     assert!(world.ok(&["status"]).contains("ready"));
     let (_, code) = server.stop();
     assert_eq!(code, 0);
@@ -52,26 +58,46 @@ fn a_newer_format_and_a_foreign_folder_are_refused_by_name() {
     assert!(said.contains("error[NODE-002]"), "{said}");
     world.write("foreign/letter.txt", "dear");
     let said = world.try_serve("foreign", &[]).err().unwrap();
-    assert!(said.contains("error[NODE-011]") && said.contains("letter.txt"), "{said}");
+    assert!(
+        said.contains("error[NODE-011]") && said.contains("letter.txt"),
+        "{said}"
+    );
 }
 
 #[test]
 fn a_wrong_setting_is_refused_by_name_and_line() {
     let world = World::new();
     let file = world.write("m.toml", "[http]\nconections_max = 5\n");
-    let said = world.try_serve("data", &["--config", &file.display().to_string()]).err().unwrap();
-    assert!(said.contains("error[NODE-004]: there is no setting \"http.conections_max\""), "{said}");
+    let said = world
+        .try_serve("data", &["--config", &file.display().to_string()])
+        .err()
+        .unwrap();
+    assert!(
+        said.contains("error[NODE-004]: there is no setting \"http.conections_max\""),
+        "{said}"
+    );
     assert!(said.contains("m.toml:2:1"), "{said}");
-    assert!(said.contains("hint: is it \"http.connections_max\"?"), "{said}");
+    assert!(
+        said.contains("hint: is it \"http.connections_max\"?"),
+        "{said}"
+    );
 }
 
 #[test]
 fn a_request_without_the_key_is_refused_and_health_needs_none() {
     let (_world, server) = with_events();
     let get = |path: &str, key: &str| {
-        raw(&server, &format!("GET {path} HTTP/1.1\r\nHost: m\r\nConnection: close\r\n{key}\r\n"))
+        raw(
+            &server,
+            &format!("GET {path} HTTP/1.1\r\nHost: m\r\nConnection: close\r\n{key}\r\n"),
+        )
     };
-    for path in ["/v1/status", "/v1/streams", "/metrics", "/v1/streams/events/changes"] {
+    for path in [
+        "/v1/status",
+        "/v1/streams",
+        "/metrics",
+        "/v1/streams/events/changes",
+    ] {
         assert!(get(path, "").starts_with("HTTP/1.1 401"), "{path}");
         let wrong = "Authorization: Bearer wrong\r\n";
         assert!(get(path, wrong).starts_with("HTTP/1.1 401"), "{path}");
@@ -87,13 +113,29 @@ fn good_rows_of_a_bad_batch_are_kept_and_bad_ones_are_named() {
     let body = "{\"id\":1,\"at\":\"2026-01-01T00:00:00Z\"}\n{\"id\":\"x\",\"at\":\"2026-01-01T00:00:00Z\"}\n\
                 {\"at\":\"2026-01-01T00:00:00Z\"}\n{\"id\":4,\"at\":\"9999-01-01T00:00:00Z\"}\nnot json\n\
                 {\"id\":6,\"at\":\"2026-01-01T00:00:00Z\",\"more\":true}\n";
-    let (status, answer) = post(&server, "/v1/streams/events/events", "application/x-ndjson", body);
+    let (status, answer) = post(
+        &server,
+        "/v1/streams/events/events",
+        "application/x-ndjson",
+        body,
+    );
     assert_eq!(status, 200, "{answer}");
-    assert!(answer.contains("\"accepted\":2") && answer.contains("\"rejected\":4"), "{answer}");
+    assert!(
+        answer.contains("\"accepted\":2") && answer.contains("\"rejected\":4"),
+        "{answer}"
+    );
     assert_eq!(world.ask("SELECT count(*), sum(id) FROM events"), "2,7");
     assert_eq!(world.ask("SELECT count(*) FROM events_dead_letters"), "4");
-    assert_eq!(world.ask("SELECT _extra FROM events WHERE id = 6"), "\"{\"\"more\"\":true}\"");
-    let (status, answer) = post(&server, "/v1/streams/nowhere/events", "application/json", "{}");
+    assert_eq!(
+        world.ask("SELECT _extra FROM events WHERE id = 6"),
+        "\"{\"\"more\"\":true}\""
+    );
+    let (status, answer) = post(
+        &server,
+        "/v1/streams/nowhere/events",
+        "application/json",
+        "{}",
+    );
     assert_eq!(status, 404, "{answer}");
     assert!(answer.contains("\"hint\""), "{answer}");
 }
@@ -103,7 +145,11 @@ fn an_unknown_code_and_an_unclear_file_are_refused() {
     let world = World::new();
     let said = world.fails(&["explain-error", "NOPE-1"]);
     assert!(said.starts_with("error[CLI-010]"), "{said}");
-    assert!(world.ok(&["explain-error", "node-001"]).starts_with("# NODE-001"));
+    assert!(
+        world
+            .ok(&["explain-error", "node-001"])
+            .starts_with("# NODE-001")
+    );
     let (world, _server) = with_events();
     let file = world.write("rows.xml", "<a/>").display().to_string();
     let said = world.fails(&["load", &file, "--stream", "events"]);

@@ -23,11 +23,17 @@ fn a_day_of_the_shop_adds_up() {
     let _server = world.serve();
     world.ok(&["apply", "apps/retail", "--yes"]);
     world.ok(&["load", "apps/retail/sample.csv", "--stream", "purchases"]);
-    assert_eq!(world.ask("SELECT count(*), count(DISTINCT invoice_no) FROM purchases"), "3108,143");
+    assert_eq!(
+        world.ask("SELECT count(*), count(DISTINCT invoice_no) FROM purchases"),
+        "3108,143"
+    );
     let question = "SELECT country, sum(quantity * unit_price) AS revenue FROM purchases \
                     GROUP BY 1 ORDER BY 2 DESC LIMIT 2";
     let answer = world.ok(&["sql", "--format", "csv", question]);
-    assert_eq!(answer, "country,revenue\nUnited Kingdom,54615.150\nNorway,1919.140\n");
+    assert_eq!(
+        answer,
+        "country,revenue\nUnited Kingdom,54615.150\nNorway,1919.140\n"
+    );
 }
 
 #[test]
@@ -39,7 +45,11 @@ fn the_whole_year_arrives_and_no_row_twice() {
     let arguments = ["load", &file.display().to_string(), "--stream", "purchases"];
     let loaded = world.run(&arguments);
     assert_eq!(loaded.code, 0, "{}", loaded.stderr);
-    assert!(loaded.stderr.contains("loaded 541,909 rows") && loaded.stderr.contains(" 0 rejected"), "{}", loaded.stderr);
+    assert!(
+        loaded.stderr.contains("loaded 541,909 rows") && loaded.stderr.contains(" 0 rejected"),
+        "{}",
+        loaded.stderr
+    );
     world.ok(&arguments);
     let question = "SELECT count(*), count(DISTINCT invoice_no), count(DISTINCT customer_id), \
                     count(*) - count(customer_id) FROM purchases";

@@ -36,7 +36,10 @@ fn from_an_empty_folder_to_an_answer() {
 
     assert_eq!(world.ok(&["check", &app(&world)]), "");
     let planned = world.ok(&["plan", &app(&world)]);
-    assert!(planned.starts_with("application \"shop\"\n└─ + create stream \"orders\""), "{planned}");
+    assert!(
+        planned.starts_with("application \"shop\"\n└─ + create stream \"orders\""),
+        "{planned}"
+    );
     assert_eq!(world.ok(&["apply", &app(&world), "--yes"]), planned);
     expect![[r#"
         application "shop": nothing changes
@@ -45,7 +48,11 @@ fn from_an_empty_folder_to_an_answer() {
 
     let loaded = world.run(&["load", &file, "--stream", "orders"]);
     assert_eq!(loaded.code, 0, "{}", loaded.stderr);
-    assert!(loaded.stderr.starts_with("loaded 3 rows into \"orders\""), "{}", loaded.stderr);
+    assert!(
+        loaded.stderr.starts_with("loaded 3 rows into \"orders\""),
+        "{}",
+        loaded.stderr
+    );
     let again = world.run(&["load", &file, "--stream", "orders"]);
     expect![[r#"
         3 rows have arrived before
@@ -71,10 +78,18 @@ fn from_an_empty_folder_to_an_answer() {
     expect![[r#"
         {"n":3}
     "#]]
-    .assert_eq(&world.ok(&["sql", "--format", "ndjson", "SELECT count(*) AS n FROM orders"]));
+    .assert_eq(&world.ok(&[
+        "sql",
+        "--format",
+        "ndjson",
+        "SELECT count(*) AS n FROM orders",
+    ]));
     let followed = world.ok(&["tail", "orders", "--from", "earliest", "--limit", "3"]);
     assert_eq!(followed.lines().count(), 3, "{followed}");
-    assert!(followed.contains("\"item\":\"big \\\"plate\\\"\""), "{followed}");
+    assert!(
+        followed.contains("\"item\":\"big \\\"plate\\\"\""),
+        "{followed}"
+    );
 
     let (said, code) = server.stop();
     assert_eq!(code, 0, "{said}");
@@ -85,7 +100,10 @@ fn from_an_empty_folder_to_an_answer() {
 #[test]
 fn the_plan_of_a_change_is_shown_and_taken_back() {
     let (world, _server) = with_shop();
-    world.write("shop/orders.sql", SHOP.replace("price N", "note TEXT,\n  price N"));
+    world.write(
+        "shop/orders.sql",
+        SHOP.replace("price N", "note TEXT,\n  price N"),
+    );
     expect![[""]].assert_eq(&world.ok(&["plan", &app(&world)]));
     let refused = world.fails(&["apply", &app(&world)]);
     expect![[r#"
@@ -105,8 +123,14 @@ fn a_mistake_is_shown_with_its_line_by_check_and_by_apply() {
     let world = World::new();
     world.write("shop/orders.sql", SHOP.replace("TEXT NOT", "TXT NOT"));
     let checked = world.fails(&["check", &app(&world)]);
-    assert!(checked.contains("--> [ROOT]/shop/orders.sql:3:8"), "{checked}");
-    assert!(checked.contains(" 3 |   item TXT NOT NULL,\n   |        ^"), "{checked}");
+    assert!(
+        checked.contains("--> [ROOT]/shop/orders.sql:3:8"),
+        "{checked}"
+    );
+    assert!(
+        checked.contains(" 3 |   item TXT NOT NULL,\n   |        ^"),
+        "{checked}"
+    );
     let _server = world.serve();
     assert_eq!(world.fails(&["apply", &app(&world), "--yes"]), checked);
 }
@@ -115,20 +139,33 @@ fn a_mistake_is_shown_with_its_line_by_check_and_by_apply() {
 fn a_backup_taken_while_it_runs_restores_to_the_same_answers() {
     let (world, server) = with_shop();
     let rows: String = (0..5_000)
-        .map(|i| format!("{{\"id\":{i},\"item\":\"cup\",\"price\":{i},\"at\":\"2026-01-01T10:00:00Z\"}}\n"))
+        .map(|i| {
+            format!(
+                "{{\"id\":{i},\"item\":\"cup\",\"price\":{i},\"at\":\"2026-01-01T10:00:00Z\"}}\n"
+            )
+        })
         .collect();
     let file = world.write("a.ndjson", rows).display().to_string();
     world.ok(&["load", &file, "--stream", "orders"]);
     let (status, _) = crate::world::post(&server, "/v1/flush", "application/json", "{}");
     assert_eq!(status, 200);
-    world.write("b.ndjson", "{\"id\":7,\"item\":\"jug\",\"at\":\"2026-01-01T10:00:00Z\"}\n");
-    world.ok(&["load", &world.path("b.ndjson").display().to_string(), "--stream", "orders"]);
+    world.write(
+        "b.ndjson",
+        "{\"id\":7,\"item\":\"jug\",\"at\":\"2026-01-01T10:00:00Z\"}\n",
+    );
+    world.ok(&[
+        "load",
+        &world.path("b.ndjson").display().to_string(),
+        "--stream",
+        "orders",
+    ]);
 
     let to = world.path("backup").display().to_string();
     world.ok(&["backup", "--to", &to]);
     let again = world.fails(&["backup", "--to", &to]);
     assert!(again.starts_with("error[NODE-011]"), "{again}");
-    let question = "SELECT item, count(*) AS n, sum(price) AS sum FROM orders GROUP BY 1 ORDER BY 1";
+    let question =
+        "SELECT item, count(*) AS n, sum(price) AS sum FROM orders GROUP BY 1 ORDER BY 1";
     let expected = world.ok(&["sql", "--format", "csv", question]);
     let (said, code) = server.stop();
     assert_eq!(code, 0, "{said}");
@@ -139,7 +176,14 @@ fn a_backup_taken_while_it_runs_restores_to_the_same_answers() {
     world.ok(&["restore", "--from", &to]);
     let _server = world.serve();
     assert_eq!(world.ok(&["sql", "--format", "csv", question]), expected);
-    assert_eq!(world.fails(&["sql", "SELECT 1 FROM nowhere"]).lines().count() > 0, true);
+    assert_eq!(
+        world
+            .fails(&["sql", "SELECT 1 FROM nowhere"])
+            .lines()
+            .count()
+            > 0,
+        true
+    );
 }
 
 #[test]

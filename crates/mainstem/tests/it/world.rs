@@ -38,7 +38,10 @@ pub(crate) struct Printed {
 /// The program under test.
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mainstem"));
-    command.env_remove("MAINSTEM_URL").env_remove("MAINSTEM_KEY").env("NO_COLOR", "1");
+    command
+        .env_remove("MAINSTEM_URL")
+        .env_remove("MAINSTEM_KEY")
+        .env("NO_COLOR", "1");
     command.stdin(Stdio::null());
     command
 }
@@ -50,7 +53,9 @@ pub(crate) fn repository() -> PathBuf {
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self { root: tempfile::tempdir().unwrap() }
+        Self {
+            root: tempfile::tempdir().unwrap(),
+        }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -75,7 +80,8 @@ impl World {
     }
 
     pub(crate) fn serve_with(&self, options: &[&str]) -> Server {
-        self.try_serve("data", options).unwrap_or_else(|said| panic!("no server: {said}"))
+        self.try_serve("data", options)
+            .unwrap_or_else(|said| panic!("no server: {said}"))
     }
 
     /// Starts a server; what it said if it ended instead of listening.
@@ -85,7 +91,11 @@ impl World {
             .args(["serve", "--data"])
             .arg(&data)
             .args(options)
-            .args(if options.contains(&"--listen") { &[][..] } else { &["--listen", "127.0.0.1:0"] })
+            .args(if options.contains(&"--listen") {
+                &[][..]
+            } else {
+                &["--listen", "127.0.0.1:0"]
+            })
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -107,9 +117,19 @@ impl World {
             let _code = child.wait();
             return Err(reader.join().unwrap());
         }
-        let line = |name: &str| std::fs::read_to_string(data.join(name)).unwrap().trim().to_owned();
+        let line = |name: &str| {
+            std::fs::read_to_string(data.join(name))
+                .unwrap()
+                .trim()
+                .to_owned()
+        };
         let (url, key) = (line("endpoint"), line("admin.key"));
-        Ok(Server { child, reader: Some(reader), url, key })
+        Ok(Server {
+            child,
+            reader: Some(reader),
+            url,
+            key,
+        })
     }
 
     /// Runs a command against the server of the data folder.
@@ -135,7 +155,11 @@ impl World {
     /// Runs a command that has to fail with exit code 1, and returns what it said.
     pub(crate) fn fails(&self, arguments: &[&str]) -> String {
         let printed = self.run(arguments);
-        assert_eq!(printed.code, 1, "{arguments:?}:\n{}{}", printed.stdout, printed.stderr);
+        assert_eq!(
+            printed.code, 1,
+            "{arguments:?}:\n{}{}",
+            printed.stdout, printed.stderr
+        );
         printed.stderr
     }
 
@@ -148,8 +172,16 @@ impl World {
     /// A command as a child process, to be killed.
     pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
         let mut command = program();
-        command.current_dir(repository()).args(arguments).arg("--data").arg(self.data());
-        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        command
+            .current_dir(repository())
+            .args(arguments)
+            .arg("--data")
+            .arg(self.data());
+        command
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
     }
 
     /// The repeatable part of what was printed: this run's folder and positions are masked.
@@ -222,7 +254,11 @@ pub(crate) fn post(server: &Server, path: &str, kind: &str, body: &str) -> (u16,
              Content-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{body}"
         ),
     );
-    let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
+    let status = answer
+        .split(' ')
+        .nth(1)
+        .and_then(|code| code.parse().ok())
+        .unwrap_or(0);
     let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
     (status, body.to_owned())
 }

@@ -6,6 +6,21 @@ use super::Config;
 use crate::{memory::Shares, parts::cores};
 
 impl Config {
+    /// For `log`.
+    pub(crate) fn log(&self, shares: Shares) -> mainstem_log::LogConfig {
+        mainstem_log::LogConfig {
+            journal_file_size: self.journal.file_size,
+            journal_size_max: self.journal.size_max,
+            group_size_max: self.journal.group_size_max,
+            queue_max: self.journal.queue_max,
+            tail_bytes_max: shares.tail,
+            producers_max: self.journal.producers_max,
+            request_keep: self.journal.request_keep.0,
+            clock_behind_max: self.journal.clock_behind_max.0,
+            accept_damage: self.journal.accept_damage,
+        }
+    }
+
     /// For `history`.
     pub(crate) fn history(&self, shares: Shares) -> mainstem_history::HistoryConfig {
         mainstem_history::HistoryConfig {

@@ -32,8 +32,16 @@ const CITIES: [(i64, i64); 6] = [
     (404_168_000, -37_038_000),
 ];
 /// Parts of 10 to the north and to the east, by direction.
-const DIRECTIONS: [(i64, i64); 8] =
-    [(10, 0), (7, 7), (0, 10), (-7, 7), (-10, 0), (-7, -7), (0, -10), (7, -7)];
+const DIRECTIONS: [(i64, i64); 8] = [
+    (10, 0),
+    (7, 7),
+    (0, 10),
+    (-7, 7),
+    (-10, 0),
+    (-7, -7),
+    (0, -10),
+    (7, -7),
+];
 
 /// One vehicle.
 #[derive(Clone, Debug)]
@@ -67,7 +75,10 @@ pub(super) struct Trip {
 impl Vehicle {
     pub(super) fn new(id: u32, random: &mut Random) -> Self {
         let (lat, lon) = random.pick(&CITIES).unwrap_or_default();
-        let home = (lat + random.between(-900_000, 900_000), lon + random.between(-900_000, 900_000));
+        let home = (
+            lat + random.between(-900_000, 900_000),
+            lon + random.between(-900_000, 900_000),
+        );
         let goal_mm = random.between(50_000, 30_000_000);
         Self {
             id,
@@ -113,9 +124,16 @@ impl Vehicle {
         self.goal_mm = random.between(2_000_000, 40_000_000);
         self.cruise_tenths = random.between(300, 1_500);
         let number = self.trip.number + 1;
-        let next = Trip { number, ..Trip::default() };
+        let next = Trip {
+            number,
+            ..Trip::default()
+        };
         let ended = std::mem::replace(&mut self.trip, next);
-        Some(Trip { ended: now, number, ..ended })
+        Some(Trip {
+            ended: now,
+            number,
+            ..ended
+        })
     }
 
     fn charge(&mut self, step_ms: i64) {
@@ -133,7 +151,9 @@ impl Vehicle {
         }
         self.speed_tenths = (self.speed_tenths + change).clamp(0, SPEED_TENTHS_MAX);
         if random.once_in(120) {
-            self.direction = self.way_home().unwrap_or((self.direction + 1) % DIRECTIONS.len());
+            self.direction = self
+                .way_home()
+                .unwrap_or((self.direction + 1) % DIRECTIONS.len());
         }
         if random.once_in(20_000) {
             self.is_silent = !self.is_silent;
