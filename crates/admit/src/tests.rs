@@ -544,8 +544,7 @@ fn every_sender_keeps_its_order_in_every_partition() {
         config.frame_bytes_max = ByteSize::from([100, 5_000, 1 << 20][random.below(3)]);
         config.gather_max = Duration::from_millis([0, 1][random.below(2)]);
         let rig = rig(config);
-        let senders: Vec<Vec<(Identity, String, Vec<(String, i64)>)>> =
-            (0..4).map(|sender| requests(sender, &mut random)).collect();
+        let senders: Vec<Vec<Sent>> = (0..4).map(|sender| requests(sender, &mut random)).collect();
         let rig = &rig;
         let bodies = senders.iter().map(|requests| async move {
             for (identity, body, rows) in requests {
@@ -589,8 +588,11 @@ fn every_sender_keeps_its_order_in_every_partition() {
     }
 }
 
+/// A request: who sends it, its body, and the rows in it.
+type Sent = (Identity, String, Vec<(String, i64)>);
+
 /// Requests of one sender, with the rows in them; some have a key.
-fn requests(sender: i64, random: &mut Random) -> Vec<(Identity, String, Vec<(String, i64)>)> {
+fn requests(sender: i64, random: &mut Random) -> Vec<Sent> {
     let mut n = sender * 1_000_000;
     (0..30)
         .map(|request| {

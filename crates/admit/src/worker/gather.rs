@@ -1,5 +1,7 @@
 //! Gathering: how long a worker waits for more before it goes to work.
 
+use std::sync::Arc;
+
 use crossbeam_channel::{TryRecvError, select};
 
 use super::{FLIGHTS_MAX, Job, Message, Worker};
@@ -48,7 +50,7 @@ impl Worker {
 
     /// Waits for more payloads while the appends under way go on.
     fn linger(&mut self, hand: &mut Hand) {
-        let clock = self.shared.clock.clone();
+        let clock = Arc::clone(&self.shared.clock);
         let begin = clock.monotonic();
         while self.in_flight > 0 && self.has_room(hand, ENOUGH_BYTES) {
             let passed = clock.monotonic().saturating_sub(begin);

@@ -45,7 +45,7 @@ pub(super) fn check(batch: &RecordBatch, rows: &Rows) -> Result<(), AdmitError> 
         .iter()
         .map(|a| a.get_buffer_memory_size())
         .sum();
-    let views: usize = batch.columns().iter().map(|array| view_size(array)).sum();
+    let views: usize = batch.columns().iter().map(view_size).sum();
     if views > buffers.saturating_mul(VIEW_GROWTH_MAX) {
         let reason = "its texts share so many bytes that they would not fit".to_owned();
         return Err(AdmitError::ArrowBody { reason });
@@ -194,10 +194,8 @@ fn check_range(
         DataType::Date32 => {
             let values = array.as_primitive::<Date32Type>().values();
             for (row, wrong) in rows {
-                if !values
-                    .get(row)
-                    .is_some_and(|d| (time::DAYS_MIN..=time::DAYS_MAX).contains(d))
-                {
+                let is_kept = |day: &i32| (time::DAYS_MIN..=time::DAYS_MAX).contains(day);
+                if values.get(row).is_some_and(|day| !is_kept(day)) {
                     wrong.get_or_insert_with(|| time::out_of_range().in_column(&column.name));
                 }
             }

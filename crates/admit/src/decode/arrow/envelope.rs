@@ -36,8 +36,11 @@ pub(super) fn check(body: &[u8]) -> Result<(), AdmitError> {
     }
 }
 
+/// Some bytes, and those behind them.
+type Split<'a> = (&'a [u8], &'a [u8]);
+
 /// The metadata of the next message, and what follows it; `None` at the end.
-fn metadata(bytes: &[u8]) -> Result<Option<(&[u8], &[u8])>, AdmitError> {
+fn metadata(bytes: &[u8]) -> Result<Option<Split<'_>>, AdmitError> {
     if bytes.is_empty() {
         return Ok(None);
     }

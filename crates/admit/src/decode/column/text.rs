@@ -39,17 +39,6 @@ impl Column {
         Ok(())
     }
 
-    /// Takes a text as it is; the column is one of text.
-    pub(crate) fn verbatim(&mut self, text: &[u8], row: usize) -> Read<()> {
-        self.begin(row)?;
-        if let Data::Text(texts) | Data::Json(texts) | Data::Bytea(texts) = &mut self.data {
-            texts.bytes.extend_from_slice(text);
-            texts.end();
-            self.end();
-        }
-        Ok(())
-    }
-
     /// Writes a piece of the text of row `row`, which `finish_text` will end.
     pub(crate) fn write_text(&mut self, piece: &[u8], row: usize) -> Read<()> {
         self.begin(row)?;
