@@ -127,18 +127,6 @@ impl Stamp {
     }
 }
 
-impl DraftEntry {
-    /// What tells two requests of the same producer in one append apart.
-    pub(crate) fn stamp_identity(&self) -> u64 {
-        match self.stamp {
-            Some(Stamp::Load { first, .. }) => first,
-            Some(Stamp::Request { check, .. }) => u64::from(check),
-            Some(Stamp::Producer { first_sequence, .. }) => u64::from(first_sequence),
-            None => 0,
-        }
-    }
-}
-
 /// Called once, on the log's thread, when the append is durable or has failed.
 pub type Done = Box<dyn FnOnce(Result<Appended, AppendError>) + Send>;
 

@@ -6,11 +6,15 @@
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 pub mod append;
+mod config;
 pub mod contract;
 pub mod frame;
+mod journal;
+mod journal_log;
 mod ledger;
 mod memory;
 pub mod read;
+mod spare;
 
 use std::{fmt::Debug, sync::Arc};
 
@@ -20,7 +24,10 @@ use tokio::sync::watch;
 pub use append::{
     Append, AppendError, Appended, Done, Draft, DraftEntry, Repeated, Stamp, append_and_wait,
 };
+pub use config::{JournalParts, LogConfig};
 pub use frame::{Entry, Frame};
+pub use journal::{Damage, Lost, OpenError};
+pub use journal_log::{JournalLog, JournalStats, Pin, PinnedFile};
 pub use memory::MemoryLog;
 pub use read::{Chunk, Extent, ReadError, ReadFrom};
 

@@ -6,7 +6,6 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     fmt,
-    sync::Arc,
     time::Duration,
 };
 
