@@ -43,6 +43,14 @@ impl Budget {
     }
 }
 
+#[cfg(test)]
+impl Budget {
+    /// Bytes that are held at present.
+    pub(crate) fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+}
+
 /// A part of the budget; given back when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Held {
@@ -178,6 +186,6 @@ mod tests {
         drop(second);
         drop(first);
         Held::none(&budget).grow_to(100).unwrap();
-        assert_eq!(budget.used.load(Ordering::Relaxed), 0);
+        assert_eq!(budget.used(), 0);
     }
 }

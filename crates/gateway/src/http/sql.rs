@@ -23,6 +23,9 @@ use super::{
 /// An answer up to this size is sent whole, so that an error on the way has its own status.
 const WHOLE_MAX: usize = 64 << 10;
 
+/// An answer that broke off is given this long to reach the socket before it is cut.
+const FLUSH_WAIT: Duration = Duration::from_millis(100);
+
 /// A question.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -122,6 +125,8 @@ async fn next_chunk(mut stage: Stage) -> Option<(io::Result<Bytes>, Stage)> {
             }
             // The connection ends without the last chunk: nobody takes this for a whole answer.
             Stage::Broken => {
+                // hyper drops what it has not yet sent when a body fails.
+                tokio::time::sleep(FLUSH_WAIT).await;
                 let error = io::Error::other("question failed after a part of its answer was sent");
                 return Some((Err(error), Stage::Over));
             }
