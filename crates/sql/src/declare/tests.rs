@@ -81,7 +81,7 @@ fn renames_must_lead_to_what_is_declared() {
         hint: there are: y
         error[SQL-007]: stream "d" is not declared
           --> a.sql:4:1
-        hint: did you mean "b"?
+        hint: there are: b
         error[SQL-006]: column "y" is renamed and declared
           --> a.sql:5:1
         detail: Stream "b" declares it at a.sql:1:1.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::{
     array::{
-        ArrayRef, AsArray, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float64Array,
+        Array as _, ArrayRef, AsArray, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float64Array,
         Int32Array, Int64Array, ListArray, StringArray, StructArray, TimestampMicrosecondArray,
     },
     datatypes::{Int32Type, Schema},
@@ -105,7 +105,7 @@ fn csv_tells_null_from_empty() {
     expect_test::expect![[r#"
         b,n,f,d,t,y,day,at,j,l,r
         true,-9007199254740992,0.1,-0.005,"a ""b""
-        ,ö",AP8=,1969-12-31,1969-12-31T23:59:59.999999Z,"{""a"": [1]}","[1,null]","{""a \""b\"""":1}"
+        ,ö",AP8=,1969-12-31,1969-12-31T23:59:59.999999Z,"{""a"": [1]}","[1,null]","{""a \""b\"""":1}"
         false,9007199254740993,NaN,1234.567,"","",2024-10-04,2023-11-14T22:13:20.123456Z,"""not json""",[],"{""a \""b\"""":null}"
         ,,,,,,,,,,"{""a \""b\"""":null}"
     "#]]
