@@ -189,6 +189,3 @@ fn by_partition(
     }
     take_record_batch(batch, &UInt32Array::from(order))
 }
-
-#[cfg(test)]
-mod tests;

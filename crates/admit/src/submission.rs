@@ -243,6 +243,3 @@ pub(crate) fn refusal(source: &Arc<AppendError>) -> AdmitError {
         },
     }
 }
-
-#[cfg(test)]
-mod tests;

