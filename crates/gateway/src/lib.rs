@@ -70,7 +70,10 @@ pub type Later<T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send>>;
 
 /// What the node does for its doors.
 pub trait Control: Debug + Send + Sync {
-    /// Whether requests are served; the problem that stands against it otherwise.
+    /// Whether requests are served.
+    ///
+    /// # Errors
+    /// The problem that stands against it.
     fn ready(&self) -> Result<(), Problem>;
     /// How the node is doing.
     fn status(&self) -> Status;

@@ -198,10 +198,10 @@ impl Feed {
                 let bytes = event::frames(&stream, &chunk.frames);
                 return Ok(Some(bytes.map_err(|reason| self.broken(reason))?));
             }
-            if chunk.is_end {
-                if let Some(bytes) = self.wait().await {
-                    return Ok(Some(bytes));
-                }
+            if chunk.is_end
+                && let Some(bytes) = self.wait().await
+            {
+                return Ok(Some(bytes));
             }
         }
     }

@@ -180,7 +180,8 @@ impl Fault for HttpError {
             Self::NotReached { .. } => "is the position from this server?".to_owned(),
             Self::Panicked { .. } => "the node's log says more; please report it".to_owned(),
             Self::Feed { .. } => "connect again with Last-Event-ID".to_owned(),
-            Self::Json { .. } | Self::Value { .. } => return None,
+            Self::Json { .. } => "GET /openapi.json shows the fields of every body".to_owned(),
+            Self::Value { .. } => return None,
         })
     }
 

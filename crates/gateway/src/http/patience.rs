@@ -196,7 +196,7 @@ impl Read for PatientIo {
     ) -> Poll<io::Result<()>> {
         match Pin::new(&mut self.io).poll_read(cx, buf) {
             Poll::Pending => self.poll_patience(cx),
-            ready => {
+            ready @ Poll::Ready(_) => {
                 self.note_read();
                 ready
             }
@@ -212,7 +212,7 @@ impl Write for PatientIo {
     ) -> Poll<io::Result<usize>> {
         match Pin::new(&mut self.io).poll_write(cx, buf) {
             Poll::Pending => self.poll_write_patience(cx),
-            ready => {
+            ready @ Poll::Ready(_) => {
                 self.writing = None;
                 ready
             }
@@ -238,7 +238,7 @@ impl Write for PatientIo {
     ) -> Poll<io::Result<usize>> {
         match Pin::new(&mut self.io).poll_write_vectored(cx, bufs) {
             Poll::Pending => self.poll_write_patience(cx),
-            ready => {
+            ready @ Poll::Ready(_) => {
                 self.writing = None;
                 ready
             }

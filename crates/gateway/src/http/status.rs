@@ -1,6 +1,6 @@
 //! The node's own affairs: status, flush, backup, metrics, readiness.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use hyper::StatusCode;
 use mainstem_kernel::Position;
@@ -45,7 +45,7 @@ pub(crate) struct Backup {
 
 /// `GET /v1/status`. It asks the disk, so it runs where it may take its time.
 pub(crate) async fn status(call: Call) -> Outcome {
-    let control = call.door.parts.control.clone();
+    let control = Arc::clone(&call.door.parts.control);
     let status = tokio::task::spawn_blocking(move || control.status()).await;
     Ok(answer::json(
         &status.map_err(|source| HttpError::Panicked { source })?,

@@ -26,7 +26,9 @@ async fn the_good_rows_of_a_request_are_kept_and_the_others_named() {
             r#"[{"device":"a","n":1},{"n":2},{"device":"b","n":"many"},{"device":"c","x":true}]"#,
         )
         .await;
-    check(&sent, &expect![[r#"
+    check(
+        &sent,
+        &expect![[r#"
         HTTP/1.1 200 OK
         content-type: application/json
         x-content-type-options: nosniff
@@ -34,7 +36,8 @@ async fn the_good_rows_of_a_request_are_kept_and_the_others_named() {
         content-length: 262
 
         {"accepted":2,"rejected":2,"position":"p1-…","rejects":[{"row":1,"code":"ADMIT-022","reason":"column \"device\" is NOT NULL and has no value"},{"row":2,"code":"ADMIT-021","reason":"column \"n\": expected BIGINT, found \"many\""}],"repeated":false}
-    "#]]);
+    "#]],
+    );
     let position = sent.json()["position"].as_str().unwrap().to_owned();
     let asked = world
         .send(
@@ -42,7 +45,9 @@ async fn the_good_rows_of_a_request_are_kept_and_the_others_named() {
             r#"{"query": "SELECT device, n, _extra FROM readings ORDER BY device"}"#,
         )
         .await;
-    check(&asked, &expect![[r#"
+    check(
+        &asked,
+        &expect![[r#"
         HTTP/1.1 200 OK
         content-type: application/json
         x-content-type-options: nosniff
@@ -52,14 +57,17 @@ async fn the_good_rows_of_a_request_are_kept_and_the_others_named() {
 
         {"columns":[{"name":"device","type":"TEXT"},{"name":"n","type":"BIGINT"},{"name":"_extra","type":"JSON"}],"rows":[["a",1,null],
         ["c",null,{"x":true}]],"position":"p1-…"}
-    "#]]);
+    "#]],
+    );
     let csv = world
         .send(
             "POST /v1/sql\naccept: text/csv",
             r#"{"query": "SELECT row_number, code FROM readings_dead_letters ORDER BY 1"}"#,
         )
         .await;
-    check(&csv, &expect![[r#"
+    check(
+        &csv,
+        &expect![[r#"
         HTTP/1.1 200 OK
         content-type: text/csv
         x-content-type-options: nosniff
@@ -70,7 +78,8 @@ async fn the_good_rows_of_a_request_are_kept_and_the_others_named() {
         row_number,code
         1,ADMIT-022
         2,ADMIT-021
-    "#]]);
+    "#]],
+    );
 }
 
 #[tokio::test]
@@ -163,7 +172,9 @@ async fn a_loader_learns_where_to_go_on() {
 async fn refusals_say_what_to_do() {
     let world = World::open().await;
     let curl = "POST /v1/streams/readings/events\ncontent-type: application/x-www-form-urlencoded";
-    check(&world.send(curl, "{}").await, &expect![[r#"
+    check(
+        &world.send(curl, "{}").await,
+        &expect![[r#"
         HTTP/1.1 415 Unsupported Media Type
         content-type: application/problem+json
         x-content-type-options: nosniff
@@ -172,8 +183,11 @@ async fn refusals_say_what_to_do() {
         content-length: 279
 
         {"code":"HTTP-005","message":"content type \"application/x-www-form-urlencoded\" is not read here","hint":"send one of application/json, application/x-ndjson, text/csv, application/vnd.apache.arrow.stream; curl sends this type by itself: add -H 'Content-Type: application/json'"}
-    "#]]);
-    check(&world.send("GET /v1/stream", "").await, &expect![[r#"
+    "#]],
+    );
+    check(
+        &world.send("GET /v1/stream", "").await,
+        &expect![[r#"
         HTTP/1.1 404 Not Found
         content-type: application/problem+json
         x-content-type-options: nosniff
@@ -182,7 +196,8 @@ async fn refusals_say_what_to_do() {
         content-length: 103
 
         {"code":"HTTP-003","message":"there is no route \"/v1/stream\"","hint":"did you mean \"/v1/streams\"?"}
-    "#]]);
+    "#]],
+    );
     check(
         &world.send("DELETE /v1/streams", "").await,
         &expect![[r#"
@@ -210,6 +225,11 @@ async fn refusals_say_what_to_do() {
             {"code":"HTTP-019","message":"there is no stream \"reading\"","hint":"did you mean \"readings\"?"}
         "#]],
     );
+}
+
+#[tokio::test]
+async fn mistakes_in_a_question_have_their_place() {
+    let world = World::open().await;
     check(
         &world.send("POST /v1/sql", "{\"query\":\n 1}").await,
         &expect![[r#"
@@ -218,9 +238,9 @@ async fn refusals_say_what_to_do() {
             x-content-type-options: nosniff
             content-security-policy: default-src 'none'; frame-ancestors 'none'
             mainstem-request-id: …
-            content-length: 158
+            content-length: 216
 
-            {"code":"HTTP-013","message":"body is not the JSON that is expected: invalid type: integer `1`, expected a string","position":{"file":"","line":2,"column":2}}
+            {"code":"HTTP-013","message":"body is not the JSON that is expected: invalid type: integer `1`, expected a string","hint":"GET /openapi.json shows the fields of every body","position":{"file":"","line":2,"column":2}}
         "#]],
     );
     check(

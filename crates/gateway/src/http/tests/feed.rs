@@ -31,7 +31,7 @@ impl Feed {
 
     /// Reads until enough has come; false if the feed ends before.
     async fn read_until(&mut self, is_enough: impl Fn(&Self) -> bool) -> bool {
-        let mut part = [0; 4096];
+        let mut part = vec![0; 4096];
         while !is_enough(self) {
             match self.socket.read(&mut part).await {
                 Ok(0) | Err(_) => return false,

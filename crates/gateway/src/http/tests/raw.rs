@@ -9,7 +9,11 @@ use crate::HttpConfig;
 /// Short: a request that never becomes whole is given up by the server.
 async fn world() -> World {
     let read_time_max = std::time::Duration::from_millis(30);
-    World::with(HttpConfig { read_time_max, ..config() }).await
+    World::with(HttpConfig {
+        read_time_max,
+        ..config()
+    })
+    .await
 }
 
 /// The first answer to bytes behind which comes a request that ends the connection, if the
@@ -42,31 +46,21 @@ fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\n\r\n")
 }
 
-#[tokio::test]
-async fn odd_requests_have_their_fate() {
-    let world = world().await;
+/// Heads that are odd.
+fn odd_heads() -> Vec<(&'static str, Vec<u8>)> {
     let long = "x".repeat(20 << 10);
     let many: String = (0..200).map(|n| format!("x-{n}: y\r\n")).collect();
-    let cases: Vec<(&str, Vec<u8>)> = vec![
+    let tls = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
+    let head = |text: String| format!("{text} HTTP/1.1\r\n\r\n").into_bytes();
+    let header = |text: &str| format!("GET / HTTP/1.1\r\n{text}\r\n\r\n").into_bytes();
+    vec![
         ("nothing", Vec::new()),
-        (
-            "no HTTP",
-            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec(),
-        ),
-        ("a NUL in the method", b"G\0T / HTTP/1.1\r\n\r\n".to_vec()),
-        ("no key", b"GET /v1/status HTTP/1.1\r\n\r\n".to_vec()),
-        (
-            "a head that is too large",
-            format!("GET /{long} HTTP/1.1\r\n\r\n").into(),
-        ),
-        (
-            "a header that is too large",
-            format!("GET / HTTP/1.1\r\nx: {long}\r\n\r\n").into(),
-        ),
-        (
-            "too many headers",
-            format!("GET / HTTP/1.1\r\n{many}\r\n").into(),
-        ),
+        ("no HTTP", tls.to_vec()),
+        ("a NUL in the method", head("G\0T /".to_owned())),
+        ("no key", head("GET /v1/status".to_owned())),
+        ("a head that is too large", head(format!("GET /{long}"))),
+        ("a header that is too large", header(&format!("x: {long}"))),
+        ("too many headers", header(&many)),
         ("a path that is no text", get("/v1/streams/%ff%fe").into()),
         ("a NUL in a path", get("/v1/streams/a%00b").into()),
         (
@@ -77,48 +71,53 @@ async fn odd_requests_have_their_fate() {
             "a parameter that is no text",
             get("/v1/streams/readings/changes?from=%ff").into(),
         ),
+    ]
+}
+
+/// Bodies that are odd, or oddly announced.
+fn odd_bodies() -> Vec<(&'static str, Vec<u8>)> {
+    let chunks = |body| events("transfer-encoding: chunked", body).into_bytes();
+    let body = |headers: &str, body| events(headers, body).into_bytes();
+    vec![
         (
             "a huge body that is not sent",
-            events("content-length: 2000000", "{").into(),
+            body("content-length: 2000000", "{"),
         ),
         (
             "a body that is too large",
-            events("content-length: 99999999999", "{").into(),
+            body("content-length: 99999999999", "{"),
         ),
         (
             "a length that is no number",
-            events("content-length: many", "{}").into(),
+            body("content-length: many", "{}"),
         ),
         (
             "two lengths",
-            events("content-length: 2\r\ncontent-length: 3", "{}").into(),
+            body("content-length: 2\r\ncontent-length: 3", "{}"),
         ),
-        (
-            "a chunk that is no chunk",
-            events("transfer-encoding: chunked", "zz\r\n{}").into(),
-        ),
+        ("a chunk that is no chunk", chunks("zz\r\n{}")),
         (
             "a chunk that is too large",
-            events("transfer-encoding: chunked", "ffffffffffffffff\r\n{}").into(),
+            chunks("ffffffffffffffff\r\n{}"),
         ),
-        (
-            "a chunk that ends early",
-            events("transfer-encoding: chunked", "9\r\n{}").into(),
-        ),
+        ("a chunk that ends early", chunks("9\r\n{}")),
         (
             "another transfer encoding",
-            events("transfer-encoding: gzip", "{}").into(),
+            body("transfer-encoding: gzip", "{}"),
         ),
-        ("an empty body", events("content-length: 0", "").into()),
-        (
-            "a body that is no JSON",
-            events("content-length: 3", "{]}").into(),
-        ),
+        ("an empty body", body("content-length: 0", "")),
+        ("a body that is no JSON", body("content-length: 3", "{]}")),
         (
             "an idempotency key of NULs",
-            events("idempotency-key: \0\0\r\ncontent-length: 2", "{}").into(),
+            body("idempotency-key: \0\0\r\ncontent-length: 2", "{}"),
         ),
-    ];
+    ]
+}
+
+#[tokio::test]
+async fn odd_requests_have_their_fate() {
+    let world = world().await;
+    let cases = odd_heads().into_iter().chain(odd_bodies());
     let mut fates = String::new();
     for (name, bytes) in cases {
         fates.push_str(&format!("{name}: {}\n", fate(&world, bytes).await));
@@ -146,7 +145,8 @@ async fn odd_requests_have_their_fate() {
         an empty body: 200
         a body that is no JSON: 200
         an idempotency key of NULs: 400
-    "#]].assert_eq(&fates);
+    "#]]
+    .assert_eq(&fates);
     assert_eq!(world.send("GET /healthz", "").await.status, 200);
 }
 

@@ -98,7 +98,9 @@ impl Control for Node {
         let history = Arc::clone(&self.history);
         let position = Position::at(self.log.frontier());
         Box::pin(async move {
-            let Some(stream) = stream else { return Ok(position) };
+            let Some(stream) = stream else {
+                return Ok(position);
+            };
             let flushed = tokio::task::spawn_blocking(move || history.flush(stream.id)).await;
             Ok(Position::at(flushed.unwrap().unwrap()))
         })
@@ -322,10 +324,14 @@ impl World {
 /// Everything until the connection ends, which a reset does as well. Of a feed only the head.
 async fn read_to_end(socket: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
-    let mut part = [0; 16 << 10];
+    let mut part = vec![0; 16 << 10];
     while let Ok(n @ 1..) = socket.read(&mut part).await {
         bytes.extend_from_slice(&part[..n]);
-        if bytes.windows(18).take(512).any(|window| window == b"text/event-stream\r") {
+        if bytes
+            .windows(18)
+            .take(512)
+            .any(|window| window == b"text/event-stream\r")
+        {
             break;
         }
     }
