@@ -17,6 +17,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Stages {
     rows: Rows,
+    latest: Timestamp,
     letters: Letters,
     keys: Vec<usize>,
     partitions: u16,
@@ -53,10 +54,10 @@ impl Stages {
                 .iter()
                 .position(|column| column.name == *name)
         };
-        let mut rows = Rows::new(stream);
-        rows.begin(latest, 0);
+        let rows = Rows::new(stream);
         Self {
             rows,
+            latest,
             letters: Letters::default(),
             keys: spec.partition_by.iter().filter_map(place).collect(),
             partitions: spec.partitions,
@@ -78,6 +79,8 @@ impl Stages {
             bytes_max: 64 << 20,
         };
         let mut pieces = Vec::new();
+        self.rows
+            .begin(self.latest, bodies.iter().map(Bytes::len).sum());
         let encode = crate::errors::encode;
         for body in bodies {
             let mut source = Source::open(format, body.clone(), &self.rows)?;

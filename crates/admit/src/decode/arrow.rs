@@ -122,17 +122,22 @@ impl ArrowBody {
         let is_good = BooleanBuffer::collect_bool(wrongs.len(), |row| {
             wrongs.get(row).is_some_and(Option::is_none)
         });
+        let mut refused = Vec::new();
         for (row, wrong) in wrongs.into_iter().enumerate() {
             if let Some(wrong) = wrong {
-                let payload = lines(&batch.slice(row, 1))?;
-                letters.push(self.row + row as u64, *wrong, payload.trim_ascii_end());
+                refused.push((self.row + row as u64, wrong, lines(&batch.slice(row, 1))?));
             }
         }
         // Only what is kept has to be free of NULL where none may be.
         let fields = batch_fields(rows);
         let loose = RecordBatch::try_new(fields, arrays)?;
         let kept = filter_record_batch(&loose, &BooleanArray::new(is_good, None))?;
-        RecordBatch::try_new(rows.schema(), kept.columns().to_vec())
+        let kept = RecordBatch::try_new(rows.schema(), kept.columns().to_vec())?;
+        // Only now: what fails as a whole leaves no dead letters.
+        for (row, wrong, payload) in refused {
+            letters.push(row, *wrong, payload.trim_ascii_end());
+        }
+        Ok(kept)
     }
 }
 

@@ -107,7 +107,9 @@ impl Bench {
         seed: Option<Seed>,
     ) -> Result<Progress, AdmitError> {
         let (rows, letters) = (self.piece_rows + self.rows.len(), self.letters.len());
-        let progress = source.part(&mut self.rows, &mut self.letters, self.limit)?;
+        let before = self.rows.len();
+        let read = source.part(&mut self.rows, &mut self.letters, self.limit);
+        let progress = read.inspect_err(|_error| self.rows.rollback(before))?;
         if let Some(piece) = source.take_piece() {
             self.end_piece().map_err(encode)?;
             self.piece_rows += piece.num_rows();
@@ -144,6 +146,10 @@ impl Bench {
             return None;
         }
         self.letters.count(metrics);
+        let is_slow = |span: &&Span| !span.letters.is_empty();
+        metrics
+            .slow_decodes
+            .inc_by(spans.iter().filter(is_slow).count() as u64);
         let frames = self.frames(&spans);
         let spans = spans.into_iter().map(Some).collect();
         let mut submission = Submission {

@@ -193,8 +193,8 @@ fn check_range(
         }
         DataType::Date32 => {
             let values = array.as_primitive::<Date32Type>().values();
+            let is_kept = |day: &i32| (time::DAYS_MIN..=time::DAYS_MAX).contains(day);
             for (row, wrong) in rows {
-                let is_kept = |day: &i32| (time::DAYS_MIN..=time::DAYS_MAX).contains(day);
                 if values.get(row).is_some_and(|day| !is_kept(day)) {
                     wrong.get_or_insert_with(|| time::out_of_range().in_column(&column.name));
                 }
@@ -204,9 +204,9 @@ fn check_range(
             let limit = 10_u128.pow(u32::from(*precision));
             let values = array.as_primitive::<Decimal128Type>().values();
             for (row, wrong) in rows {
-                if !values
+                if values
                     .get(row)
-                    .is_some_and(|value| value.unsigned_abs() < limit)
+                    .is_some_and(|value| value.unsigned_abs() >= limit)
                 {
                     refuse(wrong, column, "a number with more digits");
                 }
