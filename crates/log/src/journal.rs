@@ -73,8 +73,8 @@
 //! 1. Group n+1 is written only after the sync of group n has returned.
 //! 2. A file's header is synced before its first group is written, and written only after the
 //!    last group of the file before was synced. It fits into a sector, so it is there or not.
-//! 3. The first group of a file is a snapshot: next offsets, last frames and stamps as of the end
-//!    of the file before. So the oldest file in use is a complete beginning.
+//! 3. The first group of a file is a snapshot: next offsets, last and trimmed frames and stamps as
+//!    of the end of the file before. So the oldest file in use is a complete beginning.
 //! 4. A slot is begun anew only after a group was synced whose `behind` says that its old
 //!    generation is not needed any more, and only while no reader and no backup holds it.
 //! 5. The frames of a stream are a chain by `previous seq`; trimming cuts it from the front.
@@ -93,7 +93,8 @@
 //! into a new one while the journal is below its limit. Before the last free slot is used, the
 //! oldest file must be at most half live; its live frames are then *carried*: copied byte for
 //! byte into groups with the carry flag in the new file, and synced, before its slot is used
-//! again. Otherwise appends are refused as `JournalFull` and nothing changes.
+//! again. Otherwise appends are refused as `JournalFull` and nothing changes. (The limit may be
+//! exceeded by what snapshots need that are larger than a file has room for.)
 //!
 //! # Read path
 //!
@@ -113,7 +114,7 @@
 //! last group was whole, so that later damage to it is not taken for a torn tail. (`prove` writes
 //! such a group at any time; a heartbeat will need it.)
 //!
-//! What was trimmed but not yet overwritten comes back and has to be trimmed again. Carried frames
+//! What was trimmed since the last snapshot comes back and has to be trimmed again. Carried frames
 //! may be there twice; the newer copy counts. A frame whose successor in the chain is gone was
 //! trimmed and is dropped, unless damage was accepted: then everything found is kept.
 
@@ -178,8 +179,6 @@ pub(crate) struct Journal {
     durable_oldest: u64,
     /// The last file has no snapshot yet.
     is_snapshot_due: bool,
-    /// The oldest file's live frames must be carried before anything else is written.
-    is_carry_due: bool,
     /// The file whose sync failed.
     poisoned: Option<PathBuf>,
 }

@@ -275,3 +275,6 @@ impl Log for JournalLog {
         self.frontier.subscribe()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -203,3 +203,6 @@ impl Stream {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -200,6 +200,14 @@ impl Index {
         trimmed
     }
 
+    /// Up to where each stream was given up.
+    pub(crate) fn trimmed(&self) -> HashMap<StreamId, Seq> {
+        self.streams
+            .iter()
+            .map(|(stream, state)| (*stream, state.trimmed()))
+            .collect()
+    }
+
     /// The live frames of a file, by seq.
     pub(crate) fn frames_of(&self, file: &Arc<JournalFile>) -> Vec<(StreamId, FrameRef)> {
         let generation = file.generation();

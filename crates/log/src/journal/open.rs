@@ -17,7 +17,7 @@ use super::{
     Damage, Journal,
     damage::Accepted,
     file::{FreeSlot, slot_of},
-    format::{PAGE_BYTES, VERSION},
+    format::{PAGE_BYTES, VERSION, padded},
     index::Index,
     recover::{Recovery, Slots, oldest_needed},
     scan::{Beginning, Wanted, beginning, last_group},
@@ -177,6 +177,7 @@ impl Journal {
         };
         needs.disk.create_dirs(&folder).map_err(io_error)?;
         let mut found = find(&needs.disk, &folder)?;
+        lengthen(&mut found.slots, &config);
         let id = found.journal.unwrap_or_else(|| new_id(&needs));
         let oldest = oldest_needed(&found.slots, id)?;
         let mut recovery = Recovery {
@@ -187,6 +188,7 @@ impl Journal {
             accepted: Accepted::load(&*needs.disk, &folder).map_err(io_error)?,
             ledger: Ledger::new(limits(&config)),
             found: HashMap::new(),
+            trimmed: HashMap::new(),
             damages: Vec::new(),
             skipped: Vec::new(),
         };
@@ -237,7 +239,6 @@ impl Journal {
             next_group,
             durable_oldest: end.map_or(0, |end| end.oldest),
             is_snapshot_due: end.is_some_and(|end| end.at == PAGE_BYTES),
-            is_carry_due: false,
             poisoned: None,
         };
         journal
@@ -250,7 +251,6 @@ impl Journal {
     /// first append tries again.
     fn begin(&mut self) -> Result<(), AppendError> {
         let is_new = self.files.is_empty();
-        self.is_carry_due = self.is_carry_unfinished();
         let begun = if is_new {
             self.roll()
         } else {
@@ -270,29 +270,31 @@ impl Journal {
         }
     }
 
-    /// Whether the power went between the last free slot's use and the carry that was to follow.
-    /// If the carry does not fit, it was done, and what is live again only waits to be trimmed.
-    fn is_carry_unfinished(&self) -> bool {
-        let (Some(oldest), Some(newest)) = (self.files.front(), self.files.back()) else {
-            return false;
-        };
-        let group = self.config.group_size_max.0;
-        let needed = [oldest.live(), group, group, PAGE_BYTES].into_iter();
-        let end = needed.fold(self.at, u64::saturating_add);
-        let is_last = self.free.is_empty() && self.growable() == 0;
-        is_last && oldest.live() > 0 && self.files.len() > 1 && end <= newest.length()
-    }
-
-    /// As `prove`, but may use the last page of the file.
+    /// As `prove`, but leaves the file's last page alone.
     fn prove_end(&mut self) -> Result<(), AppendError> {
         let length = self.files.back().map_or(0, |file| file.length());
-        if self.is_snapshot_due || self.is_carry_due {
+        if self.is_snapshot_due {
             return self.finish_roll();
         }
-        if self.at.saturating_add(PAGE_BYTES) > length {
+        if self.at.saturating_add(2 * PAGE_BYTES) > length {
             return self.roll();
         }
         self.write_group(super::group::Group::new(), 0).map(drop)
+    }
+}
+
+/// Gives the newest file its whole length: a backup copies only what is used of it.
+fn lengthen(slots: &mut Slots, config: &LogConfig) {
+    let Some((slot, _)) = slots.values_mut().next_back() else {
+        return;
+    };
+    let length = padded(config.journal_file_size.0);
+    if slot.length >= length {
+        return;
+    }
+    match slot.file.preallocate(length) {
+        Ok(()) => slot.length = length,
+        Err(error) => tracing::warn!(%error, path = %slot.path.display(), "file stays short"),
     }
 }
 

@@ -18,7 +18,7 @@ use super::{
     index::{FrameRef, Index},
     open::OpenError,
     scan::{FoundFrame, FoundGroup, Wanted, frames_of, group_at, last_group, next_group},
-    snapshot,
+    snapshot::{self, Trimmed},
 };
 use crate::ledger::{Ledger, SNAPSHOT};
 
@@ -32,6 +32,8 @@ pub(super) struct Recovery<'a> {
     pub(super) accepted: Accepted,
     pub(super) ledger: Ledger,
     pub(super) found: HashMap<StreamId, Vec<FrameRef>>,
+    /// As the newest snapshot says.
+    pub(super) trimmed: Trimmed,
     /// Damage that stands in the way.
     pub(super) damages: Vec<Damage>,
     /// Damage that was accepted, with where it was found.
@@ -218,7 +220,7 @@ impl Recovery<'_> {
                 let restored = frame
                     .header
                     .body(&frame.bytes)
-                    .and_then(|body| snapshot::restore(body, &mut self.ledger));
+                    .and_then(|body| snapshot::restore(body, &mut self.ledger, &mut self.trimmed));
                 if restored.is_none() {
                     tracing::error!(path = %file.path().display(), "snapshot is no snapshot");
                 }
@@ -267,6 +269,8 @@ impl Recovery<'_> {
         for stream in streams {
             let last = self.ledger.last_of(stream);
             let mut frames = self.found.remove(&stream).unwrap_or_default();
+            let trimmed = self.trimmed.get(&stream).copied().unwrap_or_default();
+            frames.retain(|frame| frame.seq > trimmed);
             // The newer copy of a carried frame counts.
             frames.sort_unstable_by_key(|f| (f.seq, std::cmp::Reverse(f.file.generation())));
             frames.dedup_by_key(|frame| frame.seq);

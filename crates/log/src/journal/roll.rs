@@ -30,7 +30,7 @@ impl Journal {
     /// `JournalFull`, `DiskFull` or `Write` leave the journal as it was.
     pub(super) fn roll(&mut self) -> Result<(), AppendError> {
         self.retire();
-        let snapshot = snapshot::encode(&self.ledger);
+        let snapshot = self.snapshot();
         let slot = self.take_slot(self.file_length(snapshot.len()))?;
         let generation = self
             .files
@@ -58,7 +58,6 @@ impl Journal {
         self.files.push_back(Arc::new(file));
         self.at = PAGE_BYTES;
         self.is_snapshot_due = true;
-        self.is_carry_due = self.free.is_empty() && self.growable() == 0;
         let size = self.size();
         self.metrics
             .journal_size_bytes
@@ -71,17 +70,28 @@ impl Journal {
     /// What has to be in a new file before anything else: its snapshot, and what is carried.
     pub(super) fn finish_roll(&mut self) -> Result<(), AppendError> {
         if self.is_snapshot_due {
-            let body = Bytes::from(snapshot::encode(&self.ledger));
+            let body = Bytes::from(self.snapshot());
             let mut group = Group::new();
             group.push(snapshot_header(self.ledger.last(), &body), &[], body);
             self.write_group(group, FLAG_SNAPSHOT)?;
             self.is_snapshot_due = false;
         }
-        if self.is_carry_due {
+        if self.is_carry_due() {
+            let length = self.files.back().map_or(0, |file| file.length());
+            let end = self.at.saturating_add(self.carried_length());
+            if end.saturating_add(PAGE_BYTES) > length {
+                // Only trimming helps, and what room there is must be left for the carry.
+                return Err(AppendError::JournalFull {
+                    limit: self.config.journal_size_max,
+                });
+            }
             self.carry()?;
-            self.is_carry_due = false;
         }
         Ok(())
+    }
+
+    fn snapshot(&self) -> Vec<u8> {
+        snapshot::encode(&self.ledger, &self.index.read().trimmed())
     }
 
     /// Takes files off the front that hold nothing live and that nobody reads.
@@ -101,35 +111,55 @@ impl Journal {
         }
     }
 
-    /// Bytes of a file that holds such a snapshot, what may be carried, and the largest group.
+    /// Bytes of a file that holds such a snapshot and the largest group.
     fn file_length(&self, snapshot: usize) -> u64 {
         let snapshot = ByteSize::from(frame_length(0, snapshot)).0;
         let snapshot = padded(snapshot.saturating_add(GROUP_HEADER as u64));
-        let group = padded(self.config.group_size_max.0).saturating_add(PAGE_BYTES);
-        let carried = self.files.front().map_or(0, |file| file.live());
-        // Each carried group is padded, and two in a row hold more than the largest does.
-        let groups = carried
-            .saturating_mul(2)
-            .checked_div(group)
-            .unwrap_or(0)
-            .saturating_add(2);
-        let padding = groups.saturating_mul(PAGE_BYTES);
-        let least = [PAGE_BYTES, snapshot, carried, padding, group, PAGE_BYTES];
-        let least = padded(least.into_iter().fold(0, u64::saturating_add));
+        let parts = [PAGE_BYTES, snapshot, self.group_length(), PAGE_BYTES];
+        let least = parts.into_iter().fold(0, u64::saturating_add);
         padded(self.config.journal_file_size.0).max(least)
     }
 
+    /// Bytes of the largest group.
+    fn group_length(&self) -> u64 {
+        padded(
+            self.config
+                .group_size_max
+                .0
+                .saturating_add(GROUP_HEADER as u64),
+        )
+    }
+
     /// How many files the journal may still grow by.
-    pub(super) fn growable(&self) -> u64 {
+    fn growable(&self) -> u64 {
         let file_size = padded(self.config.journal_file_size.0).max(1);
         let rest = self.config.journal_size_max.0.saturating_sub(self.size().0);
         rest.checked_div(file_size).unwrap_or(0)
     }
 
+    /// Bytes that the live frames of the oldest file take when they are carried.
+    fn carried_length(&self) -> u64 {
+        let live = self.files.front().map_or(0, |file| file.live());
+        // Each group is padded, and two in a row hold more than the largest does.
+        let groups = live
+            .saturating_mul(2)
+            .checked_div(self.group_length())
+            .unwrap_or(0);
+        live.saturating_add(groups.saturating_add(2).saturating_mul(2 * PAGE_BYTES))
+    }
+
+    /// Whether nothing is left for the next roll until the oldest file has been carried.
+    fn is_carry_due(&self) -> bool {
+        self.files.len() > 1
+            && self.files.front().is_some_and(|file| file.live() > 0)
+            && self.free.is_empty()
+            && self.growable() == 0
+    }
+
     /// A slot of at least `length` bytes that may be written over.
     fn take_slot(&mut self, length: u64) -> Result<FreeSlot, AppendError> {
         let slots = self.growable().saturating_add(self.free.len() as u64);
-        if slots == 0 || (slots == 1 && !self.is_carryable()) {
+        if slots == 0 || (slots == 1 && !self.is_carryable(length)) {
             return Err(AppendError::JournalFull {
                 limit: self.config.journal_size_max,
             });
@@ -157,10 +187,15 @@ impl Journal {
     }
 
     /// Whether the oldest file would give way if the last free slot were used now.
-    fn is_carryable(&self) -> bool {
-        self.files.front().is_none_or(|file| {
-            self.files.len() > 1 && file.live().saturating_mul(2) <= file.length()
-        })
+    fn is_carryable(&self, length: u64) -> bool {
+        let Some(oldest) = self.files.front() else {
+            return true;
+        };
+        let pays = oldest.live().saturating_mul(2) <= oldest.length();
+        let room = length
+            .saturating_sub(self.group_length())
+            .saturating_sub(2 * PAGE_BYTES);
+        self.files.len() > 1 && pays && self.carried_length() <= room
     }
 
     /// Makes it durable that the next free slot's old generation is not needed.

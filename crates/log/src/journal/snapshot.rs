@@ -4,13 +4,15 @@
 //!
 //! ```text
 //! version      4  1
-//! streams      4  so many of {stream 4, partitions 4, last seq 8,
+//! streams      4  so many of {stream 4, partitions 4, last seq 8, trimmed seq 8,
 //!                             partitions × {partition 2, reserved 6, next offset 8}}
 //! requests     4  so many of {stream 4, check 4, producer 8, seq 8, rows 4, rejected 4}
 //! loads        4  so many of {stream 4, reserved 4, producer 8, seq 8, first row 8, next row 8}
 //! producers    4  so many of {stream 4, partition 2, epoch 2, producer 8, seq 8,
 //!                             5 × {seq 8 (0 = none), first sequence 4, last sequence 4}}
 //! ```
+
+use std::collections::HashMap;
 
 use mainstem_kernel::{Epoch, Offset, PartitionId, ProducerId, Seq, StreamId};
 
@@ -21,8 +23,11 @@ const VERSION: u32 = 1;
 /// Room for one of anything; a guess for the buffer.
 const ITEM_BYTES: usize = 64;
 
+/// Up to where each stream was given up.
+pub(crate) type Trimmed = HashMap<StreamId, Seq>;
+
 /// The ledger as bytes.
-pub(crate) fn encode(ledger: &Ledger) -> Vec<u8> {
+pub(crate) fn encode(ledger: &Ledger, trimmed: &Trimmed) -> Vec<u8> {
     let stamps = ledger.stamps();
     let items = ledger.streams().len().saturating_add(stamps.requests.len());
     let mut bytes = Vec::with_capacity(items.saturating_mul(ITEM_BYTES));
@@ -31,7 +36,8 @@ pub(crate) fn encode(ledger: &Ledger) -> Vec<u8> {
     for (stream, state) in ledger.streams() {
         to.u32(stream.0)
             .u32(count(state.partitions().count()))
-            .u64(state.last.0);
+            .u64(state.last.0)
+            .u64(trimmed.get(stream).map_or(0, |seq| seq.0));
         for (partition, next) in state.partitions() {
             to.u16(partition.0).bytes(&[0; 6]).u64(next.0);
         }
@@ -78,7 +84,7 @@ fn count(len: usize) -> u32 {
 }
 
 /// Puts what a snapshot says into the ledger; `None` if the bytes are no snapshot of ours.
-pub(crate) fn restore(bytes: &[u8], ledger: &mut Ledger) -> Option<()> {
+pub(crate) fn restore(bytes: &[u8], ledger: &mut Ledger, trimmed: &mut Trimmed) -> Option<()> {
     let mut from = Reader(bytes);
     if from.u32()? != VERSION {
         return None;
@@ -86,6 +92,7 @@ pub(crate) fn restore(bytes: &[u8], ledger: &mut Ledger) -> Option<()> {
     for _ in 0..from.u32()? {
         let (stream, partitions) = (StreamId(from.u32()?), from.u32()?);
         let last = Seq(from.u64()?);
+        trimmed.insert(stream, Seq(from.u64()?));
         let mut next = Vec::new();
         for _ in 0..partitions {
             let partition = PartitionId(from.u16()?);

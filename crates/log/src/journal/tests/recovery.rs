@@ -205,7 +205,7 @@ fn rows_do_not_depend_on_sizes() {
 #[test]
 fn holds_ten_thousand_streams() {
     let world = World::new(LogConfig {
-        journal_file_size: ByteSize::mib(8),
+        journal_file_size: ByteSize::mib(4),
         journal_size_max: ByteSize::mib(64),
         group_size_max: ByteSize::mib(2),
         ..config()

@@ -16,8 +16,8 @@ pub(super) const FOLDER: &str = "/data/journal";
 /// Small files, so that a short script rolls, recycles and carries.
 pub(super) fn config() -> LogConfig {
     LogConfig {
-        journal_file_size: ByteSize::kib(48),
-        journal_size_max: ByteSize::kib(240),
+        journal_file_size: ByteSize::kib(64),
+        journal_size_max: ByteSize::kib(320),
         group_size_max: ByteSize::kib(16),
         queue_max: 16,
         tail_bytes_max: ByteSize::kib(4),
