@@ -23,9 +23,9 @@ use mainstem_kernel::{Place, Problem};
 
 pub use show::show;
 
-pub(crate) use span::write as span_text;
 pub(crate) use cursor::{Cursor, Told, is_word, mistake, place_of};
 pub(crate) use recognise::unbuilt_in_query;
+pub(crate) use span::write as span_text;
 pub(crate) use split::statements;
 
 /// What a statement of an application declares.

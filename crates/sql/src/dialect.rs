@@ -9,7 +9,7 @@ use sqlparser::{
     parser::{Parser, ParserError},
 };
 
-/// PostgreSQL's dialect with `SELECT * EXCEPT (…)` and `EXCLUDE (…)`.
+/// PostgreSQL's dialect with `SELECT * EXCLUDE (…)`.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct MainstemDialect {
     postgres: PostgreSqlDialect,
@@ -60,7 +60,7 @@ impl Dialect for MainstemDialect {
         self.postgres.prec_value(precedence)
     }
 
-    /// `* EXCEPT (a)` and `* EXCLUDE (a)`: as DuckDB, Snowflake and DataFusion have them.
+    /// `* EXCLUDE (a)`: as DuckDB, Snowflake and DataFusion have it.
     fn supports_select_wildcard_exclude(&self) -> bool {
         true
     }

@@ -162,12 +162,17 @@ impl Engine {
     /// # Cancel safety
     /// Dropping the future gives everything back.
     pub async fn ask(&self, question: Question) -> Result<Answered, QueryError> {
-        let limit = question.time_max.map_or(self.config.query_time_max, |wanted| {
-            wanted.min(self.config.query_time_max)
-        });
+        let limit = question
+            .time_max
+            .map_or(self.config.query_time_max, |wanted| {
+                wanted.min(self.config.query_time_max)
+            });
         let deadline = Instant::now() + limit;
         let turn = self.turns.take(question.tenant)?;
-        let (metrics, clock) = (Arc::clone(&self.parts.metrics), Arc::clone(&self.parts.clock));
+        let (metrics, clock) = (
+            Arc::clone(&self.parts.metrics),
+            Arc::clone(&self.parts.clock),
+        );
         let mut running = Running::start(turn, metrics, clock);
         let begin = AssertUnwindSafe(Box::pin(self.begin(&question, deadline, limit)));
         let begun = match timeout_at(deadline, begin.catch_unwind()).await {
@@ -179,7 +184,11 @@ impl Engine {
             Ok((rows, frontier)) => {
                 let schema = rows.schema();
                 let rows = Box::pin(LimitedRows::new(rows, (deadline, limit), running));
-                Ok(Answered { schema, rows, position: Position::at(frontier) })
+                Ok(Answered {
+                    schema,
+                    rows,
+                    position: Position::at(frontier),
+                })
             }
             Err(error) => {
                 log_cause(&error);
@@ -242,8 +251,13 @@ impl Engine {
             let mut resolved = ast.clone();
             let streams = names::resolve(&mut resolved, &defs, tenant)?;
             let ids = streams.values().map(|columns| columns.def.id);
-            let pins = ids.filter_map(|id| Some((id, self.parts.history.pin(id)?))).collect();
-            let cut = Cut { pins, frontier: self.parts.log.frontier() };
+            let pins = ids
+                .filter_map(|id| Some((id, self.parts.history.pin(id)?)))
+                .collect();
+            let cut = Cut {
+                pins,
+                frontier: self.parts.log.frontier(),
+            };
             if self.parts.catalog.definitions().seq == defs.seq {
                 return Ok((resolved, streams, cut));
             }
@@ -256,7 +270,9 @@ impl Engine {
         for (id, pin) in &cut.pins {
             store
                 .add(*id, &pin.folder)
-                .map_err(|error| QueryError::Unreadable { source: Box::new(error) })?;
+                .map_err(|error| QueryError::Unreadable {
+                    source: Box::new(error),
+                })?;
         }
         let store = Arc::new(store);
         let tables = streams.into_iter().map(|(name, columns)| {
@@ -291,7 +307,10 @@ impl Engine {
         };
         let batch = batch.map_err(|error| from_engine(error.into()))?;
         let rows = futures::stream::iter([Ok(batch.clone())]);
-        Ok((Box::pin(RecordBatchStreamAdapter::new(batch.schema(), rows)), frontier))
+        Ok((
+            Box::pin(RecordBatchStreamAdapter::new(batch.schema(), rows)),
+            frontier,
+        ))
     }
 }
 
@@ -310,7 +329,9 @@ fn stream<'a>(
     let found = defs.stream(tenant, &named.name).map(AsRef::as_ref);
     found.ok_or_else(|| {
         let hint = names::near_streams(defs, tenant, &named.name);
-        names::unknown_stream(&named.name, named.place.clone()).hint_if(hint).into()
+        names::unknown_stream(&named.name, named.place.clone())
+            .hint_if(hint)
+            .into()
     })
 }
 

@@ -81,7 +81,9 @@ impl QueryError {
 
     /// A defect that has only words.
     pub(crate) fn broken(message: impl Into<String>) -> Self {
-        Self::Broken { source: message.into().into() }
+        Self::Broken {
+            source: message.into().into(),
+        }
     }
 }
 
@@ -102,14 +104,18 @@ impl Fault for QueryError {
             Self::Memory { .. } => Answer::caller(Code::Sql031),
             Self::MemoryOfAll { .. } => Answer::busy(Code::Sql031, TURN),
             Self::Busy { .. } => Answer::busy(Code::Sql032, TURN),
-            Self::Position { .. } => {
-                Answer { code: Code::Sql033, blame: Blame::Caller, retry: Retry::Backoff }
-            }
+            Self::Position { .. } => Answer {
+                code: Code::Sql033,
+                blame: Blame::Caller,
+                retry: Retry::Backoff,
+            },
             Self::Row { .. } => Answer::caller(Code::Sql026),
             Self::Unreadable { .. } => Answer::node(Code::Sql034),
-            Self::Broken { .. } => {
-                Answer { code: Code::Sql035, blame: Blame::Node, retry: Retry::Never }
-            }
+            Self::Broken { .. } => Answer {
+                code: Code::Sql035,
+                blame: Blame::Node,
+                retry: Retry::Never,
+            },
         }
     }
 

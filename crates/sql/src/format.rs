@@ -63,7 +63,9 @@ pub struct RowWriter {
 
 enum State {
     /// With what stands before the next row.
-    Json { first: bool },
+    Json {
+        first: bool,
+    },
     Ndjson,
     Csv,
     Arrow(Option<Box<StreamWriter<Vec<u8>>>>),
@@ -71,7 +73,9 @@ enum State {
 
 impl std::fmt::Debug for RowWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RowWriter").field("schema", &self.schema).finish_non_exhaustive()
+        f.debug_struct("RowWriter")
+            .field("schema", &self.schema)
+            .finish_non_exhaustive()
     }
 }
 
@@ -126,7 +130,9 @@ impl RowWriter {
                 Ok(bytes.into())
             }
             State::Arrow(Some(writer)) => {
-                writer.write(batch).map_err(|error| from_engine(error.into()))?;
+                writer
+                    .write(batch)
+                    .map_err(|error| from_engine(error.into()))?;
                 Ok(std::mem::take(writer.get_mut()).into())
             }
             State::Arrow(None) => Err(QueryError::broken("rows before the begin of an answer")),
@@ -142,7 +148,9 @@ impl RowWriter {
             State::Json { .. } => Ok(format!("],\"position\":\"{position}\"}}\n").into()),
             State::Ndjson | State::Csv => Ok(Bytes::new()),
             State::Arrow(writer) => {
-                let Some(mut writer) = writer.take() else { return Ok(Bytes::new()) };
+                let Some(mut writer) = writer.take() else {
+                    return Ok(Bytes::new());
+                };
                 writer.finish().map_err(|error| from_engine(error.into()))?;
                 Ok(std::mem::take(writer.get_mut()).into())
             }
@@ -216,5 +224,6 @@ pub(crate) fn printed(
     let options = FormatOptions::default().with_null("NULL");
     let formatter = ArrayFormatter::try_new(array.as_ref(), &options)?;
     let rows = 0..array.len();
-    rows.map(|row| formatter.value(row).try_to_string()).collect()
+    rows.map(|row| formatter.value(row).try_to_string())
+        .collect()
 }

@@ -93,7 +93,10 @@ type Row = (
 #[must_use]
 pub fn table() -> &'static [Function] {
     static TABLE: LazyLock<Vec<Function>> = LazyLock::new(|| {
-        SECTIONS.iter().flat_map(|(_, kind, rows)| rows.iter().map(|row| function(*kind, *row))).collect()
+        SECTIONS
+            .iter()
+            .flat_map(|(_, kind, rows)| rows.iter().map(|row| function(*kind, *row)))
+            .collect()
     });
     &TABLE
 }
@@ -126,7 +129,12 @@ fn function(kind: Kind, row: Row) -> Function {
 
 /// Our own functions.
 fn own() -> Vec<Arc<ScalarUDF>> {
-    vec![arrival::udf(), json::get(), json::get_text(), json::array_length()]
+    vec![
+        arrival::udf(),
+        json::get(),
+        json::get_text(),
+        json::array_length(),
+    ]
 }
 
 /// Planners of operators and of functions with a syntax of their own.
@@ -143,7 +151,9 @@ pub(crate) fn register(builder: SessionStateBuilder) -> SessionStateBuilder {
         rows.map(|row| row.engine).collect::<Vec<_>>()
     };
     let offered = |names: &[&str], name: &str, aliases: &[String]| {
-        names.iter().any(|wanted| *wanted == name || aliases.iter().any(|alias| alias == wanted))
+        names
+            .iter()
+            .any(|wanted| *wanted == name || aliases.iter().any(|alias| alias == wanted))
     };
     let scalars = wanted(Kind::Scalar);
     let mut scalar = SessionStateDefaults::default_scalar_functions();

@@ -13,9 +13,19 @@ pub(crate) fn nearest<'a>(
         let lower = name.to_lowercase();
         let distance = levenshtein(&written, &lower);
         let contains = written.len() >= 4 && lower.contains(&written);
-        (if contains { distance.min(reach) } else { distance }, name)
+        (
+            if contains {
+                distance.min(reach)
+            } else {
+                distance
+            },
+            name,
+        )
     });
-    scored.filter(|(distance, _)| *distance <= reach).min().map(|(_, name)| name)
+    scored
+        .filter(|(distance, _)| *distance <= reach)
+        .min()
+        .map(|(_, name)| name)
 }
 
 /// A hint that names the nearest, or else says what there is.

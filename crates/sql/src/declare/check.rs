@@ -16,7 +16,9 @@ use crate::nearest::did_you_mean;
 pub(crate) fn across(declared: &[Declared], complete: bool, problems: &mut Vec<Problem>) {
     let mut streams: BTreeMap<&str, (&StreamSpec, &Place)> = BTreeMap::new();
     for Declared { declaration, place } in declared {
-        let Declaration::Stream(spec) = declaration else { continue };
+        let Declaration::Stream(spec) = declaration else {
+            continue;
+        };
         let name = spec.name.as_str();
         if let Some((_, first)) = streams.get(name) {
             let message = format!("stream \"{name}\" is declared twice");
@@ -72,10 +74,9 @@ fn stream_rename(
 ) -> Option<Problem> {
     if !streams.contains_key(to) {
         let message = format!("stream \"{to}\" is not declared, so \"{from}\" cannot become it");
-        return Some(
-            mistake(Code::Sql007, place.clone(), message)
-                .hint(format!("rename it in its statement too: CREATE STREAM {to} (…)")),
-        );
+        return Some(mistake(Code::Sql007, place.clone(), message).hint(format!(
+            "rename it in its statement too: CREATE STREAM {to} (…)"
+        )));
     }
     streams.get(from).map(|(_, first)| {
         let message = format!("stream \"{from}\" is renamed and declared");

@@ -34,13 +34,24 @@ impl Told for Problem {
 
 /// A mistake at a place.
 pub(crate) fn mistake(code: Code, place: Place, message: impl Into<String>) -> Problem {
-    Problem { code, message: message.into(), detail: None, hint: None, position: Some(place) }
+    Problem {
+        code,
+        message: message.into(),
+        detail: None,
+        hint: None,
+        position: Some(place),
+    }
 }
 
 /// A location of the tokenizer as a place in a file.
 pub(crate) fn place_of(file: &str, location: Location) -> Place {
-    let number = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
-    Place { file: file.to_owned(), line: number(location.line), column: number(location.column) }
+    // A location that the parser does not know is 0.
+    let number = |n: u64| u32::try_from(n).unwrap_or(u32::MAX).max(1);
+    Place {
+        file: file.to_owned(),
+        line: number(location.line),
+        column: number(location.column),
+    }
 }
 
 /// A name as it was written, and where.
@@ -64,7 +75,12 @@ pub(crate) struct Cursor<'a> {
 impl<'a> Cursor<'a> {
     /// At the first token; `end` is where the statement ends.
     pub(crate) fn new(file: &'a str, tokens: &'a [TokenWithSpan], end: Location) -> Self {
-        Self { file, tokens, at: 0, end }
+        Self {
+            file,
+            tokens,
+            at: 0,
+            end,
+        }
     }
 
     /// The next token.
@@ -74,7 +90,9 @@ impl<'a> Cursor<'a> {
 
     /// The token `ahead` behind the next.
     pub(crate) fn peek_at(&self, ahead: usize) -> Option<&'a Token> {
-        self.tokens.get(self.at.saturating_add(ahead)).map(|token| &token.token)
+        self.tokens
+            .get(self.at.saturating_add(ahead))
+            .map(|token| &token.token)
     }
 
     /// Whether everything is read.
@@ -84,7 +102,10 @@ impl<'a> Cursor<'a> {
 
     /// Where the next token is.
     pub(crate) fn place(&self) -> Place {
-        let location = self.tokens.get(self.at).map_or(self.end, |token| token.span.start);
+        let location = self
+            .tokens
+            .get(self.at)
+            .map_or(self.end, |token| token.span.start);
         place_of(self.file, location)
     }
 
@@ -95,7 +116,10 @@ impl<'a> Cursor<'a> {
 
     /// Whether the next words, unquoted, are these; in upper case.
     pub(crate) fn at_words(&self, words: &[&str]) -> bool {
-        words.iter().enumerate().all(|(ahead, word)| is_word(self.peek_at(ahead), word))
+        words
+            .iter()
+            .enumerate()
+            .all(|(ahead, word)| is_word(self.peek_at(ahead), word))
     }
 
     /// Passes these words if they come next.
@@ -121,7 +145,11 @@ impl<'a> Cursor<'a> {
     /// # Errors
     /// When something else comes next.
     pub(crate) fn expect_words(&mut self, words: &[&str]) -> Result<(), Problem> {
-        if self.eat_words(words) { Ok(()) } else { Err(self.expected(&words.join(" "))) }
+        if self.eat_words(words) {
+            Ok(())
+        } else {
+            Err(self.expected(&words.join(" ")))
+        }
     }
 
     /// Passes the token.
@@ -129,7 +157,11 @@ impl<'a> Cursor<'a> {
     /// # Errors
     /// When something else comes next.
     pub(crate) fn expect(&mut self, token: &Token) -> Result<(), Problem> {
-        if self.eat(token) { Ok(()) } else { Err(self.expected(&format!("\"{token}\""))) }
+        if self.eat(token) {
+            Ok(())
+        } else {
+            Err(self.expected(&format!("\"{token}\"")))
+        }
     }
 
     /// Passes a name.
@@ -141,7 +173,10 @@ impl<'a> Cursor<'a> {
         match self.peek() {
             Some(Token::Word(word)) => {
                 self.step();
-                Ok(Written { text: folded(word), place })
+                Ok(Written {
+                    text: folded(word),
+                    place,
+                })
             }
             _ => Err(self.expected(what)),
         }
@@ -156,7 +191,10 @@ impl<'a> Cursor<'a> {
         match self.peek() {
             Some(Token::SingleQuotedString(text) | Token::EscapedStringLiteral(text)) => {
                 self.step();
-                Ok(Written { text: text.clone(), place })
+                Ok(Written {
+                    text: text.clone(),
+                    place,
+                })
             }
             _ => Err(self.expected(what)),
         }
@@ -168,7 +206,11 @@ impl<'a> Cursor<'a> {
             Some(token) => format!("\"{}\"", shortened(&token.to_string())),
             None => "the end of the statement".to_owned(),
         };
-        mistake(Code::Sql001, self.place(), format!("expected {what}, found {found}"))
+        mistake(
+            Code::Sql001,
+            self.place(),
+            format!("expected {what}, found {found}"),
+        )
     }
 
     /// Goes on to the next comma or closing parenthesis of this level, or to the end.

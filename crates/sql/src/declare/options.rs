@@ -85,8 +85,12 @@ fn unknown(name: &str, place: &Place) -> Problem {
         let message = format!("option \"{name}\" is not built yet");
         return mistake(Code::Sql002, place.clone(), message).hint("leave it out");
     }
-    mistake(Code::Sql004, place.clone(), format!("a stream has no option \"{name}\""))
-        .hint_if(did_you_mean(name, NAMES))
+    mistake(
+        Code::Sql004,
+        place.clone(),
+        format!("a stream has no option \"{name}\""),
+    )
+    .hint_if(did_you_mean(name, NAMES))
 }
 
 fn unfit(value: &Written, expected: &str) -> Problem {
@@ -102,16 +106,20 @@ fn retention(value: &Written) -> Result<Option<Duration>, Problem> {
     match span::read(&value.text) {
         Some(span) if span >= RETENTION_MIN => Ok(Some(span)),
         Some(_) => Err(unfit(value, "a retention of at least 1 minute")),
-        None => Err(unfit(value, "a span of time").hint("write '90 days', '2 years' or 'for ever'")),
+        None => {
+            Err(unfit(value, "a span of time").hint("write '90 days', '2 years' or 'for ever'"))
+        }
     }
 }
 
 fn partitions(value: &Written) -> Result<u16, Problem> {
     let number = value.text.parse::<u16>().ok();
-    number.filter(|n| (1..=PARTITIONS_MAX).contains(n)).ok_or_else(|| {
-        unfit(value, &format!("1 to {PARTITIONS_MAX} partitions"))
-            .hint("partitions are for Kafka clients; on one machine they do not add speed")
-    })
+    number
+        .filter(|n| (1..=PARTITIONS_MAX).contains(n))
+        .ok_or_else(|| {
+            unfit(value, &format!("1 to {PARTITIONS_MAX} partitions"))
+                .hint("partitions are for Kafka clients; on one machine they do not add speed")
+        })
 }
 
 fn durability(value: &Written) -> Result<Durability, Problem> {

@@ -31,7 +31,9 @@ const KINDS: [&[&str]; 14] = [
 ];
 
 /// Words between CREATE and the kind that are not built yet.
-const QUALITIES: [&str; 6] = ["GLOBAL", "MIRRORED", "FOREIGN", "PERSONAL", "SEALED", "PINNED"];
+const QUALITIES: [&str; 6] = [
+    "GLOBAL", "MIRRORED", "FOREIGN", "PERSONAL", "SEALED", "PINNED",
+];
 
 /// Other statements of the language that are not built yet.
 const STATEMENTS: [&[&str]; 9] = [
@@ -48,8 +50,9 @@ const STATEMENTS: [&[&str]; 9] = [
 
 /// Statements that ask or write instead of declaring.
 const ASKING: [&str; 6] = ["SELECT", "WITH", "VALUES", "EXPLAIN", "SHOW", "DESCRIBE"];
-const WRITING: [&str; 8] =
-    ["INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "TRUNCATE", "BEGIN", "COMMIT"];
+const WRITING: [&str; 8] = [
+    "INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "TRUNCATE", "BEGIN", "COMMIT",
+];
 
 /// Reads one statement of an application.
 ///
@@ -77,8 +80,12 @@ fn create(
     let start = cursor.place();
     cursor.step();
     if cursor.at_words(&["OR", "REPLACE"]) {
-        return Err(mistake(Code::Sql001, cursor.place(), "expected CREATE without OR REPLACE")
-            .hint("change the statement itself: apply compares it with what is declared"));
+        return Err(mistake(
+            Code::Sql001,
+            cursor.place(),
+            "expected CREATE without OR REPLACE",
+        )
+        .hint("change the statement itself: apply compares it with what is declared"));
     }
     if let Some(quality) = QUALITIES.iter().find(|word| cursor.at_words(&[word])) {
         return Err(unbuilt(&format!("CREATE {quality}"), cursor)
@@ -88,9 +95,11 @@ fn create(
         return stream::read(cursor, statement, problems).map(Declaration::Stream);
     }
     if cursor.at_words(&["EXTERNAL"]) {
-        return Err(mistake(Code::Sql009, start, "external tables are not offered")
-            .detail("SQL reads and writes nothing outside the streams.")
-            .hint("CREATE STREAM, and load the file with `mainstem load`"));
+        return Err(
+            mistake(Code::Sql009, start, "external tables are not offered")
+                .detail("SQL reads and writes nothing outside the streams.")
+                .hint("CREATE STREAM, and load the file with `mainstem load`"),
+        );
     }
     if let Some(kind) = KINDS.iter().find(|kind| cursor.at_words(kind)) {
         return Err(unbuilt(&format!("CREATE {}", kind.join(" ")), cursor).hint(instead(kind)));
@@ -107,7 +116,11 @@ fn create(
 }
 
 fn unbuilt(what: &str, cursor: &Cursor<'_>) -> Problem {
-    mistake(Code::Sql002, cursor.place(), format!("{what} is not built yet"))
+    mistake(
+        Code::Sql002,
+        cursor.place(),
+        format!("{what} is not built yet"),
+    )
 }
 
 /// What to do today instead of an object that is not built yet.
@@ -133,8 +146,12 @@ fn rename(cursor: &mut Cursor<'_>) -> Result<Declaration, Problem> {
     cursor.expect_words(&["TO"])?;
     let to = cursor.name("the new name")?;
     if cursor.eat(&Token::Period) {
-        return Err(mistake(Code::Sql001, to.place, "expected a new name without a stream")
-            .hint("write RENAME stream.old TO new"));
+        return Err(mistake(
+            Code::Sql001,
+            to.place,
+            "expected a new name without a stream",
+        )
+        .hint("write RENAME stream.old TO new"));
     }
     if !cursor.is_end() {
         return Err(cursor.expected("\";\""));
@@ -143,13 +160,20 @@ fn rename(cursor: &mut Cursor<'_>) -> Result<Declaration, Problem> {
         None => {
             object_name(&first)?;
             object_name(&to)?;
-            Ok(Declaration::RenameStream { from: first.text, to: to.text })
+            Ok(Declaration::RenameStream {
+                from: first.text,
+                to: to.text,
+            })
         }
         Some(from) => {
             object_name(&first)?;
             column_name(&from)?;
             column_name(&to)?;
-            Ok(Declaration::RenameColumn { stream: first.text, from: from.text, to: to.text })
+            Ok(Declaration::RenameColumn {
+                stream: first.text,
+                from: from.text,
+                to: to.text,
+            })
         }
     }
 }
@@ -160,12 +184,19 @@ fn rename(cursor: &mut Cursor<'_>) -> Result<Declaration, Problem> {
 /// When it is reserved or cannot be a name.
 pub(crate) fn object_name(name: &Written) -> Result<mainstem_kernel::StreamName, Problem> {
     let reserved = |why: &str, hint: &str| {
-        Err(mistake(Code::Sql005, name.place.clone(), format!("name \"{}\" is reserved", name.text))
-            .detail(why)
-            .hint(hint))
+        Err(mistake(
+            Code::Sql005,
+            name.place.clone(),
+            format!("name \"{}\" is reserved", name.text),
+        )
+        .detail(why)
+        .hint(hint))
     };
     if name.text.starts_with('_') {
-        return reserved("Names that begin with \"_\" belong to Mainstem.", "begin with a letter");
+        return reserved(
+            "Names that begin with \"_\" belong to Mainstem.",
+            "begin with a letter",
+        );
     }
     if name.text.ends_with(DEAD_LETTERS_SUFFIX) {
         return reserved(
@@ -252,14 +283,15 @@ fn unbuilt_here(cursor: &Cursor<'_>, before: Option<&Token>) -> Option<Problem> 
     let in_from = from("FROM") || from("JOIN") || before == Some(&Token::Comma);
     if in_from && cursor.peek_at(1) == Some(&Token::LParen) {
         if let Some(window) = WINDOWS.iter().find(|window| cursor.at_words(&[window])) {
-            return Some(
-                unbuilt(&format!("table function {window}"), cursor).hint(
-                    "group by date_bin(INTERVAL '1 minute', column) to ask for windows of time",
-                ),
-            );
+            return Some(unbuilt(&format!("table function {window}"), cursor).hint(
+                "group by date_bin(INTERVAL '1 minute', column) to ask for windows of time",
+            ));
         }
     }
-    if ["ON", "CHANGES", "FINAL"].iter().any(|word| cursor.at_words(&["EMIT", word])) {
+    if ["ON", "CHANGES", "FINAL"]
+        .iter()
+        .any(|word| cursor.at_words(&["EMIT", word]))
+    {
         return Some(unbuilt("EMIT", cursor).hint("a question answers once: leave EMIT out"));
     }
     if cursor.at_words(&["FOR", "SYSTEM_TIME"]) {

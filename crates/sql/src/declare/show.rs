@@ -15,7 +15,11 @@ pub fn show(spec: &StreamSpec) -> String {
         .iter()
         .map(|column| {
             let end = if column.nullable { "" } else { " NOT NULL" };
-            format!("{} {}{end}", quoted(column.name.as_str()), type_text(&column.ty))
+            format!(
+                "{} {}{end}",
+                quoted(column.name.as_str()),
+                type_text(&column.ty)
+            )
         })
         .collect();
     if let Some(watermark) = &spec.watermark {
@@ -28,10 +32,17 @@ pub fn show(spec: &StreamSpec) -> String {
             }
         });
     }
-    let mut text =
-        format!("CREATE STREAM {} (\n  {}\n)", quoted(spec.name.as_str()), items.join(",\n  "));
+    let mut text = format!(
+        "CREATE STREAM {} (\n  {}\n)",
+        quoted(spec.name.as_str()),
+        items.join(",\n  ")
+    );
     if !spec.partition_by.is_empty() {
-        let columns: Vec<String> = spec.partition_by.iter().map(|c| quoted(c.as_str())).collect();
+        let columns: Vec<String> = spec
+            .partition_by
+            .iter()
+            .map(|c| quoted(c.as_str()))
+            .collect();
         text.push_str(&format!(" PARTITION BY ({})", columns.join(", ")));
     }
     if let Some(deduplicate) = &spec.deduplicate {
@@ -59,7 +70,10 @@ fn options_text(spec: &StreamSpec) -> Vec<String> {
         Durability::Relaxed => options.push("durability = 'relaxed'".to_owned()),
     }
     if spec.event_size_max != options::EVENT_SIZE_MAX {
-        options.push(format!("event_size_max = '{}'", String::from(spec.event_size_max)));
+        options.push(format!(
+            "event_size_max = '{}'",
+            String::from(spec.event_size_max)
+        ));
     }
     options
 }
@@ -81,20 +95,92 @@ fn type_text(ty: &ColumnType) -> String {
 
 /// Words that must be quoted as names: reserved in PostgreSQL, or the begin of a clause here.
 const RESERVED: [&str; 79] = [
-    "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "both", "case",
-    "cast", "check", "collate", "column", "constraint", "create", "cross", "current_catalog",
-    "current_date", "current_role", "current_time", "current_timestamp", "current_user", "default",
-    "deferrable", "desc", "distinct", "do", "else", "end", "except", "false", "fetch", "for",
-    "foreign", "from", "full", "grant", "group", "having", "in", "initially", "inner", "intersect",
-    "into", "join", "lateral", "leading", "left", "like", "limit", "localtime", "natural", "not",
-    "null", "offset", "on", "only", "or", "order", "outer", "primary", "references", "right",
-    "row", "select", "session_user", "some", "table", "then", "to", "union", "unique", "user",
-    "using", "watermark", "when", "where",
+    "all",
+    "analyse",
+    "analyze",
+    "and",
+    "any",
+    "array",
+    "as",
+    "asc",
+    "asymmetric",
+    "both",
+    "case",
+    "cast",
+    "check",
+    "collate",
+    "column",
+    "constraint",
+    "create",
+    "cross",
+    "current_catalog",
+    "current_date",
+    "current_role",
+    "current_time",
+    "current_timestamp",
+    "current_user",
+    "default",
+    "deferrable",
+    "desc",
+    "distinct",
+    "do",
+    "else",
+    "end",
+    "except",
+    "false",
+    "fetch",
+    "for",
+    "foreign",
+    "from",
+    "full",
+    "grant",
+    "group",
+    "having",
+    "in",
+    "initially",
+    "inner",
+    "intersect",
+    "into",
+    "join",
+    "lateral",
+    "leading",
+    "left",
+    "like",
+    "limit",
+    "localtime",
+    "natural",
+    "not",
+    "null",
+    "offset",
+    "on",
+    "only",
+    "or",
+    "order",
+    "outer",
+    "primary",
+    "references",
+    "right",
+    "row",
+    "select",
+    "session_user",
+    "some",
+    "table",
+    "then",
+    "to",
+    "union",
+    "unique",
+    "user",
+    "using",
+    "watermark",
+    "when",
+    "where",
 ];
 
 /// A name as SQL reads it back.
 pub(crate) fn quoted(name: &str) -> String {
-    let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    let plain = name
+        .bytes()
+        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
     match plain && !RESERVED.contains(&name) {
         true => name.to_owned(),
         false => format!("\"{}\"", name.replace('"', "\"\"")),

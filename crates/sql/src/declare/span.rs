@@ -20,7 +20,10 @@ const UNITS: [(&[&str], u64); 9] = [
 /// Microseconds of a unit.
 pub(crate) fn unit(name: &str) -> Option<u64> {
     let name = name.to_lowercase();
-    UNITS.iter().find(|(names, _)| names.contains(&name.as_str())).map(|(_, micros)| *micros)
+    UNITS
+        .iter()
+        .find(|(names, _)| names.contains(&name.as_str()))
+        .map(|(_, micros)| *micros)
 }
 
 /// Reads `10 seconds`, `1 day 12 hours`, `1.5 hours`, `90s`; `None` if it is no span, is
@@ -32,10 +35,14 @@ pub(crate) fn read(text: &str) -> Option<Duration> {
         return None;
     }
     while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(rest.len());
         let (number, after) = rest.split_at_checked(digits)?;
         let after = after.trim_start();
-        let letters = after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len());
+        let letters = after
+            .find(|c: char| !c.is_alphabetic())
+            .unwrap_or(after.len());
         let (name, after) = after.split_at_checked(letters)?;
         micros = micros.checked_add(scaled(number, unit(name)?)?)?;
         rest = after.trim_start();
@@ -54,7 +61,9 @@ pub(crate) fn scaled(number: &str, unit: u64) -> Option<u64> {
     let mut digits = 0_u128;
     for digit in part.chars() {
         ten = ten.checked_mul(10)?;
-        digits = digits.checked_mul(10)?.checked_add(u128::from(digit.to_digit(10)?))?;
+        digits = digits
+            .checked_mul(10)?
+            .checked_add(u128::from(digit.to_digit(10)?))?;
     }
     let micros = digits.checked_mul(u128::from(unit))?;
     if micros.checked_rem(ten)? != 0 {
@@ -75,7 +84,9 @@ pub(crate) fn write(span: Duration) -> String {
         ("microsecond", 1),
     ];
     let micros = span.as_micros();
-    let found = NAMES.iter().find(|(_, unit)| micros >= *unit && micros.is_multiple_of(*unit));
+    let found = NAMES
+        .iter()
+        .find(|(_, unit)| micros >= *unit && micros.is_multiple_of(*unit));
     match found.map(|(name, unit)| (micros / unit, name)) {
         None => "0 seconds".to_owned(),
         Some((1, name)) => format!("1 {name}"),
@@ -103,7 +114,16 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_span() {
-        for text in ["", " ", "10", "ten seconds", "-1 day", "1 fortnight", "1. day", "1..5 days"] {
+        for text in [
+            "",
+            " ",
+            "10",
+            "ten seconds",
+            "-1 day",
+            "1 fortnight",
+            "1. day",
+            "1..5 days",
+        ] {
             check(text, None);
         }
         check("1.5 microseconds", None);
@@ -112,8 +132,15 @@ mod tests {
 
     #[test]
     fn writes_what_it_reads() {
-        for micros in [0, 1, 1_500, 60_000_000, 3_600_000_000, 86_400_000_001, 730 * 86_400_000_000]
-        {
+        for micros in [
+            0,
+            1,
+            1_500,
+            60_000_000,
+            3_600_000_000,
+            86_400_000_001,
+            730 * 86_400_000_000,
+        ] {
             check(&write(Duration::from_micros(micros)), Some(micros));
         }
     }

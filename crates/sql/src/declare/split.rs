@@ -28,10 +28,16 @@ pub(crate) fn statements(file: &str, text: &str) -> (Vec<Statement>, Option<Prob
     }
     let dialect = MainstemDialect::default();
     let mut tokens = Vec::new();
-    let stopped = Tokenizer::new(&dialect, text).tokenize_with_location_into_buf(&mut tokens).err();
+    let stopped = Tokenizer::new(&dialect, text)
+        .tokenize_with_location_into_buf(&mut tokens)
+        .err();
     let problem = stopped.map(|error| {
-        mistake(Code::Sql001, place_of(file, error.location), lowered(&error.message))
-            .hint("close the quote or comment that begins here")
+        mistake(
+            Code::Sql001,
+            place_of(file, error.location),
+            lowered(&error.message),
+        )
+        .hint("close the quote or comment that begins here")
     });
     let lines = line_starts(text);
     let mut found = Vec::new();
@@ -47,23 +53,36 @@ pub(crate) fn statements(file: &str, text: &str) -> (Vec<Statement>, Option<Prob
     }
     // What a broken quote cut off is not a statement.
     if problem.is_none() {
-        let end = rest.last().map_or(Location::new(1, 1), |token| token.span.end);
+        let end = rest
+            .last()
+            .map_or(Location::new(1, 1), |token| token.span.end);
         found.extend(finish(&mut rest, end, text, &lines));
     }
     (found, problem)
 }
 
 fn too_large(file: &str, bytes: usize) -> Problem {
-    let place = Place { file: file.to_owned(), line: 1, column: 1 };
+    let place = Place {
+        file: file.to_owned(),
+        line: 1,
+        column: 1,
+    };
     let (size, limit) = (ByteSize::from(bytes), ByteSize::from(TEXT_BYTES_MAX));
-    mistake(Code::Sql010, place, format!("text has {size}, the limit is {limit}"))
-        .hint("split it into several files")
+    mistake(
+        Code::Sql010,
+        place,
+        format!("text has {size}, the limit is {limit}"),
+    )
+    .hint("split it into several files")
 }
 
 /// A message in our style: lower case, no full stop.
 fn lowered(message: &str) -> String {
     let mut chars = message.trim_end_matches('.').chars();
-    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
+    chars
+        .next()
+        .map(|first| first.to_lowercase().chain(chars).collect())
+        .unwrap_or_default()
 }
 
 fn finish(
@@ -75,21 +94,34 @@ fn finish(
     let start = tokens.first()?.span.start;
     let range = byte_of(text, lines, start)..byte_of(text, lines, end);
     let text = text.get(range).unwrap_or_default().trim_end().to_owned();
-    Some(Statement { tokens: std::mem::take(tokens), end, text })
+    Some(Statement {
+        tokens: std::mem::take(tokens),
+        end,
+        text,
+    })
 }
 
 /// Byte offset of each line's beginning.
 fn line_starts(text: &str) -> Vec<usize> {
     let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-    [0].into_iter().chain(breaks.map(|(at, _)| at.saturating_add(1))).collect()
+    [0].into_iter()
+        .chain(breaks.map(|(at, _)| at.saturating_add(1)))
+        .collect()
 }
 
 /// Byte offset of a location: columns are counted in characters.
 fn byte_of(text: &str, lines: &[usize], location: Location) -> usize {
-    let line = usize::try_from(location.line).unwrap_or(1).saturating_sub(1);
-    let column = usize::try_from(location.column).unwrap_or(1).saturating_sub(1);
+    let line = usize::try_from(location.line)
+        .unwrap_or(1)
+        .saturating_sub(1);
+    let column = usize::try_from(location.column)
+        .unwrap_or(1)
+        .saturating_sub(1);
     let start = lines.get(line).copied().unwrap_or(text.len());
     let rest = text.get(start..).unwrap_or_default();
-    let within = rest.char_indices().nth(column).map_or(rest.len(), |(at, _)| at);
+    let within = rest
+        .char_indices()
+        .nth(column)
+        .map_or(rest.len(), |(at, _)| at);
     start.saturating_add(within)
 }

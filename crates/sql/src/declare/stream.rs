@@ -117,8 +117,12 @@ fn column(cursor: &mut Cursor<'_>, spec: &mut StreamSpec) -> Result<(), Problem>
     }
     column_end(cursor)?;
     if spec.columns.get(&name.text).is_some() {
-        return Err(mistake(Code::Sql006, place, format!("column \"{checked}\" is declared twice"))
-            .hint("unquoted names fold to lower case"));
+        return Err(mistake(
+            Code::Sql006,
+            place,
+            format!("column \"{checked}\" is declared twice"),
+        )
+        .hint("unquoted names fold to lower case"));
     }
     let columns = &mut spec.columns.0;
     if columns.len() >= COLUMNS_MAX {
@@ -126,7 +130,12 @@ fn column(cursor: &mut Cursor<'_>, spec: &mut StreamSpec) -> Result<(), Problem>
         return Err(mistake(Code::Sql010, place, message).hint("keep rare fields in one JSON"));
     }
     let id = u32::try_from(columns.len().saturating_add(1)).unwrap_or(u32::MAX);
-    columns.push(Column { id, name: checked, ty, nullable });
+    columns.push(Column {
+        id,
+        name: checked,
+        ty,
+        nullable,
+    });
     Ok(())
 }
 
@@ -136,7 +145,13 @@ fn column_end(cursor: &mut Cursor<'_>) -> Result<(), Problem> {
         return Ok(());
     }
     let place = cursor.place();
-    let unbuilt = |what: &str| mistake(Code::Sql002, place.clone(), format!("{what} is not built yet"));
+    let unbuilt = |what: &str| {
+        mistake(
+            Code::Sql002,
+            place.clone(),
+            format!("{what} is not built yet"),
+        )
+    };
     if cursor.at_words(&["PERSONAL"]) {
         return Err(unbuilt("PERSONAL").detail("Columns are not sealed by this version."));
     }
@@ -172,8 +187,10 @@ fn watermark(
         false => Duration::ZERO,
     };
     if named.watermark.is_some() {
-        return Err(mistake(Code::Sql006, place, "a second watermark is declared")
-            .hint("a stream has one event time"));
+        return Err(
+            mistake(Code::Sql006, place, "a second watermark is declared")
+                .hint("a stream has one event time"),
+        );
     }
     named.watermark = Some((column, delay));
     Ok(())
@@ -203,7 +220,10 @@ fn within(cursor: &mut Cursor<'_>) -> Result<Span, Problem> {
         return interval(cursor);
     }
     let text = cursor.text("a span of time in single quotes, such as '1 hour'")?;
-    Ok(Span { span: span::read(&text.text), text })
+    Ok(Span {
+        span: span::read(&text.text),
+        text,
+    })
 }
 
 /// A span as it was written, and its length if it is one.
@@ -247,9 +267,15 @@ fn clauses(
     while !cursor.is_end() {
         let place = cursor.place();
         let clause = CLAUSES.into_iter().find(|word| cursor.at_words(&[word]));
-        let Some(clause) = clause else { return Err(unknown_clause(cursor)) };
+        let Some(clause) = clause else {
+            return Err(unknown_clause(cursor));
+        };
         if seen.contains(&clause) {
-            problems.push(mistake(Code::Sql006, place, format!("a second {clause} is given")));
+            problems.push(mistake(
+                Code::Sql006,
+                place,
+                format!("a second {clause} is given"),
+            ));
         }
         seen.push(clause);
         cursor.step();
@@ -266,10 +292,16 @@ fn clauses(
 }
 
 fn unknown_clause(cursor: &Cursor<'_>) -> Problem {
-    let words = ["SUBJECT", "MIRRORED", "GLOBAL", "TTL", "KEEP", "PERSONAL", "EMIT"];
+    let words = [
+        "SUBJECT", "MIRRORED", "GLOBAL", "TTL", "KEEP", "PERSONAL", "EMIT",
+    ];
     if let Some(word) = words.into_iter().find(|word| cursor.at_words(&[word])) {
-        return mistake(Code::Sql002, cursor.place(), format!("{word} is not built yet"))
-            .hint("leave the clause out");
+        return mistake(
+            Code::Sql002,
+            cursor.place(),
+            format!("{word} is not built yet"),
+        )
+        .hint("leave the clause out");
     }
     if cursor.at_words(&["AS"]) {
         return mistake(Code::Sql009, cursor.place(), "a stream is not computed")
@@ -294,7 +326,9 @@ fn deduplicate(
     cursor.expect_words(&["BY"])?;
     let columns = list(cursor)?;
     let mut columns = columns.into_iter();
-    let Some(first) = columns.next() else { return Err(cursor.expected("a column")) };
+    let Some(first) = columns.next() else {
+        return Err(cursor.expected("a column"));
+    };
     if let Some(second) = columns.next() {
         return Err(mistake(Code::Sql001, second.place, "expected one column")
             .hint("send one column that identifies the event"));
@@ -358,7 +392,10 @@ fn find<'a>(
 ) -> Result<&'a Column, Option<Problem>> {
     spec.columns.get(&written.text).ok_or_else(|| {
         let names = spec.columns.0.iter().map(|column| column.name.as_str());
-        let message = format!("stream \"{}\" has no column \"{}\"", spec.name, written.text);
+        let message = format!(
+            "stream \"{}\" has no column \"{}\"",
+            spec.name, written.text
+        );
         complete.then(|| {
             mistake(Code::Sql007, written.place.clone(), message)
                 .hint_if(did_you_mean(&written.text, names))
@@ -370,7 +407,9 @@ fn event_time(column: &Column, written: &Written) -> Result<ColumnName, Option<P
     let unfit = |message: String| mistake(Code::Sql008, written.place.clone(), message);
     if column.ty != ColumnType::TimestampTz {
         let message = format!("watermark of \"{}\", which is {}", column.name, column.ty);
-        return Err(Some(unfit(message).hint("event time is a TIMESTAMPTZ NOT NULL column")));
+        return Err(Some(
+            unfit(message).hint("event time is a TIMESTAMPTZ NOT NULL column"),
+        ));
     }
     if column.nullable {
         let message = format!("watermark of \"{}\", which may be NULL", column.name);

@@ -3,7 +3,10 @@
 use super::*;
 
 fn files(texts: &[(&str, &str)]) -> BTreeMap<String, String> {
-    texts.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+    texts
+        .iter()
+        .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+        .collect()
 }
 
 fn read(text: &str) -> StreamSpec {
@@ -17,7 +20,11 @@ fn read(text: &str) -> StreamSpec {
 }
 
 fn printed(problems: &[Problem]) -> String {
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    problems
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn problems(texts: &[(&str, &str)]) -> String {
@@ -47,7 +54,9 @@ fn reads_every_clause_and_shows_it_again() {
           WATERMARK FOR "At" AS "At" - INTERVAL '10 seconds'
         ) PARTITION BY (device_id, price) DEDUPLICATE BY (device_id) WITHIN '1 hour' WITH (retention = '2 years', partitions = 4, durability = 'relaxed', event_size_max = '1 MiB')"#]]
     .assert_eq(&show(&spec));
-    assert!(spec.sql.starts_with("CREATE STREAM Readings") && spec.sql.ends_with("(device_id, price)"));
+    assert!(
+        spec.sql.starts_with("CREATE STREAM Readings") && spec.sql.ends_with("(device_id, price)")
+    );
 }
 
 #[test]
@@ -69,7 +78,12 @@ CREATE TABLE devices (device_id TEXT PRIMARY KEY);
 #[test]
 fn renames_must_lead_to_what_is_declared() {
     let text = "CREATE STREAM b (y TEXT, z TEXT);\nRENAME a TO b;\nRENAME b.x TO y;";
-    assert_eq!(declarations(&files(&[("a.sql", text)])).expect("correct").len(), 3);
+    assert_eq!(
+        declarations(&files(&[("a.sql", text)]))
+            .expect("correct")
+            .len(),
+        3
+    );
     let text = "CREATE STREAM b (y TEXT);\nRENAME a TO c;\nRENAME b.x TO why;\nRENAME d.x TO y;\n\
                 RENAME b.y TO y;\nRENAME b.y TO y;";
     expect_test::expect![[r#"
@@ -107,12 +121,25 @@ fn a_broken_quote_does_not_hide_what_stands_before_it() {
 
 #[test]
 fn text_and_types_have_limits() {
-    let deep = format!("CREATE STREAM a (x {}TEXT{})", "ROW(y ".repeat(20), ")".repeat(20));
-    assert!(problems(&[("a.sql", &deep)]).contains("SQL-010"), "deep rows");
+    let deep = format!(
+        "CREATE STREAM a (x {}TEXT{})",
+        "ROW(y ".repeat(20),
+        ")".repeat(20)
+    );
+    assert!(
+        problems(&[("a.sql", &deep)]).contains("SQL-010"),
+        "deep rows"
+    );
     let deep = format!("CREATE STREAM a (x TEXT{})", "[]".repeat(20));
-    assert!(problems(&[("a.sql", &deep)]).contains("SQL-010"), "deep arrays");
+    assert!(
+        problems(&[("a.sql", &deep)]).contains("SQL-010"),
+        "deep arrays"
+    );
     let long = format!("-- {}", "x".repeat(split::TEXT_BYTES_MAX));
-    assert!(problems(&[("a.sql", &long)]).contains("SQL-010"), "long text");
+    assert!(
+        problems(&[("a.sql", &long)]).contains("SQL-010"),
+        "long text"
+    );
 }
 
 /// A small generator of our own: the seed is all that a failure needs.
@@ -135,9 +162,26 @@ impl Random {
     }
 
     fn name(&mut self, n: usize) -> String {
-        let words = ["at", "Order", "order", "row", "watermark", "x", "TO", "not", "größe_no"];
+        let words = [
+            "at",
+            "Order",
+            "order",
+            "row",
+            "watermark",
+            "x",
+            "TO",
+            "not",
+            "größe_no",
+        ];
         let word: String = self.pick(&words).chars().filter(char::is_ascii).collect();
-        format!("{word}{}", if self.below(3) == 0 && n == 0 { String::new() } else { n.to_string() })
+        format!(
+            "{word}{}",
+            if self.below(3) == 0 && n == 0 {
+                String::new()
+            } else {
+                n.to_string()
+            }
+        )
     }
 
     fn ty(&mut self, depth: usize) -> mainstem_kernel::ColumnType {
@@ -163,7 +207,11 @@ impl Random {
             13 => T::Array(Box::new(self.ty(depth + 1))),
             _ => {
                 let fields = 0..=usize::try_from(self.below(3)).unwrap();
-                T::Row(fields.map(|n| (ColumnName::new(&self.name(n)).unwrap(), self.ty(depth + 1))).collect())
+                T::Row(
+                    fields
+                        .map(|n| (ColumnName::new(&self.name(n)).unwrap(), self.ty(depth + 1)))
+                        .collect(),
+                )
             }
         }
     }
@@ -180,22 +228,34 @@ impl Random {
                 nullable: self.below(2) == 0,
             })
             .collect();
-        let keys: Vec<_> = columns.iter().filter(|c| c.ty.is_key()).map(|c| c.name.clone()).collect();
+        let keys: Vec<_> = columns
+            .iter()
+            .filter(|c| c.ty.is_key())
+            .map(|c| c.name.clone())
+            .collect();
         let times = columns
             .iter()
             .find(|c| !c.nullable && c.ty == mainstem_kernel::ColumnType::TimestampTz)
             .map(|c| c.name.clone());
         let units = [1, 1_000, 1_000_000, 60_000_000, 3_600_000_000_u64];
-        let mut span = |least: u64| Duration::from_micros(least + (1 + self.below(500)) * self.pick(&units));
+        let mut span =
+            |least: u64| Duration::from_micros(least + (1 + self.below(500)) * self.pick(&units));
         let (retention, within, delay) = (span(60_000_000), span(0), span(0));
         StreamSpec {
             name: StreamName::new(&self.name(7)).unwrap(),
             columns: Columns(columns),
-            partition_by: keys.iter().take(usize::try_from(self.below(3)).unwrap()).cloned().collect(),
+            partition_by: keys
+                .iter()
+                .take(usize::try_from(self.below(3)).unwrap())
+                .cloned()
+                .collect(),
             partitions: *self.pick(&[8, 1, 64]),
             watermark: times.map(|column| Watermark { column, delay }),
             retention: (self.below(2) == 0).then_some(retention),
-            deduplicate: keys.first().map(|key| Deduplicate { column: key.clone(), within }),
+            deduplicate: keys.first().map(|key| Deduplicate {
+                column: key.clone(),
+                within,
+            }),
             durability: *self.pick(&[Durability::Strict, Durability::Relaxed]),
             event_size_max: *self.pick(&[ByteSize::kib(32), ByteSize(1_000), ByteSize::mib(2)]),
             sql: String::new(),
@@ -209,7 +269,10 @@ fn what_is_shown_reads_back_as_the_same_stream() {
     for round in 0..2_000 {
         let spec = random.spec();
         let text = show(&spec);
-        let again = StreamSpec { sql: String::new(), ..read(&text) };
+        let again = StreamSpec {
+            sql: String::new(),
+            ..read(&text)
+        };
         assert_eq!(again, spec, "round {round}:\n{text}");
     }
 }
@@ -218,9 +281,38 @@ fn what_is_shown_reads_back_as_the_same_stream() {
 fn no_text_breaks_the_reader() {
     let mut random = Random(0x5EED_0002);
     let pieces = [
-        "(", ")", "[", "]", ",", ";", ".", "-", "=", "'", "\"", "$$", "/*", "*/", "--", "\n", "\0",
-        "INTERVAL", "WATERMARK FOR", "PARTITION BY", "WITH", "CREATE", "ROW", "99999999999999999999",
-        "é", "🚲", "E'\\", "U&'", "RENAME", "NUMERIC(", "NOT NULL", "WITHIN",
+        "(",
+        ")",
+        "[",
+        "]",
+        ",",
+        ";",
+        ".",
+        "-",
+        "=",
+        "'",
+        "\"",
+        "$$",
+        "/*",
+        "*/",
+        "--",
+        "\n",
+        "\0",
+        "INTERVAL",
+        "WATERMARK FOR",
+        "PARTITION BY",
+        "WITH",
+        "CREATE",
+        "ROW",
+        "99999999999999999999",
+        "é",
+        "🚲",
+        "E'\\",
+        "U&'",
+        "RENAME",
+        "NUMERIC(",
+        "NOT NULL",
+        "WITHIN",
     ];
     let mut refused = 0;
     for round in 0..4_000 {
@@ -237,7 +329,10 @@ fn no_text_breaks_the_reader() {
         for problem in result.err().into_iter().flatten() {
             let place = problem.position.expect("every mistake has a place");
             let lines = u32::try_from(text.split('\n').count()).unwrap();
-            assert!(place.line >= 1 && place.line <= lines, "round {round}: {place}\n{text}");
+            assert!(
+                place.line >= 1 && place.line <= lines,
+                "round {round}: {place}\n{text}"
+            );
         }
     }
     assert!(refused > 2_000, "the mutations broke only {refused} texts");

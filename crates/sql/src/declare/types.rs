@@ -34,7 +34,13 @@ const NAMES: [(&str, ColumnType); 21] = [
     ("date", ColumnType::Date),
     ("timestamptz", ColumnType::TimestampTz),
     ("json", ColumnType::Json),
-    ("numeric", ColumnType::Numeric { precision: 38, scale: 0 }),
+    (
+        "numeric",
+        ColumnType::Numeric {
+            precision: 38,
+            scale: 0,
+        },
+    ),
 ];
 
 /// Types of other systems, and ours for the purpose.
@@ -107,7 +113,9 @@ fn is_array(cursor: &mut Cursor<'_>) -> Result<bool, Problem> {
         return Ok(false);
     }
     if let Some(Token::Number(..)) = cursor.peek() {
-        return Err(cursor.expected("\"]\"").hint("arrays have no length: write T[]"));
+        return Err(cursor
+            .expected("\"]\"")
+            .hint("arrays have no length: write T[]"));
     }
     cursor.expect(&Token::RBracket)?;
     Ok(true)
@@ -127,8 +135,10 @@ fn row(cursor: &mut Cursor<'_>, depth: usize) -> Result<ColumnType, Problem> {
         }
         fields.push((checked, nested(cursor, depth.saturating_add(1))?));
         if cursor.at_words(&["NOT", "NULL"]) {
-            return Err(mistake(Code::Sql008, cursor.place(), "a field of a row may be NULL")
-                .hint("leave NOT NULL out, or make the field a column"));
+            return Err(
+                mistake(Code::Sql008, cursor.place(), "a field of a row may be NULL")
+                    .hint("leave NOT NULL out, or make the field a column"),
+            );
         }
         if !cursor.eat(&Token::Comma) {
             break;
@@ -152,14 +162,19 @@ fn named(cursor: &mut Cursor<'_>, name: &Written) -> Result<ColumnType, Problem>
         },
     };
     if cursor.peek() == Some(&Token::LParen) {
-        return Err(cursor.expected("no \"(\" here").hint(format!("{ty} has no length: write {ty}")));
+        return Err(cursor
+            .expected("no \"(\" here")
+            .hint(format!("{ty} has no length: write {ty}")));
     }
     Ok(ty)
 }
 
 fn unknown(name: &Written) -> Problem {
-    let problem =
-        mistake(Code::Sql003, name.place.clone(), format!("there is no type \"{}\"", name.text));
+    let problem = mistake(
+        Code::Sql003,
+        name.place.clone(),
+        format!("there is no type \"{}\"", name.text),
+    );
     if let Some((_, ours)) = ELSEWHERE.iter().find(|(theirs, _)| *theirs == name.text) {
         return problem.hint(format!("use {ours}"));
     }
@@ -186,7 +201,10 @@ fn numeric(cursor: &mut Cursor<'_>, name: &Written) -> Result<ColumnType, Proble
         false => 0,
     };
     cursor.expect(&Token::RParen)?;
-    Ok(ColumnType::Numeric { precision, scale: i8::try_from(scale).unwrap_or(0) })
+    Ok(ColumnType::Numeric {
+        precision,
+        scale: i8::try_from(scale).unwrap_or(0),
+    })
 }
 
 fn digits(cursor: &mut Cursor<'_>, least: u8, most: u8) -> Result<u8, Problem> {
@@ -196,8 +214,14 @@ fn digits(cursor: &mut Cursor<'_>, least: u8, most: u8) -> Result<u8, Problem> {
         _ => return Err(cursor.expected("a number of digits")),
     };
     cursor.step();
-    number.filter(|n| (least..=most).contains(n)).ok_or_else(|| {
-        mistake(Code::Sql003, place, format!("expected {least} to {most} digits"))
+    number
+        .filter(|n| (least..=most).contains(n))
+        .ok_or_else(|| {
+            mistake(
+                Code::Sql003,
+                place,
+                format!("expected {least} to {most} digits"),
+            )
             .detail("NUMERIC has at most 38 digits, and no more after the point than in all.")
-    })
+        })
 }

@@ -46,15 +46,30 @@ impl StreamColumns {
             false => Arc::new(field.as_ref().clone().with_nullable(true)),
         };
         let row = mainstem_kernel::types::row_schema(&body);
-        let schema = Arc::new(Schema::new(row.fields().iter().map(nullable).collect::<Fields>()));
+        let schema = Arc::new(Schema::new(
+            row.fields().iter().map(nullable).collect::<Fields>(),
+        ));
         let declared = columns.0.iter().map(|column| Source::Declared(column.id));
-        let system = [Source::Extra, Source::Seq, Source::Partition, Source::Offset];
-        Self { def: Arc::clone(def), schema, sources: declared.chain(system).collect() }
+        let system = [
+            Source::Extra,
+            Source::Seq,
+            Source::Partition,
+            Source::Offset,
+        ];
+        Self {
+            def: Arc::clone(def),
+            schema,
+            sources: declared.chain(system).collect(),
+        }
     }
 
     /// Names that `SELECT *` shows.
     pub(crate) fn shown(&self) -> impl Iterator<Item = &str> {
-        self.schema.fields().iter().map(|f| f.name().as_str()).filter(|name| !HIDDEN.contains(name))
+        self.schema
+            .fields()
+            .iter()
+            .map(|f| f.name().as_str())
+            .filter(|name| !HIDDEN.contains(name))
     }
 
     /// The names of all columns in the files of a pinned history. A column that no file has gets
@@ -73,8 +88,15 @@ impl StreamColumns {
 
     /// History may lag behind a rename, or be ahead of it: try all names that the column had.
     fn physical_of(&self, id: u32, name: &str, pin: &Pinned) -> Option<String> {
-        let had = self.def.schemas.iter().rev().flat_map(|entry| &entry.columns.0);
-        let names = had.filter(|column| column.id == id).map(|column| column.name.as_str());
+        let had = self
+            .def
+            .schemas
+            .iter()
+            .rev()
+            .flat_map(|entry| &entry.columns.0);
+        let names = had
+            .filter(|column| column.id == id)
+            .map(|column| column.name.as_str());
         [name].into_iter().chain(names).find_map(|name| {
             let index = pin.schema.index_of(name).ok()?;
             pin.physical.get(index).cloned()
@@ -138,7 +160,11 @@ impl StreamColumns {
 
     /// The name that a column had when the frame was written.
     fn name_in(&self, frame: &Frame, id: u32) -> Option<&str> {
-        let entry = self.def.schemas.iter().find(|entry| entry.version == frame.schema)?;
+        let entry = self
+            .def
+            .schemas
+            .iter()
+            .find(|entry| entry.version == frame.schema)?;
         let column = entry.columns.0.iter().find(|column| column.id == id);
         Some(column.map_or("", |column| column.name.as_str()))
     }
@@ -150,5 +176,7 @@ fn count(rows: u32) -> usize {
 
 /// The newest columns of a stream, with their ids.
 fn newest(def: &StreamDef) -> &mainstem_kernel::Columns {
-    def.schemas.last().map_or(&def.spec.columns, |entry| &entry.columns)
+    def.schemas
+        .last()
+        .map_or(&def.spec.columns, |entry| &entry.columns)
 }

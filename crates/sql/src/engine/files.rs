@@ -19,7 +19,9 @@ use datafusion::{
         },
         source::DataSourceExec,
     },
-    execution::{TaskContext, config::SessionConfig, object_store::ObjectStoreUrl, runtime_env::RuntimeEnv},
+    execution::{
+        TaskContext, config::SessionConfig, object_store::ObjectStoreUrl, runtime_env::RuntimeEnv,
+    },
     physical_expr::expressions::Column,
     physical_plan::{ExecutionPlan, PhysicalExpr, projection::ProjectionExec},
 };
@@ -40,7 +42,10 @@ pub(crate) struct Machine {
 impl Machine {
     /// The one that a running plan has.
     pub(crate) fn of_task(task: &TaskContext) -> Self {
-        Self { config: task.session_config().clone(), runtime: task.runtime_env() }
+        Self {
+            config: task.session_config().clone(),
+            runtime: task.runtime_env(),
+        }
     }
 }
 
@@ -72,7 +77,12 @@ impl FileScan {
         }
         let whole: u64 = files.iter().map(|file| file.size).sum();
         let rows: u64 = files.iter().map(|file| file.rows).sum();
-        tracing::debug!(files = files.len(), bytes = whole, rows, "history is scanned");
+        tracing::debug!(
+            files = files.len(),
+            bytes = whole,
+            rows,
+            "history is scanned"
+        );
         let (groups, statistics) = self.groups(&files, &physical, &schema, machine)?;
         let url = self.store.url()?;
         let source = self.source(&physical, &schema, machine);
@@ -89,7 +99,9 @@ impl FileScan {
     fn files(&self, physical: &[String]) -> Vec<&DataFile> {
         debug_assert_eq!(physical.len(), self.columns.schema.fields().len());
         let files = self.pin.files.iter().map(AsRef::as_ref);
-        files.filter(|file| self.range.touches(file.first_seq, file.last_seq)).collect()
+        files
+            .filter(|file| self.range.touches(file.first_seq, file.last_seq))
+            .collect()
     }
 
     /// The files, shared out among the threads, and what is known of all of them.
@@ -100,8 +112,10 @@ impl FileScan {
         schema: &SchemaRef,
         machine: &Machine,
     ) -> Result<(Vec<FileGroup>, Statistics)> {
-        let known: Vec<Statistics> =
-            files.iter().map(|file| stats::of_file(file, physical, schema)).collect();
+        let known: Vec<Statistics> = files
+            .iter()
+            .map(|file| stats::of_file(file, physical, schema))
+            .collect();
         let mut all = Statistics::try_merge_iter(known.iter(), schema)?;
         // Files at the edge of the range have rows that the filter takes away.
         let whole = |file: &&DataFile| {
@@ -151,17 +165,29 @@ impl FileScan {
         let every: Vec<usize> = (0..fields.len()).collect();
         let projection = self.projection.as_ref().unwrap_or(&every);
         let named = |index: &usize| {
-            let name = fields.get(*index).map(|field| field.name().clone()).unwrap_or_default();
+            let name = fields
+                .get(*index)
+                .map(|field| field.name().clone())
+                .unwrap_or_default();
             (name, physical.get(*index).cloned().unwrap_or_default())
         };
         let names: Vec<(String, String)> = projection.iter().map(named).collect();
         if names.iter().all(|(name, physical)| name == physical) {
             return Ok(scan);
         }
-        let exprs = names.into_iter().enumerate().map(|(index, (name, physical))| {
-            (Arc::new(Column::new(&physical, index)) as Arc<dyn PhysicalExpr>, name)
-        });
-        Ok(Arc::new(ProjectionExec::try_new(exprs.collect::<Vec<_>>(), scan)?))
+        let exprs = names
+            .into_iter()
+            .enumerate()
+            .map(|(index, (name, physical))| {
+                (
+                    Arc::new(Column::new(&physical, index)) as Arc<dyn PhysicalExpr>,
+                    name,
+                )
+            });
+        Ok(Arc::new(ProjectionExec::try_new(
+            exprs.collect::<Vec<_>>(),
+            scan,
+        )?))
     }
 }
 
@@ -172,13 +198,17 @@ fn renamed_schema(schema: &SchemaRef, physical: &[String]) -> SchemaRef {
         let field: &Field = field.as_ref();
         field.clone().with_name(name.clone())
     });
-    Arc::new(Schema::new(renamed.collect::<Vec<_>>().into_iter().collect::<Fields>()))
+    Arc::new(Schema::new(
+        renamed.collect::<Vec<_>>().into_iter().collect::<Fields>(),
+    ))
 }
 
 /// The same expression over names in files: an index stays what it is.
 fn renamed(expr: &Arc<dyn PhysicalExpr>, physical: &[String]) -> Arc<dyn PhysicalExpr> {
     let changed = Arc::clone(expr).transform(|node| {
-        let Some(column) = node.downcast_ref::<Column>() else { return Ok(Transformed::no(node)) };
+        let Some(column) = node.downcast_ref::<Column>() else {
+            return Ok(Transformed::no(node));
+        };
         match physical.get(column.index()) {
             Some(name) if name != column.name() => {
                 let column = Column::new(name, column.index());

@@ -34,7 +34,10 @@ pub(crate) struct Turn {
 
 impl Turns {
     pub(crate) fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self { limit, taken: Mutex::default() })
+        Arc::new(Self {
+            limit,
+            taken: Mutex::default(),
+        })
     }
 
     /// Takes a turn.
@@ -45,10 +48,16 @@ impl Turns {
         let mut taken = self.taken.lock();
         let count = taken.entry(tenant).or_default();
         if *count >= self.limit {
-            return Err(QueryError::Busy { tenant, limit: self.limit });
+            return Err(QueryError::Busy {
+                tenant,
+                limit: self.limit,
+            });
         }
         *count = count.saturating_add(1);
-        Ok(Turn { turns: Arc::clone(self), tenant })
+        Ok(Turn {
+            turns: Arc::clone(self),
+            tenant,
+        })
     }
 }
 
@@ -91,7 +100,10 @@ pub(crate) struct Memory {
 impl Memory {
     pub(crate) fn new(limit: ByteSize) -> Arc<Self> {
         let limit = limit.as_usize();
-        Arc::new(Self { pool: GreedyMemoryPool::new(limit), limit })
+        Arc::new(Self {
+            pool: GreedyMemoryPool::new(limit),
+            limit,
+        })
     }
 }
 
@@ -105,11 +117,18 @@ pub(crate) struct QueryMemory {
 
 impl QueryMemory {
     pub(crate) fn new(all: &Arc<Memory>, limit: ByteSize) -> Arc<Self> {
-        Arc::new(Self { all: Arc::clone(all), limit: limit.as_usize(), used: AtomicUsize::new(0) })
+        Arc::new(Self {
+            all: Arc::clone(all),
+            limit: limit.as_usize(),
+            used: AtomicUsize::new(0),
+        })
     }
 
     fn refuse(limit: usize, of_all: bool) -> DataFusionError {
-        DataFusionError::External(Box::new(OutOfMemory { limit: ByteSize::from(limit), of_all }))
+        DataFusionError::External(Box::new(OutOfMemory {
+            limit: ByteSize::from(limit),
+            of_all,
+        }))
     }
 }
 
@@ -135,16 +154,22 @@ impl MemoryPool for QueryMemory {
     }
 
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
-        let grown = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
-            used.checked_add(additional).filter(|sum| *sum <= self.limit)
-        });
+        let grown = self
+            .used
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+                used.checked_add(additional)
+                    .filter(|sum| *sum <= self.limit)
+            });
         if grown.is_err() {
             return Err(Self::refuse(self.limit, false));
         }
-        self.all.pool.try_grow(reservation, additional).map_err(|_full| {
-            self.used.fetch_sub(additional, Ordering::Relaxed);
-            Self::refuse(self.all.limit, true)
-        })
+        self.all
+            .pool
+            .try_grow(reservation, additional)
+            .map_err(|_full| {
+                self.used.fetch_sub(additional, Ordering::Relaxed);
+                Self::refuse(self.all.limit, true)
+            })
     }
 
     fn reserved(&self) -> usize {

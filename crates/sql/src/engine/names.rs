@@ -3,6 +3,7 @@
 //!
 //! It rewrites the statement's tree and never reads rows.
 
+mod using;
 mod wildcard;
 
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
@@ -37,7 +38,11 @@ pub(crate) fn resolve(
     defs: &Definitions,
     tenant: TenantId,
 ) -> Result<Streams, Problem> {
-    let mut names = Names { defs, tenant, streams: Streams::new() };
+    let mut names = Names {
+        defs,
+        tenant,
+        streams: Streams::new(),
+    };
     match statement {
         Statement::Query(query) => names.query(query, &Scope::default())?,
         Statement::Explain { statement, .. } => {
@@ -63,7 +68,12 @@ struct Names<'a> {
 impl Names<'_> {
     fn query(&mut self, query: &mut Query, outer: &Scope) -> Result<(), Problem> {
         let mut scope = outer.clone();
-        if let Some(With { recursive, cte_tables, .. }) = &mut query.with {
+        if let Some(With {
+            recursive,
+            cte_tables,
+            ..
+        }) = &mut query.with
+        {
             for cte in cte_tables {
                 let name = folded(&cte.alias.name);
                 if *recursive {
@@ -97,21 +107,36 @@ impl Names<'_> {
             | SetExpr::Delete(_)
             | SetExpr::Merge(_)
             | SetExpr::Table(_) => {
-                Err(mistake(Code::Sql020, start(), "only questions are answered here")
-                    .hint("write SELECT * FROM stream"))
+                Err(
+                    mistake(Code::Sql020, start(), "only questions are answered here")
+                        .hint("write SELECT * FROM stream"),
+                )
             }
         }
     }
 
     fn select(&mut self, select: &mut Select, scope: &Scope) -> Result<(), Problem> {
         if select.into.is_some() {
-            return Err(mistake(Code::Sql020, start(), "SELECT INTO does not only read"));
+            return Err(mistake(
+                Code::Sql020,
+                start(),
+                "SELECT INTO does not only read",
+            ));
         }
         for table in &mut select.from {
             self.tables(table, scope)?;
         }
-        wildcard::expand(select, |name| self.stream_of(name, scope))?;
-        let Select { projection, selection, group_by, having, named_window, qualify, .. } = select;
+        let relations = wildcard::expand(select, |name| self.stream_of(name, scope))?;
+        using::qualify(select, &relations);
+        let Select {
+            projection,
+            selection,
+            group_by,
+            having,
+            named_window,
+            qualify,
+            ..
+        } = select;
         self.expressions(projection, scope)?;
         self.expressions(selection, scope)?;
         self.expressions(group_by, scope)?;
@@ -136,9 +161,13 @@ impl Names<'_> {
             | JoinOperator::RightOuter(JoinConstraint::Natural)
             | JoinOperator::FullOuter(JoinConstraint::Natural) = &join.join_operator
             {
-                return Err(mistake(Code::Sql027, start(), "NATURAL JOIN is not offered")
-                    .detail("Streams share their hidden columns, which no one means to join by.")
-                    .hint("name the columns: JOIN … USING (column)"));
+                return Err(
+                    mistake(Code::Sql027, start(), "NATURAL JOIN is not offered")
+                        .detail(
+                            "Streams share their hidden columns, which no one means to join by.",
+                        )
+                        .hint("name the columns: JOIN … USING (column)"),
+                );
             }
             self.expressions(&mut join.join_operator, scope)?;
         }
@@ -147,8 +176,14 @@ impl Names<'_> {
 
     fn factor(&mut self, factor: &mut TableFactor, scope: &Scope) -> Result<(), Problem> {
         match factor {
-            TableFactor::Table { name, args: None, .. } => self.table(name, scope),
-            TableFactor::Table { name, args: Some(args), .. } => {
+            TableFactor::Table {
+                name, args: None, ..
+            } => self.table(name, scope),
+            TableFactor::Table {
+                name,
+                args: Some(args),
+                ..
+            } => {
                 self.expressions(&mut args.args, scope)?;
                 function(name, Some(Kind::Table))
             }
@@ -157,11 +192,17 @@ impl Names<'_> {
                 function(name, Some(Kind::Table))
             }
             TableFactor::Derived { subquery, .. } => self.query(subquery, scope),
-            TableFactor::NestedJoin { table_with_joins, .. } => self.tables(table_with_joins, scope),
+            TableFactor::NestedJoin {
+                table_with_joins, ..
+            } => self.tables(table_with_joins, scope),
             TableFactor::UNNEST { array_exprs, .. } => self.expressions(array_exprs, scope),
             other => {
                 let what = other.to_string();
-                Err(mistake(Code::Sql027, start(), format!("{what} in FROM is not offered")))
+                Err(mistake(
+                    Code::Sql027,
+                    start(),
+                    format!("{what} in FROM is not offered"),
+                ))
             }
         }
     }
@@ -170,9 +211,13 @@ impl Names<'_> {
     fn table(&mut self, name: &ObjectName, scope: &Scope) -> Result<(), Problem> {
         let Some(ident) = bare(name) else {
             let place = place_of("", span(name).start);
-            return Err(mistake(Code::Sql021, place, format!("there is no stream \"{name}\""))
-                .detail("Streams are named without a database or schema.")
-                .hint_if(self.near(&name.to_string())));
+            return Err(mistake(
+                Code::Sql021,
+                place,
+                format!("there is no stream \"{name}\""),
+            )
+            .detail("Streams are named without a database or schema.")
+            .hint_if(self.near(&name.to_string())));
         };
         let text = folded(ident);
         if scope.0.contains(&text) || self.streams.contains_key(&text) {
@@ -222,8 +267,12 @@ impl Names<'_> {
                 to_char(call)
             }
             Expr::Subquery(query)
-            | Expr::InSubquery { subquery: query, .. }
-            | Expr::Exists { subquery: query, .. } => self.query(query, scope),
+            | Expr::InSubquery {
+                subquery: query, ..
+            }
+            | Expr::Exists {
+                subquery: query, ..
+            } => self.query(query, scope),
             _ => Ok(()),
         }
     }
@@ -231,7 +280,11 @@ impl Names<'_> {
 
 /// "there is no stream …".
 pub(crate) fn unknown_stream(name: &str, place: mainstem_kernel::Place) -> Problem {
-    mistake(Code::Sql021, place, format!("there is no stream \"{name}\""))
+    mistake(
+        Code::Sql021,
+        place,
+        format!("there is no stream \"{name}\""),
+    )
 }
 
 /// The nearest streams of a tenant.
@@ -256,12 +309,15 @@ fn function(name: &ObjectName, kind: Option<Kind>) -> Result<(), Problem> {
     let place = place_of("", span(name).start);
     let names: Vec<&str> = rows().map(|row| row.name).collect();
     let near = crate::nearest::nearest(&text, names);
-    Err(mistake(Code::Sql023, place, format!("there is no function \"{text}\"")).hint_if(Some(
-        near.map_or_else(
-            || "SHOW FUNCTIONS lists all of them".to_owned(),
-            |near| format!("did you mean \"{near}\"?"),
-        ),
-    )))
+    Err(mistake(
+        Code::Sql023,
+        place,
+        format!("there is no function \"{text}\""),
+    )
+    .hint_if(Some(near.map_or_else(
+        || "SHOW FUNCTIONS lists all of them".to_owned(),
+        |near| format!("did you mean \"{near}\"?"),
+    ))))
 }
 
 /// PostgreSQL's patterns of `to_char` as the engine's.
@@ -272,10 +328,16 @@ fn to_char(call: &mut Function) -> Result<(), Problem> {
     }
     let place = place_of("", span(&call.name).start);
     let literal = || {
-        mistake(Code::Sql024, place.clone(), "expected the pattern of to_char as a text")
-            .hint("such as to_char(at, 'YYYY-MM-DD HH24:MI:SS')")
+        mistake(
+            Code::Sql024,
+            place.clone(),
+            "expected the pattern of to_char as a text",
+        )
+        .hint("such as to_char(at, 'YYYY-MM-DD HH24:MI:SS')")
     };
-    let FunctionArguments::List(list) = &mut call.args else { return Err(literal()) };
+    let FunctionArguments::List(list) = &mut call.args else {
+        return Err(literal());
+    };
     let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(ValueWithSpan {
         value: Value::SingleQuotedString(pattern),
         ..
@@ -284,8 +346,12 @@ fn to_char(call: &mut Function) -> Result<(), Problem> {
         return Err(literal());
     };
     *pattern = functions::pattern(pattern).map_err(|found| {
-        mistake(Code::Sql024, place.clone(), format!("pattern of to_char holds \"{found}\""))
-            .hint("YYYY YY MM DD DDD HH24 HH12 MI SS MS US Mon Month Dy Day IW AM; text in \"\"")
+        mistake(
+            Code::Sql024,
+            place.clone(),
+            format!("pattern of to_char holds \"{found}\""),
+        )
+        .hint("YYYY YY MM DD DDD HH24 HH12 MI SS MS US Mon Month Dy Day IW AM; text in \"\"")
     })?;
     Ok(())
 }
@@ -300,7 +366,10 @@ fn bare(name: &ObjectName) -> Option<&Ident> {
 }
 
 fn span(name: &ObjectName) -> Span {
-    name.0.first().and_then(|part| part.as_ident()).map_or(Span::empty(), |ident| ident.span)
+    name.0
+        .first()
+        .and_then(|part| part.as_ident())
+        .map_or(Span::empty(), |ident| ident.span)
 }
 
 /// An identifier as PostgreSQL folds it.
@@ -313,5 +382,9 @@ fn folded(ident: &Ident) -> String {
 
 /// Where a statement begins, when the tree does not say more.
 fn start() -> mainstem_kernel::Place {
-    mainstem_kernel::Place { file: String::new(), line: 1, column: 1 }
+    mainstem_kernel::Place {
+        file: String::new(),
+        line: 1,
+        column: 1,
+    }
 }

@@ -19,12 +19,17 @@ pub(crate) struct SeqRange {
 impl SeqRange {
     /// Everything up to the frontier.
     pub(crate) const fn up_to(frontier: Seq) -> Self {
-        Self { after: Seq::ZERO, through: frontier }
+        Self {
+            after: Seq::ZERO,
+            through: frontier,
+        }
     }
 
     /// What filters, which all must hold, leave of it.
     pub(crate) fn narrowed<'a>(self, filters: impl IntoIterator<Item = &'a Expr>) -> Self {
-        filters.into_iter().fold(self, |range, filter| range.by(filter))
+        filters
+            .into_iter()
+            .fold(self, |range, filter| range.by(filter))
     }
 
     /// Whether nothing is left.
@@ -39,9 +44,11 @@ impl SeqRange {
 
     fn by(self, filter: &Expr) -> Self {
         match filter {
-            Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
-                self.by(left).by(right)
-            }
+            Expr::BinaryExpr(BinaryExpr {
+                left,
+                op: Operator::And,
+                right,
+            }) => self.by(left).by(right),
             Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
                 if let (Some(kind), Some(value)) = (measured(left), literal(right)) {
                     self.compared(kind, *op, value)
@@ -53,7 +60,12 @@ impl SeqRange {
                     self
                 }
             }
-            Expr::Between(Between { expr, negated: false, low, high }) => match measured(expr) {
+            Expr::Between(Between {
+                expr,
+                negated: false,
+                low,
+                high,
+            }) => match measured(expr) {
                 Some(kind) => {
                     let low = literal(low).map(|v| (Operator::GtEq, v));
                     let high = literal(high).map(|v| (Operator::LtEq, v));
@@ -67,12 +79,17 @@ impl SeqRange {
     }
 
     fn compared(self, kind: Measured, op: Operator, value: &ScalarValue) -> Self {
-        let Some((least, most)) = kind.seqs(value) else { return self };
+        let Some((least, most)) = kind.seqs(value) else {
+            return self;
+        };
         let floor = |range: Self| Self {
             after: range.after.max(Seq(least.0.saturating_sub(1))),
             ..range
         };
-        let roof = |range: Self| Self { through: range.through.min(most), ..range };
+        let roof = |range: Self| Self {
+            through: range.through.min(most),
+            ..range
+        };
         match op {
             Operator::Eq => roof(floor(self)),
             Operator::Gt | Operator::GtEq => floor(self),
@@ -96,7 +113,10 @@ impl Measured {
             Self::Seq => {
                 let seq = match value {
                     ScalarValue::Int64(Some(seq)) => *seq,
-                    _ => match value.cast_to(&datafusion::arrow::datatypes::DataType::Int64).ok()? {
+                    _ => match value
+                        .cast_to(&datafusion::arrow::datatypes::DataType::Int64)
+                        .ok()?
+                    {
                         ScalarValue::Int64(Some(seq)) => seq,
                         _ => return None,
                     },
@@ -123,7 +143,9 @@ fn measured(expr: &Expr) -> Option<Measured> {
     match expr {
         Expr::Column(column) if column.name() == SEQ_COLUMN => Some(Measured::Seq),
         Expr::ScalarFunction(call) if call.name() == ARRIVAL_TIME => match call.args.as_slice() {
-            [argument] => matches!(measured(argument), Some(Measured::Seq)).then_some(Measured::Arrival),
+            [argument] => {
+                matches!(measured(argument), Some(Measured::Seq)).then_some(Measured::Arrival)
+            }
             _ => None,
         },
         _ => None,
@@ -145,17 +167,31 @@ mod tests {
 
     fn check(filter: Expr, after: u64, through: u64) {
         let range = SeqRange::up_to(Seq(1_000)).narrowed([&filter]);
-        assert_eq!((range.after.0, range.through.0), (after, through), "{filter}");
+        assert_eq!(
+            (range.after.0, range.through.0),
+            (after, through),
+            "{filter}"
+        );
     }
 
     #[test]
     fn takes_bounds_from_comparisons_and_nothing_else() {
         check(col("_seq").gt(lit(10_i64)), 9, 1_000);
         check(lit(10_i64).gt_eq(col("_seq")), 0, 10);
-        check(col("_seq").gt(lit(5_i64)).and(col("_seq").lt_eq(lit(7_i64))), 4, 7);
+        check(
+            col("_seq")
+                .gt(lit(5_i64))
+                .and(col("_seq").lt_eq(lit(7_i64))),
+            4,
+            7,
+        );
         check(col("_seq").between(lit(5_i64), lit(7_i64)), 4, 7);
         check(col("_seq").not_eq(lit(5_i64)), 0, 1_000);
-        check(col("_seq").gt(lit(5_i64)).or(col("x").gt(lit(7_i64))), 0, 1_000);
+        check(
+            col("_seq").gt(lit(5_i64)).or(col("x").gt(lit(7_i64))),
+            0,
+            1_000,
+        );
         check(col("x").eq(lit(5_i64)), 0, 1_000);
     }
 }

@@ -35,7 +35,13 @@ impl Running {
     pub(crate) fn start(turn: Turn, metrics: Arc<Metrics>, clock: SharedClock) -> Self {
         metrics.queries_running.inc();
         let started = clock.monotonic();
-        Self { turn, metrics, clock, started, outcome: "cancelled" }
+        Self {
+            turn,
+            metrics,
+            clock,
+            started,
+            outcome: "cancelled",
+        }
     }
 
     /// Notes how it ended.
@@ -49,7 +55,9 @@ impl Drop for Running {
         let taken = self.clock.monotonic().saturating_sub(self.started);
         self.metrics.queries_running.dec();
         self.metrics.query_seconds.observe(taken.as_secs_f64());
-        let label = ReasonLabel { reason: self.outcome.to_owned() };
+        let label = ReasonLabel {
+            reason: self.outcome.to_owned(),
+        };
         self.metrics.queries.get_or_create(&label).inc();
     }
 }
@@ -70,7 +78,12 @@ impl LimitedRows {
         running: Running,
     ) -> Self {
         let deadline = Box::pin(tokio::time::sleep_until(deadline));
-        Self { inner: Some(inner), deadline, limit, running: Some(running) }
+        Self {
+            inner: Some(inner),
+            deadline,
+            limit,
+            running: Some(running),
+        }
     }
 
     fn end(&mut self, error: Option<QueryError>) -> Poll<Option<Result<RecordBatch, QueryError>>> {
@@ -90,7 +103,9 @@ impl Stream for LimitedRows {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        let Some(inner) = &mut this.inner else { return Poll::Ready(None) };
+        let Some(inner) = &mut this.inner else {
+            return Poll::Ready(None);
+        };
         if this.deadline.as_mut().poll(cx).is_ready() {
             let limit = this.limit;
             return this.end(Some(QueryError::Timeout { limit }));
@@ -114,7 +129,10 @@ pub(crate) fn panicked(panic: &(dyn Any + Send)) -> QueryError {
 
 /// Operators read the cause in the log; whoever asked does not.
 pub(crate) fn log_cause(error: &QueryError) {
-    if matches!(error, QueryError::Unreadable { .. } | QueryError::Broken { .. }) {
+    if matches!(
+        error,
+        QueryError::Unreadable { .. } | QueryError::Broken { .. }
+    ) {
         let error = mainstem_kernel::fault::chain(error);
         tracing::warn!(error, "query failed");
     }

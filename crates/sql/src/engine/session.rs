@@ -13,6 +13,7 @@ use datafusion::{
     },
     common::Result,
     config::Dialect,
+    execution::SessionStateDefaults,
     execution::{
         config::SessionConfig,
         disk_manager::{DiskManagerBuilder, DiskManagerMode},
@@ -20,7 +21,6 @@ use datafusion::{
         runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
         session_state::{SessionState, SessionStateBuilder},
     },
-    execution::SessionStateDefaults,
     logical_expr::planner::TypePlanner,
 };
 use mainstem_kernel::{Timestamp, types::timestamp_tz};

@@ -17,8 +17,10 @@ fn texts<'a>(values: impl IntoIterator<Item = &'a str>) -> ArrayRef {
 }
 
 fn batch(fields: &[(&str, DataType)], columns: Vec<ArrayRef>) -> Result<RecordBatch, ArrowError> {
-    let fields: Vec<Field> =
-        fields.iter().map(|(name, ty)| Field::new(*name, ty.clone(), true)).collect();
+    let fields: Vec<Field> = fields
+        .iter()
+        .map(|(name, ty)| Field::new(*name, ty.clone(), true))
+        .collect();
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
 }
 
@@ -28,7 +30,11 @@ pub(crate) fn streams(defs: &Definitions, tenant: TenantId) -> Result<RecordBatc
     let streams: Vec<&Arc<StreamDef>> = mine.filter_map(|(_, id)| defs.streams.get(id)).collect();
     let retention: Vec<String> = streams
         .iter()
-        .map(|def| def.spec.retention.map_or_else(|| "for ever".to_owned(), declare::span_text))
+        .map(|def| {
+            def.spec
+                .retention
+                .map_or_else(|| "for ever".to_owned(), declare::span_text)
+        })
         .collect();
     let partitions = streams.iter().map(|def| i32::from(def.spec.partitions));
     let kinds = streams.iter().map(|def| match def.dead_letters {
@@ -55,21 +61,39 @@ pub(crate) fn streams(defs: &Definitions, tenant: TenantId) -> Result<RecordBatc
 
 /// Name, type, NULLs and role of every column; the hidden ones too.
 pub(crate) fn columns(def: &StreamDef) -> Result<RecordBatch, ArrowError> {
-    let newest = def.schemas.last().map_or(&def.spec.columns, |entry| &entry.columns);
+    let newest = def
+        .schemas
+        .last()
+        .map_or(&def.spec.columns, |entry| &entry.columns);
     let mut rows: Vec<(String, String, bool, &str)> = Vec::new();
     for column in &newest.0 {
         let name = column.name.as_str();
-        let role = if def.spec.watermark.as_ref().is_some_and(|w| w.column == column.name) {
+        let role = if def
+            .spec
+            .watermark
+            .as_ref()
+            .is_some_and(|w| w.column == column.name)
+        {
             "event time"
         } else if def.spec.partition_by.contains(&column.name) {
             "partition key"
         } else {
             ""
         };
-        rows.push((name.to_owned(), column.ty.to_string(), column.nullable, role));
+        rows.push((
+            name.to_owned(),
+            column.ty.to_string(),
+            column.nullable,
+            role,
+        ));
     }
     for (name, ty, nullable, role) in [
-        ("_extra", "JSON", true, "hidden: fields that are not declared"),
+        (
+            "_extra",
+            "JSON",
+            true,
+            "hidden: fields that are not declared",
+        ),
         ("_seq", "BIGINT", false, "hidden: order of arrival"),
         ("_partition", "INTEGER", false, "hidden"),
         ("_offset", "BIGINT", false, "hidden"),
@@ -94,8 +118,14 @@ pub(crate) fn columns(def: &StreamDef) -> Result<RecordBatch, ArrowError> {
 
 /// The canonical statement of a stream.
 pub(crate) fn create(def: &StreamDef) -> Result<RecordBatch, ArrowError> {
-    let newest = def.schemas.last().map_or(&def.spec.columns, |entry| &entry.columns);
-    let spec = mainstem_catalog::StreamSpec { columns: newest.clone(), ..def.spec.clone() };
+    let newest = def
+        .schemas
+        .last()
+        .map_or(&def.spec.columns, |entry| &entry.columns);
+    let spec = mainstem_catalog::StreamSpec {
+        columns: newest.clone(),
+        ..def.spec.clone()
+    };
     let text = declare::show(&spec);
     batch(
         &[("stream", DataType::Utf8), ("statement", DataType::Utf8)],

@@ -8,7 +8,7 @@ use sqlparser::{
 };
 
 use crate::{
-    declare::{Cursor, Told, mistake, statements, unbuilt_in_query},
+    declare::{Cursor, Told, mistake, place_of, statements, unbuilt_in_query},
     dialect::MainstemDialect,
     error::{QueryError, from_parser},
 };
@@ -44,18 +44,26 @@ pub(crate) fn read(sql: &str) -> Result<Asked, QueryError> {
     if let Some(problem) = stopped {
         return Err(problem.into());
     }
-    let start = Place { file: String::new(), line: 1, column: 1 };
+    let start = Place {
+        file: String::new(),
+        line: 1,
+        column: 1,
+    };
     let Some(statement) = found.pop() else {
-        return Err(mistake(Code::Sql001, start, "expected a question, found nothing")
-            .hint("such as SELECT count(*) FROM stream, or SHOW STREAMS")
-            .into());
+        return Err(
+            mistake(Code::Sql001, start, "expected a question, found nothing")
+                .hint("such as SELECT count(*) FROM stream, or SHOW STREAMS")
+                .into(),
+        );
     };
     let mut cursor = Cursor::new("", &statement.tokens, statement.end);
     if !found.is_empty() {
-        return Err(mistake(Code::Sql020, cursor.place(), "expected one statement")
-            .detail("A second statement begins here.")
-            .hint("ask them one by one")
-            .into());
+        return Err(
+            mistake(Code::Sql020, cursor.place(), "expected one statement")
+                .detail("A second statement begins here.")
+                .hint("ask them one by one")
+                .into(),
+        );
     }
     if let Some(shown) = shown(&mut cursor)? {
         return Ok(shown);
@@ -65,12 +73,17 @@ pub(crate) fn read(sql: &str) -> Result<Asked, QueryError> {
         return Err(problem.into());
     }
     let place = cursor.place();
+    let end = place_of("", statement.end);
     let dialect = MainstemDialect::default();
     let mut parser = Parser::new(&dialect)
         .with_recursion_limit(NESTED_MAX)
         .with_tokens_with_locations(statement.tokens);
-    let ast = parser.parse_statement().map_err(|error| from_parser(&error))?;
-    parser.expect_token(&Token::EOF).map_err(|error| from_parser(&error))?;
+    let ast = parser
+        .parse_statement()
+        .map_err(|error| from_parser(&error, &end))?;
+    parser
+        .expect_token(&Token::EOF)
+        .map_err(|error| from_parser(&error, &end))?;
     reading(ast, place)
 }
 
@@ -80,12 +93,14 @@ const NESTED_MAX: usize = 64;
 fn reading(ast: Ast, place: Place) -> Result<Asked, QueryError> {
     match &ast {
         Ast::Query(_) => Ok(Asked::Query(Box::new(ast))),
-        Ast::Explain { statement, describe_alias: DescribeAlias::Explain, .. } => {
-            match statement.as_ref() {
-                Ast::Query(_) => Ok(Asked::Query(Box::new(ast))),
-                _ => Err(only_reading(place).into()),
-            }
-        }
+        Ast::Explain {
+            statement,
+            describe_alias: DescribeAlias::Explain,
+            ..
+        } => match statement.as_ref() {
+            Ast::Query(_) => Ok(Asked::Query(Box::new(ast))),
+            _ => Err(only_reading(place).into()),
+        },
         _ => Err(only_reading(place).into()),
     }
 }
@@ -158,5 +173,8 @@ fn shown(cursor: &mut Cursor<'_>) -> Result<Option<Asked>, QueryError> {
 
 fn named(cursor: &mut Cursor<'_>) -> Result<Named, Problem> {
     let written = cursor.name("the name of a stream")?;
-    Ok(Named { name: written.text, place: written.place })
+    Ok(Named {
+        name: written.text,
+        place: written.place,
+    })
 }

@@ -32,9 +32,8 @@ pub(crate) fn of_file(file: &DataFile, physical: &[String], schema: &Schema) -> 
 }
 
 fn seq(file: &DataFile) -> ColumnStatistics {
-    let exact = |seq: mainstem_kernel::Seq| {
-        Precision::Exact(ScalarValue::Int64(Some(seq.to_i64())))
-    };
+    let exact =
+        |seq: mainstem_kernel::Seq| Precision::Exact(ScalarValue::Int64(Some(seq.to_i64())));
     ColumnStatistics {
         null_count: Precision::Exact(0),
         min_value: exact(file.first_seq),
@@ -44,13 +43,17 @@ fn seq(file: &DataFile) -> ColumnStatistics {
 }
 
 fn nulls(value: Option<&Value>) -> Precision<usize> {
-    let count = value.and_then(Value::as_u64).and_then(|count| usize::try_from(count).ok());
+    let count = value
+        .and_then(Value::as_u64)
+        .and_then(|count| usize::try_from(count).ok());
     count.map_or(Precision::Absent, Precision::Exact)
 }
 
 /// A bound. Texts are cut, so theirs is only a bound; the others are values.
 fn bound(value: Option<&Value>, field: &Field) -> Precision<ScalarValue> {
-    let Some(value) = value else { return Precision::Absent };
+    let Some(value) = value else {
+        return Precision::Absent;
+    };
     match field.data_type() {
         DataType::Utf8 => match value.as_str() {
             Some(text) => Precision::Inexact(ScalarValue::Utf8(Some(text.to_owned()))),
@@ -87,7 +90,11 @@ mod tests {
         assert_eq!(found, Some(wanted));
         let found = scalar(&json!("1970-01-02"), &DataType::Date32);
         assert_eq!(found, Some(ScalarValue::Date32(Some(1))));
-        assert_eq!(scalar(&json!(70_000), &DataType::Int16), None, "out of range");
+        assert_eq!(
+            scalar(&json!(70_000), &DataType::Int16),
+            None,
+            "out of range"
+        );
         let text = bound(Some(&json!("abc")), &Field::new("x", DataType::Utf8, true));
         assert!(matches!(text, Precision::Inexact(_)), "texts are cut");
     }

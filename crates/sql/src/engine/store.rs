@@ -27,7 +27,8 @@ impl FileStore {
     /// # Errors
     /// When the folder is not there.
     pub(crate) fn add(&mut self, stream: StreamId, folder: &FilePath) -> Result<()> {
-        self.folders.insert(stream, LocalFileSystem::new_with_prefix(folder)?);
+        self.folders
+            .insert(stream, LocalFileSystem::new_with_prefix(folder)?);
         Ok(())
     }
 
@@ -65,7 +66,9 @@ impl fmt::Display for FileStore {
 
 /// Whatever is not reading.
 fn read_only(operation: &str) -> Error {
-    Error::NotSupported { source: format!("{operation} in history").into() }
+    Error::NotSupported {
+        source: format!("{operation} in history").into(),
+    }
 }
 
 #[async_trait]

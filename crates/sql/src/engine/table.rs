@@ -85,8 +85,13 @@ impl StreamTable {
         filters: &[Expr],
         (range, limit): (SeqRange, Option<usize>),
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-        let Some(pin) = &self.pin else { return Ok(None) };
-        let range = SeqRange { through: range.through.min(pin.archived), ..range };
+        let Some(pin) = &self.pin else {
+            return Ok(None);
+        };
+        let range = SeqRange {
+            through: range.through.min(pin.archived),
+            ..range
+        };
         if range.is_empty() {
             return Ok(None);
         }
@@ -113,7 +118,9 @@ impl StreamTable {
         filters: &[Expr],
         range: SeqRange,
     ) -> Result<Option<Arc<dyn PhysicalExpr>>> {
-        let Some(filter) = conjunction(filters.iter().cloned()) else { return Ok(None) };
+        let Some(filter) = conjunction(filters.iter().cloned()) else {
+            return Ok(None);
+        };
         let schema = DFSchema::try_from(Arc::clone(&self.columns.schema))?;
         let filter = session.create_physical_expr(filter, &schema)?;
         // What was learnt from arrival_time(_seq) prunes row groups too.
@@ -130,7 +137,10 @@ impl StreamTable {
         (range, limit): (SeqRange, Option<usize>),
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
         let cut = self.pin.as_ref().map_or(Seq::ZERO, |pin| pin.archived);
-        let range = SeqRange { after: range.after.max(cut), ..range };
+        let range = SeqRange {
+            after: range.after.max(cut),
+            ..range
+        };
         if range.is_empty() {
             return Ok(None);
         }

@@ -22,7 +22,12 @@ use mainstem_kernel::{Seq, StreamId, types::SEQ_COLUMN};
 use mainstem_log::{Chunk, ReadError, ReadFrom, SharedLog};
 use tokio::sync::mpsc::Sender;
 
-use super::{columns::StreamColumns, files::{FileScan, Machine}, range::SeqRange, store::SharedStore};
+use super::{
+    columns::StreamColumns,
+    files::{FileScan, Machine},
+    range::SeqRange,
+    store::SharedStore,
+};
 use crate::error::QueryError;
 
 /// About how much is read from the log at once.
@@ -64,7 +69,11 @@ impl TailScan {
             return Vec::new();
         }
         let bytes = extent.map_or(0, |extent| extent.bytes);
-        let split = if bytes < SPLIT_BYTES_MIN { 1 } else { threads.max(1) };
+        let split = if bytes < SPLIT_BYTES_MIN {
+            1
+        } else {
+            threads.max(1)
+        };
         let split = u64::try_from(split).unwrap_or(1);
         let step = last.0.saturating_sub(first.0).div_ceil(split).max(1);
         let mut parts: Vec<Arc<dyn PartitionStream>> = Vec::new();
@@ -73,10 +82,17 @@ impl TailScan {
         let mut after = range.after;
         for index in 1..=split {
             let end = first.0.saturating_add(step.saturating_mul(index));
-            let through = if index == split { range.through } else { Seq(end).min(range.through) };
+            let through = if index == split {
+                range.through
+            } else {
+                Seq(end).min(range.through)
+            };
             if after < through {
                 let range = SeqRange { after, through };
-                parts.push(Arc::new(TailPart { scan: self.clone(), range }));
+                parts.push(Arc::new(TailPart {
+                    scan: self.clone(),
+                    range,
+                }));
             }
             after = through;
         }
@@ -86,7 +102,11 @@ impl TailScan {
 
 impl TailScan {
     fn has_nothing(&self, range: SeqRange) -> bool {
-        let from = ReadFrom { after: range.after, through: range.through, bytes_max: 1 };
+        let from = ReadFrom {
+            after: range.after,
+            through: range.through,
+            bytes_max: 1,
+        };
         let read = self.log.read(self.columns.def.id, from);
         read.is_ok_and(|chunk| chunk.is_end && chunk.frames.is_empty())
     }
@@ -130,7 +150,10 @@ impl TailScan {
                 }
                 Err(trimmed) => {
                     let through = trimmed.min(range.through);
-                    let gone = SeqRange { after: range.after, through };
+                    let gone = SeqRange {
+                        after: range.after,
+                        through,
+                    };
                     if gone.is_empty() {
                         return Err(unreadable("the log gave up rows that it was not asked for"));
                     }
@@ -147,16 +170,24 @@ impl TailScan {
     /// The next frames, or the seq up to which the log has given them up.
     async fn read(&self, range: SeqRange) -> Result<Result<Chunk, Seq>> {
         let (log, stream) = (Arc::clone(&self.log), self.columns.def.id);
-        let from =
-            ReadFrom { after: range.after, through: range.through, bytes_max: CHUNK_BYTES };
+        let from = ReadFrom {
+            after: range.after,
+            through: range.through,
+            bytes_max: CHUNK_BYTES,
+        };
         // The log may read its files: not in a thread that others wait for.
         let read = SpawnedTask::spawn_blocking(move || log.read(stream, from));
-        match read.await.map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))? {
+        match read
+            .await
+            .map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))?
+        {
             Ok(chunk) => Ok(Ok(chunk)),
             Err(ReadError::Trimmed { trimmed, .. }) => Ok(Err(trimmed)),
             Err(error) => {
                 let source = Box::new(error);
-                Err(DataFusionError::External(Box::new(QueryError::Unreadable { source })))
+                Err(DataFusionError::External(Box::new(
+                    QueryError::Unreadable { source },
+                )))
             }
         }
     }
@@ -169,7 +200,9 @@ impl TailScan {
         ctx: &Arc<TaskContext>,
     ) -> Result<bool> {
         tracing::debug!(after = %range.after, through = %range.through, "archived meanwhile");
-        let Some(plan) = self.archived(range, ctx)? else { return Ok(true) };
+        let Some(plan) = self.archived(range, ctx)? else {
+            return Ok(true);
+        };
         let mut rows = execute_stream(plan, Arc::clone(ctx))?;
         while let Some(batch) = rows.next().await {
             // DataFusion's schema may differ in what is nullable.
@@ -200,10 +233,13 @@ impl TailScan {
         };
         let seq = self.columns.schema.index_of(SEQ_COLUMN)?;
         let mut projection = self.projection.clone();
-        let position = projection.iter().position(|index| *index == seq).unwrap_or_else(|| {
-            projection.push(seq);
-            projection.len().saturating_sub(1)
-        });
+        let position = projection
+            .iter()
+            .position(|index| *index == seq)
+            .unwrap_or_else(|| {
+                projection.push(seq);
+                projection.len().saturating_sub(1)
+            });
         let scan = FileScan {
             columns: Arc::clone(&self.columns),
             pin,
@@ -213,14 +249,27 @@ impl TailScan {
             projection: Some(projection),
             limit: None,
         };
-        let Some(files) = scan.plan(&Machine::of_task(ctx))? else { return Ok(None) };
+        let Some(files) = scan.plan(&Machine::of_task(ctx))? else {
+            return Ok(None);
+        };
         let filter = FilterExec::try_new(within(range, position), files)?;
-        let exprs = self.schema.fields().iter().enumerate().map(|(index, field)| {
-            let column = Column::new(field.name(), index);
-            (Arc::new(column) as Arc<dyn PhysicalExpr>, field.name().clone())
-        });
+        let exprs = self
+            .schema
+            .fields()
+            .iter()
+            .enumerate()
+            .map(|(index, field)| {
+                let column = Column::new(field.name(), index);
+                (
+                    Arc::new(column) as Arc<dyn PhysicalExpr>,
+                    field.name().clone(),
+                )
+            });
         let exprs: Vec<_> = exprs.collect();
-        Ok(Some(Arc::new(ProjectionExec::try_new(exprs, Arc::new(filter))?)))
+        Ok(Some(Arc::new(ProjectionExec::try_new(
+            exprs,
+            Arc::new(filter),
+        )?)))
     }
 }
 
@@ -231,7 +280,11 @@ pub(crate) fn within(range: SeqRange, seq: usize) -> Arc<dyn PhysicalExpr> {
         Arc::new(BinaryExpr::new(column, op, lit(bound.to_i64())))
     };
     let above = compared(Operator::Gt, range.after);
-    Arc::new(BinaryExpr::new(above, Operator::And, compared(Operator::LtEq, range.through)))
+    Arc::new(BinaryExpr::new(
+        above,
+        Operator::And,
+        compared(Operator::LtEq, range.through),
+    ))
 }
 
 fn unreadable(message: &str) -> DataFusionError {

@@ -23,15 +23,26 @@ async fn answers_over_history_and_log_are_one() {
         {"country":"c2","n":50,"s":"149.970","top":149}
     "#]]
     .assert_eq(&bed.ask(sql).await);
-    assert_eq!(bed.ask("SELECT count(*) AS n FROM sales").await, "{\"n\":150}\n");
     assert_eq!(
-        bed.ask("SELECT id FROM sales WHERE id >= 98 AND id < 102 ORDER BY id DESC LIMIT 3").await,
+        bed.ask("SELECT count(*) AS n FROM sales").await,
+        "{\"n\":150}\n"
+    );
+    assert_eq!(
+        bed.ask("SELECT id FROM sales WHERE id >= 98 AND id < 102 ORDER BY id DESC LIMIT 3")
+            .await,
         "{\"id\":101}\n{\"id\":100}\n{\"id\":99}\n"
     );
     bed.flush("sales");
-    assert_eq!(bed.ask("SELECT count(*) AS n, max(id) AS top FROM sales").await, "{\"n\":150,\"top\":149}\n");
+    assert_eq!(
+        bed.ask("SELECT count(*) AS n, max(id) AS top FROM sales")
+            .await,
+        "{\"n\":150,\"top\":149}\n"
+    );
     let explained = bed.ask("EXPLAIN SELECT count(*) AS n FROM sales").await;
-    assert!(!explained.contains("DataSourceExec"), "counted from statistics: {explained}");
+    assert!(
+        !explained.contains("DataSourceExec"),
+        "counted from statistics: {explained}"
+    );
 }
 
 #[tokio::test]
@@ -42,14 +53,46 @@ async fn stars_show_declared_columns_and_names_show_all() {
     bed.append("b", 0..2);
     bed.flush("a");
     let check = async |sql: &str, expected: &str| assert_eq!(bed.ask(sql).await, expected, "{sql}");
-    check("SELECT * FROM a ORDER BY id LIMIT 1", "{\"id\":0,\"country\":\"c0\"}\n").await;
-    check("SELECT a.*, price FROM a JOIN b ON a.id = b.id WHERE a.id = 1", "{\"id\":1,\"country\":\"c1\",\"price\":\"0.333\"}\n").await;
-    check("SELECT * FROM a JOIN b USING (id) WHERE id = 1", "{\"id\":1,\"country\":\"c1\",\"price\":\"0.333\"}\n").await;
-    check("SELECT * EXCEPT (country) FROM a ORDER BY id LIMIT 1", "{\"id\":0}\n").await;
-    check("WITH a AS (SELECT * FROM a) SELECT * FROM a ORDER BY id LIMIT 1", "{\"id\":0,\"country\":\"c0\"}\n").await;
-    check("SELECT * FROM (SELECT _partition, id FROM a) t ORDER BY id LIMIT 1", "{\"_partition\":0,\"id\":0}\n").await;
-    check("SELECT x.* FROM a x ORDER BY 1 LIMIT 1", "{\"id\":0,\"country\":\"c0\"}\n").await;
-    check("SELECT count(*) AS n FROM a WHERE EXISTS (SELECT * FROM b WHERE b.id = a.id)", "{\"n\":2}\n").await;
+    check(
+        "SELECT * FROM a ORDER BY id LIMIT 1",
+        "{\"id\":0,\"country\":\"c0\"}\n",
+    )
+    .await;
+    check(
+        "SELECT a.*, price FROM a JOIN b ON a.id = b.id WHERE a.id = 1",
+        "{\"id\":1,\"country\":\"c1\",\"price\":\"0.333\"}\n",
+    )
+    .await;
+    check(
+        "SELECT * FROM a JOIN b USING (id) WHERE id = 1",
+        "{\"id\":1,\"country\":\"c1\",\"price\":\"0.333\"}\n",
+    )
+    .await;
+    check(
+        "SELECT * EXCLUDE (country) FROM a ORDER BY id LIMIT 1",
+        "{\"id\":0}\n",
+    )
+    .await;
+    check(
+        "WITH a AS (SELECT * FROM a) SELECT * FROM a ORDER BY id LIMIT 1",
+        "{\"id\":0,\"country\":\"c0\"}\n",
+    )
+    .await;
+    check(
+        "SELECT * FROM (SELECT _partition, id FROM a) t ORDER BY id LIMIT 1",
+        "{\"_partition\":0,\"id\":0}\n",
+    )
+    .await;
+    check(
+        "SELECT x.* FROM a x ORDER BY 1 LIMIT 1",
+        "{\"id\":0,\"country\":\"c0\"}\n",
+    )
+    .await;
+    check(
+        "SELECT count(*) AS n FROM a WHERE EXISTS (SELECT * FROM b WHERE b.id = a.id)",
+        "{\"n\":2}\n",
+    )
+    .await;
     check("SELECT _offset, _extra, arrival_time(_seq) IS NOT NULL AS t FROM a ORDER BY _offset LIMIT 1", "{\"_offset\":0,\"_extra\":null,\"t\":true}\n").await;
 }
 
@@ -66,15 +109,29 @@ async fn ranges_of_seq_and_arrival_prune_what_is_read() {
     bed.advance(60);
     bed.append("a", 20..30);
     let seq = middle.0;
-    let count = async |filter: String| bed.ask(&format!("SELECT count(*) AS n FROM a WHERE {filter}")).await;
+    let count = async |filter: String| {
+        bed.ask(&format!("SELECT count(*) AS n FROM a WHERE {filter}"))
+            .await
+    };
     assert_eq!(count(format!("_seq <= {seq}")).await, "{\"n\":10}\n");
     assert_eq!(count(format!("_seq > {seq}")).await, "{\"n\":20}\n");
     let later = "arrival_time(_seq) > now() - INTERVAL '90 seconds'";
     assert_eq!(count(later.to_owned()).await, "{\"n\":20}\n");
-    let plan = bed.ask(&format!("EXPLAIN SELECT id FROM a WHERE {later}")).await;
-    assert_eq!(plan.matches(".parquet").count(), 1, "one of two files is read: {plan}");
-    let plan = bed.ask(&format!("EXPLAIN SELECT id FROM a WHERE _seq <= {seq}")).await;
-    assert!(!plan.contains("StreamingTableExec"), "the log is not read: {plan}");
+    let plan = bed
+        .ask(&format!("EXPLAIN SELECT id FROM a WHERE {later}"))
+        .await;
+    assert_eq!(
+        plan.matches(".parquet").count(),
+        1,
+        "one of two files is read: {plan}"
+    );
+    let plan = bed
+        .ask(&format!("EXPLAIN SELECT id FROM a WHERE _seq <= {seq}"))
+        .await;
+    assert!(
+        !plan.contains("StreamingTableExec"),
+        "the log is not read: {plan}"
+    );
 }
 
 #[tokio::test]
@@ -84,17 +141,31 @@ async fn columns_follow_their_id_through_renames_and_additions() {
     bed.append("a", 0..2);
     bed.flush("a");
     bed.append("a", 2..4);
-    bed.change("CREATE STREAM a (id BIGINT, land TEXT, more BIGINT)", &[("country", "land")]);
+    bed.change(
+        "CREATE STREAM a (id BIGINT, land TEXT, more BIGINT)",
+        &[("country", "land")],
+    );
     let all = "SELECT id, land, more FROM a ORDER BY id";
     let expected = "{\"id\":0,\"land\":\"c0\",\"more\":null}\n{\"id\":1,\"land\":\"c1\",\"more\":null}\n\
                     {\"id\":2,\"land\":\"c2\",\"more\":null}\n{\"id\":3,\"land\":\"c0\",\"more\":null}\n";
-    assert_eq!(bed.ask(all).await, expected, "history does not know of it yet");
+    assert_eq!(
+        bed.ask(all).await,
+        expected,
+        "history does not know of it yet"
+    );
     bed.tables();
     assert_eq!(bed.ask(all).await, expected, "history knows, files are old");
     bed.flush("a");
     assert_eq!(bed.ask(all).await, expected, "files of both kinds");
-    assert_eq!(bed.ask("SELECT count(*) AS n FROM a WHERE land = 'c0'").await, "{\"n\":2}\n");
-    assert_eq!(bed.ask("SELECT count(more) AS n FROM a").await, "{\"n\":0}\n");
+    assert_eq!(
+        bed.ask("SELECT count(*) AS n FROM a WHERE land = 'c0'")
+            .await,
+        "{\"n\":2}\n"
+    );
+    assert_eq!(
+        bed.ask("SELECT count(more) AS n FROM a").await,
+        "{\"n\":0}\n"
+    );
     assert_eq!(bed.code("SELECT country FROM a").await, Code::Sql022);
 }
 
@@ -117,7 +188,17 @@ async fn shows_what_is_declared() {
     "#]]
     .assert_eq(&bed.ask("DESCRIBE a").await);
     let shown = bed.ask("SHOW CREATE STREAM a").await;
-    assert!(shown.contains("PARTITION BY (id) WITH (retention = '2 years')"), "{shown}");
-    assert!(bed.ask("SHOW FUNCTIONS").await.contains("\"function\":\"approx_distinct\""));
-    assert_eq!(bed.ask("SELECT count(*) AS n FROM a_dead_letters").await, "{\"n\":0}\n");
+    assert!(
+        shown.contains("PARTITION BY (id) WITH (retention = '2 years')"),
+        "{shown}"
+    );
+    assert!(
+        bed.ask("SHOW FUNCTIONS")
+            .await
+            .contains("\"function\":\"approx_distinct\"")
+    );
+    assert_eq!(
+        bed.ask("SELECT count(*) AS n FROM a_dead_letters").await,
+        "{\"n\":0}\n"
+    );
 }

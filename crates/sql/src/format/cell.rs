@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use datafusion::arrow::array::Date32Array;
 use datafusion::arrow::{
     array::{
         Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Decimal128Array, Float32Array,
@@ -10,12 +11,13 @@ use datafusion::arrow::{
         TimestampMicrosecondArray, UInt64Array,
     },
     compute::cast,
-    datatypes::{DataType, Field, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type,
-        Decimal128Type, TimeUnit, TimestampMicrosecondType, UInt64Type, Date32Type},
+    datatypes::{
+        DataType, Date32Type, Decimal128Type, Field, Float32Type, Float64Type, Int16Type,
+        Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType, UInt64Type,
+    },
     error::ArrowError,
     util::display::{ArrayFormatter, FormatOptions},
 };
-use datafusion::arrow::array::Date32Array;
 use mainstem_kernel::types::TYPE_METADATA;
 
 use super::number;
@@ -56,26 +58,38 @@ impl Cell {
         Ok(match array.data_type() {
             DataType::Null => Self::Null,
             DataType::Boolean => Self::Bool(array.as_boolean().clone()),
-            DataType::Int8 | DataType::Int16 | DataType::UInt8 => {
-                Self::Int16(as_type(&DataType::Int16)?.as_primitive::<Int16Type>().clone())
-            }
-            DataType::Int32 | DataType::UInt16 => {
-                Self::Int32(as_type(&DataType::Int32)?.as_primitive::<Int32Type>().clone())
-            }
-            DataType::Int64 | DataType::UInt32 => {
-                Self::Int64(as_type(&DataType::Int64)?.as_primitive::<Int64Type>().clone())
-            }
+            DataType::Int8 | DataType::Int16 | DataType::UInt8 => Self::Int16(
+                as_type(&DataType::Int16)?
+                    .as_primitive::<Int16Type>()
+                    .clone(),
+            ),
+            DataType::Int32 | DataType::UInt16 => Self::Int32(
+                as_type(&DataType::Int32)?
+                    .as_primitive::<Int32Type>()
+                    .clone(),
+            ),
+            DataType::Int64 | DataType::UInt32 => Self::Int64(
+                as_type(&DataType::Int64)?
+                    .as_primitive::<Int64Type>()
+                    .clone(),
+            ),
             DataType::UInt64 => Self::UInt64(array.as_primitive::<UInt64Type>().clone()),
-            DataType::Float16 | DataType::Float32 => {
-                Self::Float32(as_type(&DataType::Float32)?.as_primitive::<Float32Type>().clone())
-            }
+            DataType::Float16 | DataType::Float32 => Self::Float32(
+                as_type(&DataType::Float32)?
+                    .as_primitive::<Float32Type>()
+                    .clone(),
+            ),
             DataType::Float64 => Self::Float64(array.as_primitive::<Float64Type>().clone()),
             DataType::Decimal128(_, scale) => {
                 Self::Decimal(array.as_primitive::<Decimal128Type>().clone(), *scale)
             }
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
                 let texts = as_type(&DataType::Utf8)?.as_string::<i32>().clone();
-                match field.metadata().get(TYPE_METADATA).is_some_and(|ty| ty == "JSON") {
+                match field
+                    .metadata()
+                    .get(TYPE_METADATA)
+                    .is_some_and(|ty| ty == "JSON")
+                {
                     true => Self::Json(texts),
                     false => Self::Text(texts),
                 }
@@ -94,7 +108,9 @@ impl Cell {
                 Self::Time(times, zone.is_some())
             }
             DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
-                let lists = as_type(&DataType::List(Arc::clone(item)))?.as_list::<i32>().clone();
+                let lists = as_type(&DataType::List(Arc::clone(item)))?
+                    .as_list::<i32>()
+                    .clone();
                 let items = Self::new(lists.values(), item)?;
                 Self::List(lists, Box::new(items))
             }
@@ -207,7 +223,11 @@ impl Cell {
 
 fn list(out: &mut Vec<u8>, lists: &ListArray, items: &Cell, row: usize) -> Result<(), ArrowError> {
     let bound = |at: usize| {
-        lists.value_offsets().get(at).and_then(|offset| usize::try_from(*offset).ok()).unwrap_or(0)
+        lists
+            .value_offsets()
+            .get(at)
+            .and_then(|offset| usize::try_from(*offset).ok())
+            .unwrap_or(0)
     };
     let (from, to) = (bound(row), bound(row.saturating_add(1)));
     out.push(b'[');
@@ -236,7 +256,9 @@ fn object(out: &mut Vec<u8>, cells: &[(Vec<u8>, Cell)], row: usize) -> Result<()
 
 fn other(out: &mut Vec<u8>, array: &ArrayRef, row: usize, style: Style) -> Result<(), ArrowError> {
     let options = FormatOptions::default();
-    let printed = ArrayFormatter::try_new(array.as_ref(), &options)?.value(row).try_to_string()?;
+    let printed = ArrayFormatter::try_new(array.as_ref(), &options)?
+        .value(row)
+        .try_to_string()?;
     match style {
         Style::Json => text(out, &printed),
         Style::Csv => out.extend_from_slice(printed.as_bytes()),
@@ -260,7 +282,13 @@ fn raw_json(out: &mut Vec<u8>, json: &str) {
         return;
     }
     // A line break outside of a text is white space, and within one it is not allowed.
-    out.extend(json.bytes().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }));
+    out.extend(json.bytes().map(|byte| {
+        if matches!(byte, b'\n' | b'\r') {
+            b' '
+        } else {
+            byte
+        }
+    }));
 }
 
 /// A text in JSON's quotes.

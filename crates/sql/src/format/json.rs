@@ -26,7 +26,12 @@ pub(super) fn head(schema: &Schema) -> Vec<u8> {
 
 fn cells(batch: &RecordBatch) -> Result<Vec<Cell>, ArrowError> {
     let schema = batch.schema_ref();
-    batch.columns().iter().zip(schema.fields()).map(|(a, field)| Cell::new(a, field)).collect()
+    batch
+        .columns()
+        .iter()
+        .zip(schema.fields())
+        .map(|(a, field)| Cell::new(a, field))
+        .collect()
 }
 
 /// Rows as arrays, each after a comma but the first of all.
@@ -68,7 +73,11 @@ pub(super) fn each(
         .iter()
         .enumerate()
         .map(|(index, field)| {
-            let mut key = if index == 0 { b"{".to_vec() } else { b",".to_vec() };
+            let mut key = if index == 0 {
+                b"{".to_vec()
+            } else {
+                b",".to_vec()
+            };
             text(&mut key, field.name());
             key.push(b':');
             key

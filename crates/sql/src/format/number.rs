@@ -28,13 +28,20 @@ pub(super) fn decimal(out: &mut Vec<u8>, value: i128, scale: i8) {
         out.extend_from_slice(digits);
         return;
     }
-    if let Some((whole, part)) = digits.len().checked_sub(scale).and_then(|at| digits.split_at_checked(at)) {
+    if let Some((whole, part)) = digits
+        .len()
+        .checked_sub(scale)
+        .and_then(|at| digits.split_at_checked(at))
+    {
         out.extend_from_slice(if whole.is_empty() { b"0" } else { whole });
         out.push(b'.');
         out.extend_from_slice(part);
     } else {
         out.extend_from_slice(b"0.");
-        out.extend(std::iter::repeat_n(b'0', scale.saturating_sub(digits.len())));
+        out.extend(std::iter::repeat_n(
+            b'0',
+            scale.saturating_sub(digits.len()),
+        ));
         out.extend_from_slice(digits);
     }
 }
@@ -45,11 +52,16 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let z = days.saturating_add(719_468);
     let era = z.div_euclid(146_097);
     let day_of_era = z.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     (year, month, day)
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use datafusion::arrow::{
     array::{
-        Array as _, ArrayRef, AsArray, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float64Array,
-        Int32Array, Int64Array, ListArray, StringArray, StructArray, TimestampMicrosecondArray,
+        Array as _, ArrayRef, AsArray, BinaryArray, BooleanArray, Date32Array, Decimal128Array,
+        Float64Array, Int32Array, Int64Array, ListArray, StringArray, StructArray,
+        TimestampMicrosecondArray,
     },
     datatypes::{Int32Type, Schema},
     ipc::reader::StreamReader,
@@ -15,7 +16,10 @@ use mainstem_kernel::{ColumnType, Seq};
 use super::*;
 
 fn batch() -> RecordBatch {
-    let numeric = ColumnType::Numeric { precision: 12, scale: 3 };
+    let numeric = ColumnType::Numeric {
+        precision: 12,
+        scale: 3,
+    };
     let item = ColumnType::Array(Box::new(ColumnType::Integer));
     let fields = [
         ("b", ColumnType::Boolean),
@@ -29,7 +33,12 @@ fn batch() -> RecordBatch {
         ("j", ColumnType::Json),
         ("l", item),
     ];
-    let schema = Schema::new(fields.iter().map(|(n, ty)| ty.field(n, true)).collect::<Vec<_>>());
+    let schema = Schema::new(
+        fields
+            .iter()
+            .map(|(n, ty)| ty.field(n, true))
+            .collect::<Vec<_>>(),
+    );
     let row = StructArray::from(vec![(
         Arc::new(Field::new("a \"b\"", DataType::Int32, true)),
         Arc::new(Int32Array::from(vec![Some(1), None, None])) as ArrayRef,
@@ -38,21 +47,37 @@ fn batch() -> RecordBatch {
     fields.push(Arc::new(Field::new("r", row.data_type().clone(), true)));
     let columns: Vec<ArrayRef> = vec![
         Arc::new(BooleanArray::from(vec![Some(true), Some(false), None])),
-        Arc::new(Int64Array::from(vec![Some(-(1 << 53)), Some((1 << 53) + 1), None])),
+        Arc::new(Int64Array::from(vec![
+            Some(-(1 << 53)),
+            Some((1 << 53) + 1),
+            None,
+        ])),
         Arc::new(Float64Array::from(vec![Some(0.1), Some(f64::NAN), None])),
         Arc::new(
             Decimal128Array::from(vec![Some(-5), Some(1_234_567), None])
                 .with_precision_and_scale(12, 3)
                 .unwrap(),
         ),
-        Arc::new(StringArray::from(vec![Some("a \"b\"\n\u{1},ö"), Some(""), None])),
-        Arc::new(BinaryArray::from(vec![Some(b"\x00\xff".as_slice()), Some(b""), None])),
+        Arc::new(StringArray::from(vec![
+            Some("a \"b\"\n\u{1},ö"),
+            Some(""),
+            None,
+        ])),
+        Arc::new(BinaryArray::from(vec![
+            Some(b"\x00\xff".as_slice()),
+            Some(b""),
+            None,
+        ])),
         Arc::new(Date32Array::from(vec![Some(-1), Some(20_000), None])),
         Arc::new(
             TimestampMicrosecondArray::from(vec![Some(-1), Some(1_700_000_000_123_456), None])
                 .with_timezone("UTC"),
         ),
-        Arc::new(StringArray::from(vec![Some("{\"a\":\n[1]}"), Some("not json"), None])),
+        Arc::new(StringArray::from(vec![
+            Some("{\"a\":\n[1]}"),
+            Some("not json"),
+            None,
+        ])),
         Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>(vec![
             Some(vec![Some(1), None]),
             Some(vec![]),
@@ -92,8 +117,10 @@ fn json_has_columns_rows_and_position() {
 #[test]
 fn ndjson_has_an_object_per_line() {
     let text = text(ResultFormat::Ndjson);
-    let lines: Vec<serde_json::Value> =
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert_eq!(lines.len(), 3);
     assert_eq!(lines[0]["j"]["a"][0], 1);
     assert_eq!(lines[1]["d"], "1234.567");
@@ -118,7 +145,10 @@ fn arrow_reads_back() {
     let reader = StreamReader::try_new(bytes.as_slice(), None).unwrap();
     let read: Vec<RecordBatch> = reader.collect::<Result<_, _>>().unwrap();
     assert_eq!(read.len(), 2);
-    assert_eq!(read[1].column(4).as_string::<i32>(), batch().column(4).as_string::<i32>());
+    assert_eq!(
+        read[1].column(4).as_string::<i32>(),
+        batch().column(4).as_string::<i32>()
+    );
 }
 
 #[test]
@@ -140,7 +170,10 @@ fn times_agree_with_another_implementation() {
         let mut ours = Vec::new();
         number::time(&mut ours, micros);
         let ours = String::from_utf8(ours).unwrap();
-        assert_eq!(format!("{ours}Z"), mainstem_kernel::Timestamp(micros).to_string());
+        assert_eq!(
+            format!("{ours}Z"),
+            mainstem_kernel::Timestamp(micros).to_string()
+        );
     }
 }
 
@@ -157,5 +190,9 @@ fn decimals_keep_every_digit() {
     check(12_345, 3, "12.345");
     check(123, 3, "0.123");
     check(5, -2, "500");
-    check(i128::MIN + 1, 38, "-1.70141183460469231731687303715884105727");
+    check(
+        i128::MIN + 1,
+        38,
+        "-1.70141183460469231731687303715884105727",
+    );
 }

@@ -24,18 +24,31 @@ use super::Row;
 
 pub(super) const ROWS: &[Row] = &[
     (
-        "json_get", "", "", "json_get(json, name or number) = json -> …",
+        "json_get",
+        "",
+        "",
+        "json_get(json, name or number) = json -> …",
         "The field of that name or the item of that number, from 0, as JSON; NULL if there is none.",
-        r#"'{"a": [1, {"b": 2}]}' -> 'a' -> 1"#, r#"{"b": 2}"#,
+        r#"'{"a": [1, {"b": 2}]}' -> 'a' -> 1"#,
+        r#"{"b": 2}"#,
     ),
     (
-        "json_get_text", "", "", "json_get_text(json, name or number) = json ->> …",
+        "json_get_text",
+        "",
+        "",
+        "json_get_text(json, name or number) = json ->> …",
         "The same as text: without quotes, and NULL for null.",
-        r#"'{"a": "x"}' ->> 'a'"#, "x",
+        r#"'{"a": "x"}' ->> 'a'"#,
+        "x",
     ),
     (
-        "json_array_length", "", "json_array_length", "json_array_length(json)",
-        "How many items a JSON array has; NULL if it is none.", "json_array_length('[1, 2, 3]')", "3",
+        "json_array_length",
+        "",
+        "json_array_length",
+        "json_array_length(json)",
+        "How many items a JSON array has; NULL if it is none.",
+        "json_array_length('[1, 2, 3]')",
+        "3",
     ),
 ];
 
@@ -104,15 +117,21 @@ impl ScalarUDFImpl for Json {
         Ok(Arc::new(match self.take {
             Take::Json => ColumnType::Json.field(self.name(), true),
             Take::Text | Take::Length => {
-                let types: Vec<DataType> =
-                    args.arg_fields.iter().map(|field| field.data_type().clone()).collect();
+                let types: Vec<DataType> = args
+                    .arg_fields
+                    .iter()
+                    .map(|field| field.data_type().clone())
+                    .collect();
                 Field::new(self.name(), self.return_type(&types)?, true)
             }
         }))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let scalar = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
+        let scalar = args
+            .args
+            .iter()
+            .all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
         let array = match (self.take, arrays.as_slice()) {
             (Take::Length, [json]) => lengths(&texts(json)?),
@@ -135,14 +154,20 @@ fn texts(array: &ArrayRef) -> Result<StringArray> {
 fn taken(take: Take, json: &StringArray, key: &ArrayRef) -> Result<ArrayRef> {
     let mut out = StringBuilder::with_capacity(json.len(), json.len().saturating_mul(8));
     let numbers = key.as_primitive_opt::<Int64Type>();
-    let names = if numbers.is_none() { Some(texts(key)?) } else { None };
+    let names = if numbers.is_none() {
+        Some(texts(key)?)
+    } else {
+        None
+    };
     for row in 0..json.len() {
         let found = if json.is_null(row) || key.is_null(row) {
             None
         } else if let Some(numbers) = numbers {
             item(json.value(row), numbers.value(row))
         } else {
-            names.as_ref().and_then(|names| field(json.value(row), names.value(row)))
+            names
+                .as_ref()
+                .and_then(|names| field(json.value(row), names.value(row)))
         };
         match (take, found) {
             (_, None) => out.append_null(),
@@ -164,7 +189,9 @@ fn item(json: &str, number: i64) -> Option<String> {
     let items: Vec<&RawValue> = serde_json::from_str(json).ok()?;
     let index = match usize::try_from(number) {
         Ok(index) => index,
-        Err(_) => items.len().checked_sub(usize::try_from(number.unsigned_abs()).ok()?)?,
+        Err(_) => items
+            .len()
+            .checked_sub(usize::try_from(number.unsigned_abs()).ok()?)?,
     };
     items.get(index).map(|value| value.get().to_owned())
 }

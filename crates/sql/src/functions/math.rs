@@ -5,16 +5,16 @@ use super::Row;
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
     ("abs", "", "abs", "abs(x)", "The absolute value.", "abs(-3)", "3"),
-    ("ceil", "", "ceil", "ceil(x)", "Rounded up.", "ceil(1.2)", "2"),
-    ("floor", "", "floor", "floor(x)", "Rounded down.", "floor(-1.2)", "-2"),
+    ("ceil", "", "ceil", "ceil(x)", "Rounded up.", "ceil(1.2)", "2.0"),
+    ("floor", "", "floor", "floor(x)", "Rounded down.", "floor(-1.2)", "-2.0"),
     ("round", "", "round", "round(x[, digits])", "Rounded to the nearest, halves away from zero.", "round(2.345, 2)", "2.35"),
-    ("trunc", "", "", "trunc(x[, digits])", "Rounded towards zero.", "trunc(-1.7)", "-1"),
+    ("trunc", "", "", "trunc(x[, digits])", "Rounded towards zero.", "trunc(-1.7)", "-1.0"),
     
-    ("signum", "", "signum", "signum(x)", "-1, 0 or 1.", "signum(-3)", "-1"),
+    ("signum", "", "signum", "signum(x)", "-1, 0 or 1.", "signum(-3)", "-1.0"),
     ("sqrt", "", "sqrt", "sqrt(x)", "The square root.", "sqrt(9)", "3.0"),
     ("cbrt", "", "cbrt", "cbrt(x)", "The cube root.", "cbrt(27)", "3.0"),
-    ("power", "", "power", "power(x, y)", "x raised to y.", "power(2, 10)", "1024"),
-    ("pow", "", "pow", "pow(x, y)", "The same as power.", "pow(2, 3)", "8"),
+    ("power", "", "power", "power(x, y)", "x raised to y.", "power(2, 10)", "1024.0"),
+    ("pow", "", "pow", "pow(x, y)", "The same as power.", "pow(2, 3)", "8.0"),
     ("exp", "", "exp", "exp(x)", "e raised to x.", "exp(0)", "1.0"),
     ("ln", "", "ln", "ln(x)", "The natural logarithm.", "ln(1)", "0.0"),
     ("log", "", "", "log([base, ]x)", "The logarithm, to base 10 if none is given.", "log(100)", "2.0"),

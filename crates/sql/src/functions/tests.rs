@@ -8,7 +8,7 @@ async fn answer(sql: &str) -> Result<String, crate::QueryError> {
     let batches = constant(sql).await?;
     let mut values = Vec::new();
     for batch in &batches {
-        let column = std::sync::Arc::clone(batch.column(batch.num_columns() - 1));
+        let column = Arc::clone(batch.column(batch.num_columns() - 1));
         let field = batch.schema().field(batch.num_columns() - 1).clone();
         values.extend(format::printed(&column, &field).expect("printable"));
     }
@@ -22,7 +22,9 @@ fn question(function: &Function) -> String {
         Kind::Scalar => format!("SELECT {example}"),
         Kind::Aggregate if example.contains("--") => format!("SELECT {example}"),
         Kind::Aggregate => format!("SELECT {example} FROM {X}"),
-        Kind::Window => format!("SELECT r FROM (SELECT x, {example} AS r FROM {X}) ORDER BY x, r NULLS FIRST"),
+        Kind::Window => {
+            format!("SELECT r FROM (SELECT x, {example} AS r FROM {X}) ORDER BY x, r NULLS FIRST")
+        }
         Kind::Table => format!("SELECT * FROM {example}"),
     }
 }
@@ -33,13 +35,20 @@ async fn every_example_gives_what_it_says() {
     for function in table() {
         let found = match answer(&question(function)).await {
             Ok(found) => found,
-            Err(error) => format!("{error}: {:?}", std::error::Error::source(&error).map(ToString::to_string)),
+            Err(error) => format!(
+                "{error}: {:?}",
+                std::error::Error::source(&error).map(ToString::to_string)
+            ),
         };
         if found != function.expected {
             wrong.push(format!("{}\t{}\t{found}", function.name, function.expected));
         }
     }
-    assert!(wrong.is_empty(), "name, expected, found:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "name, expected, found:\n{}",
+        wrong.join("\n")
+    );
 }
 
 #[tokio::test]
@@ -47,14 +56,30 @@ async fn what_is_not_in_the_table_cannot_be_called() {
     for (sql, hint) in [
         ("SELECT uppr('a')", Some("did you mean \"upper\"?")),
         ("SELECT version()", Some("SHOW FUNCTIONS lists all of them")),
-        ("SELECT input_file_name()", Some("SHOW FUNCTIONS lists all of them")),
-        ("SELECT * FROM read_parquet('/etc/passwd')", Some("SHOW FUNCTIONS lists all of them")),
-        ("SELECT * FROM upper('a')", Some("SHOW FUNCTIONS lists all of them")),
-        ("SELECT 1 WHERE EXISTS (SELECT random())", Some("SHOW FUNCTIONS lists all of them")),
+        (
+            "SELECT input_file_name()",
+            Some("SHOW FUNCTIONS lists all of them"),
+        ),
+        (
+            "SELECT * FROM read_parquet('/etc/passwd')",
+            Some("SHOW FUNCTIONS lists all of them"),
+        ),
+        (
+            "SELECT * FROM upper('a')",
+            Some("SHOW FUNCTIONS lists all of them"),
+        ),
+        (
+            "SELECT 1 WHERE EXISTS (SELECT random())",
+            Some("SHOW FUNCTIONS lists all of them"),
+        ),
     ] {
         let error = constant(sql).await.expect_err(sql);
         let problem = mainstem_kernel::Fault::problem(&error);
-        assert_eq!(problem.code, mainstem_kernel::Code::Sql023, "{sql}: {problem}");
+        assert_eq!(
+            problem.code,
+            mainstem_kernel::Code::Sql023,
+            "{sql}: {problem}"
+        );
         assert_eq!(problem.hint.as_deref(), hint, "{sql}");
         assert!(problem.position.is_some(), "{sql}");
     }
@@ -69,10 +94,17 @@ fn names_are_unique_within_a_kind_and_implementations_exist() {
 #[test]
 fn patterns_of_to_char_are_postgresqls() {
     let check = |from: &str, to: Result<&str, &str>| {
-        assert_eq!(pattern(from), to.map(str::to_owned).map_err(str::to_owned), "{from}");
+        assert_eq!(
+            pattern(from),
+            to.map(str::to_owned).map_err(str::to_owned),
+            "{from}"
+        );
     };
     check("YYYY-MM-DD HH24:MI:SS.US", Ok("%Y-%m-%d %H:%M:%S.%6f"));
-    check("Mon DD, \"the year\" YYYY 100%", Ok("%b %d, the year %Y 100%%"));
+    check(
+        "Mon DD, \"the year\" YYYY 100%",
+        Ok("%b %d, the year %Y 100%%"),
+    );
     check("YYYY-QQ", Err("QQ"));
     check("\"open", Err("\""));
 }

@@ -18,35 +18,40 @@ use crate::{
 };
 
 /// A relation of FROM, in order.
-struct Relation {
+pub(super) struct Relation {
     /// How its columns are qualified; `None` if they cannot be.
-    qualifier: Option<Ident>,
+    pub(super) qualifier: Option<Ident>,
     /// Its columns, if it is a stream.
-    stream: Option<Arc<StreamColumns>>,
+    pub(super) stream: Option<Arc<StreamColumns>>,
     /// Columns that its join merges with those before it.
-    using: Vec<String>,
+    pub(super) using: Vec<String>,
+    /// Whether its join keeps rows that it has no match for.
+    pub(super) optional: bool,
 }
 
-/// Replaces the wildcards of a SELECT; `stream` says which names are streams.
+/// Replaces the wildcards of a SELECT, and gives its relations; `stream` says which names are
+/// streams.
 ///
 /// # Errors
 /// When it cannot be said what a wildcard shows.
-pub(crate) fn expand(
+pub(super) fn expand(
     select: &mut Select,
     stream: impl Fn(&ObjectName) -> Option<Arc<StreamColumns>>,
-) -> Result<(), Problem> {
+) -> Result<Vec<Relation>, Problem> {
     let wild = |item: &SelectItem| {
-        matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..))
+        matches!(
+            item,
+            SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)
+        )
     };
-    if !select.projection.iter().any(wild) {
-        return Ok(());
-    }
     let mut relations = Vec::new();
     for table in &select.from {
         collect(table, &stream, &mut relations)?;
     }
-    if relations.iter().all(|relation| relation.stream.is_none()) {
-        return Ok(());
+    if !select.projection.iter().any(wild)
+        || relations.iter().all(|relation| relation.stream.is_none())
+    {
+        return Ok(relations);
     }
     let mut items = Vec::new();
     for item in std::mem::take(&mut select.projection) {
@@ -62,7 +67,7 @@ pub(crate) fn expand(
         }
     }
     select.projection = items;
-    Ok(())
+    Ok(relations)
 }
 
 fn collect(
@@ -70,8 +75,13 @@ fn collect(
     stream: &impl Fn(&ObjectName) -> Option<Arc<StreamColumns>>,
     into: &mut Vec<Relation>,
 ) -> Result<(), Problem> {
-    factor(&table.relation, Vec::new(), stream, into)?;
-    for Join { relation, join_operator, .. } in &table.joins {
+    factor(&table.relation, (Vec::new(), false), stream, into)?;
+    for Join {
+        relation,
+        join_operator,
+        ..
+    } in &table.joins
+    {
         match join_operator {
             // These show their left side alone.
             JoinOperator::Semi(_)
@@ -84,32 +94,41 @@ fn collect(
     Ok(())
 }
 
-fn using(operator: &JoinOperator) -> Vec<String> {
-    match operator {
-        JoinOperator::Join(JoinConstraint::Using(names))
-        | JoinOperator::Inner(JoinConstraint::Using(names))
-        | JoinOperator::Left(JoinConstraint::Using(names))
-        | JoinOperator::LeftOuter(JoinConstraint::Using(names))
-        | JoinOperator::Right(JoinConstraint::Using(names))
-        | JoinOperator::RightOuter(JoinConstraint::Using(names))
-        | JoinOperator::FullOuter(JoinConstraint::Using(names)) => {
-            names.iter().filter_map(bare).map(folded).collect()
-        }
-        _ => Vec::new(),
+/// What a join merges, and whether it keeps rows that its right side has no match for.
+fn using(operator: &JoinOperator) -> (Vec<String>, bool) {
+    let (constraint, optional) = match operator {
+        JoinOperator::Join(constraint)
+        | JoinOperator::Inner(constraint)
+        | JoinOperator::Right(constraint)
+        | JoinOperator::RightOuter(constraint) => (constraint, false),
+        JoinOperator::Left(constraint)
+        | JoinOperator::LeftOuter(constraint)
+        | JoinOperator::FullOuter(constraint) => (constraint, true),
+        _ => return (Vec::new(), false),
+    };
+    match constraint {
+        JoinConstraint::Using(names) => (
+            names.iter().filter_map(bare).map(folded).collect(),
+            optional,
+        ),
+        _ => (Vec::new(), optional),
     }
 }
 
 fn factor(
     factor: &TableFactor,
-    using: Vec<String>,
+    (using, optional): (Vec<String>, bool),
     stream: &impl Fn(&ObjectName) -> Option<Arc<StreamColumns>>,
     into: &mut Vec<Relation>,
 ) -> Result<(), Problem> {
     let (alias, name) = match factor {
-        TableFactor::Table { name, alias, args, .. } => {
-            (alias.as_ref(), args.is_none().then_some(name))
-        }
-        TableFactor::NestedJoin { table_with_joins, alias: None } => {
+        TableFactor::Table {
+            name, alias, args, ..
+        } => (alias.as_ref(), args.is_none().then_some(name)),
+        TableFactor::NestedJoin {
+            table_with_joins,
+            alias: None,
+        } => {
             return collect(table_with_joins, stream, into);
         }
         TableFactor::Derived { alias, .. }
@@ -120,12 +139,21 @@ fn factor(
     };
     let found = name.and_then(stream);
     if found.is_some() && alias.is_some_and(|alias| !alias.columns.is_empty()) {
-        return Err(mistake(Code::Sql027, start(), "a stream's columns are not renamed in FROM")
-            .hint("name them in a subquery: FROM (SELECT a AS b FROM stream) t"));
+        return Err(mistake(
+            Code::Sql027,
+            start(),
+            "a stream's columns are not renamed in FROM",
+        )
+        .hint("name them in a subquery: FROM (SELECT a AS b FROM stream) t"));
     }
     let own = name.and_then(|name| name.0.last()?.as_ident().cloned());
     let qualifier = alias.map(|alias| alias.name.clone()).or(own);
-    into.push(Relation { qualifier, stream: found, using });
+    into.push(Relation {
+        qualifier,
+        stream: found,
+        using,
+        optional,
+    });
     Ok(())
 }
 
@@ -134,23 +162,34 @@ fn every(relations: &[Relation], items: &mut Vec<SelectItem>) -> Result<(), Prob
     for relation in relations {
         let merged = |name: &str| relation.using.iter().any(|using| using == name);
         let later = |name: &str| {
-            relations.iter().any(|other| other.using.iter().any(|using| using == name))
+            relations
+                .iter()
+                .any(|other| other.using.iter().any(|using| using == name))
         };
         match (&relation.stream, &relation.qualifier) {
             (Some(stream), Some(qualifier)) => {
                 for name in stream.shown().filter(|name| !merged(name)) {
                     // A merged column has no side.
-                    items.push(if later(name) { unqualified(name) } else { column(qualifier, name) });
+                    items.push(if later(name) {
+                        unqualified(name)
+                    } else {
+                        column(qualifier, name)
+                    });
                 }
             }
             (None, Some(qualifier)) if relation.using.is_empty() => {
                 let name = ObjectName::from(vec![qualifier.clone()]);
                 let kind = SelectItemQualifiedWildcardKind::ObjectName(name);
-                items.push(SelectItem::QualifiedWildcard(kind, WildcardAdditionalOptions::default()));
+                items.push(SelectItem::QualifiedWildcard(
+                    kind,
+                    WildcardAdditionalOptions::default(),
+                ));
             }
             _ => {
-                return Err(mistake(Code::Sql027, start(), "what * shows here cannot be said")
-                    .hint("name the columns, or give every subquery in FROM an alias"));
+                return Err(
+                    mistake(Code::Sql027, start(), "what * shows here cannot be said")
+                        .hint("name the columns, or give every subquery in FROM an alias"),
+                );
             }
         }
     }
@@ -171,7 +210,11 @@ fn qualified(
         relation.stream.is_some() && relation.qualifier.as_ref().map(folded) == wanted
     });
     match found {
-        Some(Relation { stream: Some(stream), qualifier: Some(qualifier), .. }) => {
+        Some(Relation {
+            stream: Some(stream),
+            qualifier: Some(qualifier),
+            ..
+        }) => {
             if !plain(&options) {
                 let options = excluding(options, relations)?;
                 return Ok(vec![SelectItem::QualifiedWildcard(kind, options)]);
@@ -182,14 +225,18 @@ fn qualified(
     }
 }
 
-/// `* EXCEPT (…)` and its kin over one stream: the hidden columns are excluded too.
+/// `* EXCLUDE (…)` and its kin over one stream: the hidden columns are excluded too.
 fn excluding(
     mut options: WildcardAdditionalOptions,
     relations: &[Relation],
 ) -> Result<WildcardAdditionalOptions, Problem> {
     if relations.len() != 1 || options.opt_ilike.is_some() {
-        return Err(mistake(Code::Sql027, start(), "* EXCEPT is offered over one stream alone")
-            .hint("name the columns"));
+        return Err(mistake(
+            Code::Sql027,
+            start(),
+            "* EXCLUDE is offered over one stream alone",
+        )
+        .hint("name the columns"));
     }
     let mut names: Vec<ObjectName> = match options.opt_exclude.take() {
         Some(ExcludeSelectItem::Single(name)) => vec![name],
@@ -197,11 +244,16 @@ fn excluding(
         None => Vec::new(),
     };
     if let Some(except) = options.opt_except.take() {
-        let all = [except.first_element].into_iter().chain(except.additional_elements);
+        let all = [except.first_element]
+            .into_iter()
+            .chain(except.additional_elements);
         names.extend(all.map(|ident| ObjectName::from(vec![ident])));
     }
     for hidden in HIDDEN {
-        if !names.iter().any(|name| bare(name).is_some_and(|ident| folded(ident) == hidden)) {
+        if !names
+            .iter()
+            .any(|name| bare(name).is_some_and(|ident| folded(ident) == hidden))
+        {
             names.push(ObjectName::from(vec![Ident::new(hidden)]));
         }
     }
@@ -209,7 +261,7 @@ fn excluding(
     Ok(options)
 }
 
-/// Whether a wildcard has no EXCEPT, REPLACE or the like.
+/// Whether a wildcard has no EXCLUDE, REPLACE or the like.
 fn plain(options: &WildcardAdditionalOptions) -> bool {
     options.opt_ilike.is_none()
         && options.opt_exclude.is_none()

@@ -18,7 +18,7 @@ use mainstem_kernel::{
 use mainstem_log::{Append, Draft, DraftEntry, MemoryLog, SharedLog, append::append_and_wait};
 
 use crate::{
-    Declaration, Engine, Question, QueryError, ResultFormat, RowWriter, SqlConfig, SqlParts,
+    Declaration, Engine, QueryError, Question, ResultFormat, RowWriter, SqlConfig, SqlParts,
     declarations,
 };
 
@@ -62,8 +62,10 @@ impl Bed {
             clock: Arc::clone(&shared),
             metrics: Arc::clone(&metrics),
         };
-        let limits =
-            HistoryConfig { file_size_max: ByteSize::mib(512), memory_max: ByteSize::mib(64) };
+        let limits = HistoryConfig {
+            file_size_max: ByteSize::mib(512),
+            memory_max: ByteSize::mib(64),
+        };
         let history = History::open(parts, limits).unwrap();
         let parts = SqlParts {
             catalog: Arc::clone(&catalog),
@@ -73,15 +75,25 @@ impl Bed {
             metrics,
         };
         let engine = Engine::open(parts, config);
-        Self { engine, log, catalog, history, clock, _folder: folder }
+        Self {
+            engine,
+            log,
+            catalog,
+            history,
+            clock,
+            _folder: folder,
+        }
     }
 
     pub(super) fn declare(&self, sql: &str) {
         let files = BTreeMap::from([("a.sql".to_owned(), sql.to_owned())]);
-        let changes = declarations(&files).unwrap().into_iter().map(|d| match d.declaration {
-            Declaration::Stream(spec) => Change::CreateStream(spec),
-            other => panic!("{other:?}"),
-        });
+        let changes = declarations(&files)
+            .unwrap()
+            .into_iter()
+            .map(|d| match d.declaration {
+                Declaration::Stream(spec) => Change::CreateStream(spec),
+                other => panic!("{other:?}"),
+            });
         self.apply(changes.collect());
         self.tables();
     }
@@ -104,14 +116,23 @@ impl Bed {
 
     fn apply(&self, changes: Vec<Change>) {
         let app = AppName::new("test").unwrap();
-        let set = ChangeSet { tenant: TenantId::ONLY, app, changes };
-        self.catalog.apply(set, self.catalog.definitions().seq).unwrap();
+        let set = ChangeSet {
+            tenant: TenantId::ONLY,
+            app,
+            changes,
+        };
+        self.catalog
+            .apply(set, self.catalog.definitions().seq)
+            .unwrap();
     }
 
     /// Tells history of all streams.
     pub(super) fn tables(&self) {
         for def in self.catalog.definitions().streams.values() {
-            let versions = def.schemas.iter().map(|entry| (entry.version, entry.columns.clone()));
+            let versions = def
+                .schemas
+                .iter()
+                .map(|entry| (entry.version, entry.columns.clone()));
             let table = StreamTable {
                 stream: def.id,
                 name: def.spec.name.clone(),
@@ -124,7 +145,12 @@ impl Bed {
     }
 
     pub(super) fn def(&self, stream: &str) -> Arc<StreamDef> {
-        Arc::clone(self.catalog.definitions().stream(TenantId::ONLY, stream).unwrap())
+        Arc::clone(
+            self.catalog
+                .definitions()
+                .stream(TenantId::ONLY, stream)
+                .unwrap(),
+        )
     }
 
     /// Appends rows: id = n, country = c(n mod 3), price = n mod 10 thirds, at = n seconds.
@@ -135,26 +161,38 @@ impl Bed {
         let columns = schema.fields().iter().map(|field| -> ArrayRef {
             match field.name().as_str() {
                 "id" => Arc::new(Int64Array::from_iter_values(rows.clone())),
-                "country" | "land" => {
-                    Arc::new(StringArray::from_iter_values(rows.clone().map(|n| format!("c{}", n % 3))))
-                }
+                "country" | "land" => Arc::new(StringArray::from_iter_values(
+                    rows.clone().map(|n| format!("c{}", n % 3)),
+                )),
                 "price" => {
                     let values = rows.clone().map(|n| i128::from(n % 10) * 1_000 / 3);
                     let array = Decimal128Array::from_iter_values(values);
                     Arc::new(array.with_precision_and_scale(12, 3).unwrap())
                 }
                 "at" => Arc::new(
-                    TimestampMicrosecondArray::from_iter_values(rows.clone().map(|n| n * 1_000_000))
-                        .with_timezone("UTC"),
+                    TimestampMicrosecondArray::from_iter_values(
+                        rows.clone().map(|n| n * 1_000_000),
+                    )
+                    .with_timezone("UTC"),
                 ),
                 _ => new_null_array(field.data_type(), count),
             }
         });
         let batch = RecordBatch::try_new(schema.clone(), columns.collect()).unwrap();
         let rows = u32::try_from(count).unwrap();
-        let entries = vec![DraftEntry { partition: PartitionId(0), rows, stamp: None }];
+        let entries = vec![DraftEntry {
+            partition: PartitionId(0),
+            rows,
+            stamp: None,
+        }];
         let draft = Draft::encode(def.id, def.schema_version(), entries, batch).unwrap();
-        append_and_wait(self.log.as_ref(), Append { frames: vec![draft] }).unwrap();
+        append_and_wait(
+            self.log.as_ref(),
+            Append {
+                frames: vec![draft],
+            },
+        )
+        .unwrap();
     }
 
     pub(super) fn flush(&self, stream: &str) {
@@ -170,7 +208,12 @@ impl Bed {
     }
 
     pub(super) fn question(sql: &str) -> Question {
-        Question { tenant: TenantId::ONLY, sql: sql.to_owned(), wait: None, time_max: None }
+        Question {
+            tenant: TenantId::ONLY,
+            sql: sql.to_owned(),
+            wait: None,
+            time_max: None,
+        }
     }
 
     pub(super) async fn asked(&self, question: Question) -> Result<String, QueryError> {
@@ -188,7 +231,11 @@ impl Bed {
     pub(super) async fn ask(&self, sql: &str) -> String {
         match self.asked(Self::question(sql)).await {
             Ok(answer) => answer,
-            Err(error) => panic!("{sql}\n{}\n{}", error.problem(), mainstem_kernel::fault::chain(&error)),
+            Err(error) => panic!(
+                "{sql}\n{}\n{}",
+                error.problem(),
+                mainstem_kernel::fault::chain(&error)
+            ),
         }
     }
 

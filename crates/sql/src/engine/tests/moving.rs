@@ -59,7 +59,13 @@ impl Log for Meddling {
     fn read(&self, stream: StreamId, from: ReadFrom) -> Result<Chunk, ReadError> {
         self.meddle();
         // Small chunks, so that there is something between two readings.
-        self.inner.read(stream, ReadFrom { bytes_max: 1, ..from })
+        self.inner.read(
+            stream,
+            ReadFrom {
+                bytes_max: 1,
+                ..from
+            },
+        )
     }
 
     fn extent(&self, stream: StreamId) -> Option<Extent> {
@@ -116,8 +122,11 @@ async fn archiving_at_any_moment_of_a_question_loses_and_doubles_nothing() {
                 bed.flush("a");
             }
         }
-        let (history, inner, fired) =
-            (Arc::clone(&bed.history), Arc::clone(&log.inner), Arc::new(AtomicBool::new(false)));
+        let (history, inner, fired) = (
+            Arc::clone(&bed.history),
+            Arc::clone(&log.inner),
+            Arc::new(AtomicBool::new(false)),
+        );
         let mark = Arc::clone(&fired);
         log.arm(moment, move || {
             mark.store(true, Ordering::SeqCst);
@@ -126,8 +135,15 @@ async fn archiving_at_any_moment_of_a_question_loses_and_doubles_nothing() {
             assert!(extent.is_none(), "flushing trims the log: {extent:?}");
         });
         let sql = "SELECT count(*) AS n, count(DISTINCT id) AS d, max(id) AS top, count(country) AS c FROM a";
-        let expected = format!("{{\"n\":{rows},\"d\":{rows},\"top\":{},\"c\":{rows}}}\n", rows - 1);
-        assert_eq!(bed.ask(sql).await, expected, "archived before reading {moment}");
+        let expected = format!(
+            "{{\"n\":{rows},\"d\":{rows},\"top\":{},\"c\":{rows}}}\n",
+            rows - 1
+        );
+        assert_eq!(
+            bed.ask(sql).await,
+            expected,
+            "archived before reading {moment}"
+        );
         meddled += usize::from(fired.load(Ordering::SeqCst));
     }
     assert!(meddled >= 4, "only {meddled} moments were reached");
