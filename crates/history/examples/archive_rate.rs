@@ -12,10 +12,12 @@ use arrow::array::{
 use mainstem_disk::RealDisk;
 use mainstem_history::{History, HistoryConfig, HistoryParts, StreamTable};
 use mainstem_kernel::{
-    ByteSize, Clock, Column, ColumnName, ColumnType, Columns, PartitionId, SchemaVersion, StreamId,
-    StreamName, clock::SystemClock, metrics::Metrics,
+    ByteSize, Column, ColumnName, ColumnType, Columns, PartitionId, SchemaVersion, StreamId,
+    StreamName,
+    clock::{SharedClock, SystemClock},
+    metrics::Metrics,
 };
-use mainstem_log::{Append, Draft, DraftEntry, Log, MemoryLog};
+use mainstem_log::{Append, Draft, DraftEntry, MemoryLog, SharedLog};
 
 const STREAM: StreamId = StreamId(16);
 const ROWS: u32 = 8_192;
@@ -24,13 +26,13 @@ const DEVICES: i64 = 10_000;
 
 fn main() {
     let folder: PathBuf = std::env::args_os().nth(1).unwrap().into();
-    let clock = Arc::new(SystemClock);
-    let log = Arc::new(MemoryLog::new(clock.clone()));
+    let clock: SharedClock = Arc::new(SystemClock);
+    let log: SharedLog = Arc::new(MemoryLog::new(Arc::clone(&clock)));
     let parts = HistoryParts {
         disk: Arc::new(RealDisk),
         folder,
-        log: log.clone(),
-        clock: clock.clone(),
+        log: Arc::clone(&log),
+        clock: Arc::clone(&clock),
         metrics: Metrics::new(),
     };
     let config = HistoryConfig {
