@@ -84,7 +84,7 @@ metrics! {
     refused_requests: Family<ReasonLabel, Total> = "refused_requests", "Requests refused before anything was kept, by reason", None, Family::default();
     admit_queue_bytes: Gauge = "admit_queue", "Payload bytes waiting for an admission worker", Some(Unit::Bytes), Gauge::default();
     ack_seconds: Histogram = "ack", "From the last byte of a request to its acknowledgement", Some(Unit::Seconds), seconds();
-    slow_decodes: Total = "slow_decodes", "Payloads that were decoded row by row", None, Counter::default();
+    slow_decodes: Total = "slow_decodes", "Payloads with rows that were set aside as dead letters", None, Counter::default();
     journal_groups: Total = "journal_groups", "Groups written and synced", None, Counter::default();
     journal_frames: Total = "journal_frames", "Frames written", None, Counter::default();
     journal_written_bytes: Total = "journal_written", "Bytes written to journal files", Some(Unit::Bytes), Counter::default();
