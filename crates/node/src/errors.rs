@@ -244,9 +244,6 @@ pub enum CopyError {
         /// Its version.
         found: u32,
     },
-    /// Operator: what history says.
-    #[error("history could not be held still")]
-    History(#[source] HistoryError),
 }
 
 impl Fault for CopyError {
@@ -257,14 +254,12 @@ impl Fault for CopyError {
             Self::Damaged { .. } => Answer::caller(Code::Node013),
             Self::NotABackup { .. } => Answer::caller(Code::Node014),
             Self::Version { .. } => Answer::caller(Code::Node002),
-            Self::History(error) => error.answer(),
         }
     }
 
     fn detail(&self) -> Option<String> {
         match self {
             Self::Disk { source, .. } => Some(format!("The system says: {source}.")),
-            Self::History(source) => Some(format!("History says: {source}.")),
             Self::NotEmpty { .. }
             | Self::Place { .. }
             | Self::Damaged { .. }
@@ -280,7 +275,7 @@ impl Fault for CopyError {
             Self::Damaged { .. } => "use another backup, or copy this one again from its origin",
             Self::NotABackup { .. } => "name the folder that was given to `mainstem backup --to`",
             Self::Version { .. } => "restore it with the version of mainstem that made it",
-            Self::Disk { .. } | Self::History(_) => return None,
+            Self::Disk { .. } => return None,
         };
         Some(hint.to_owned())
     }

@@ -86,12 +86,19 @@ pub(crate) struct Health {
 }
 
 impl Health {
-    pub(crate) fn new(supervisor: Arc<Supervisor>) -> Self {
-        Self {
+    pub(crate) fn new(supervisor: Arc<Supervisor>) -> Arc<Self> {
+        Arc::new(Self {
             supervisor,
             stopping: AtomicBool::new(false),
+            is_full: AtomicBool::new(false),
             disk_full: Mutex::new(None),
-        }
+        })
+    }
+
+    /// What is said of the full disk; cheap while there is room.
+    pub(crate) fn disk_full(&self) -> Option<Obstacle> {
+        let is_full = self.is_full.load(Ordering::Relaxed);
+        is_full.then(|| self.disk_full.lock().clone()).flatten()
     }
 
     /// The worst of what stands against serving.

@@ -1,6 +1,6 @@
 //! `Journal`: the log of this node, with what only the node does to it: sizes, pins, the end.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use mainstem_kernel::ByteSize;
 use mainstem_log::{JournalLog, JournalParts, LogConfig, Pin, SharedLog};
@@ -12,8 +12,6 @@ use crate::{errors::NodeError, gate::Gate, health::Health};
 pub(crate) struct Journal {
     journal: Arc<JournalLog>,
     log: SharedLog,
-    /// Where its files are.
-    pub(crate) folder: PathBuf,
 }
 
 impl Journal {
@@ -22,7 +20,6 @@ impl Journal {
         config: LogConfig,
         health: &Arc<Health>,
     ) -> Result<Self, NodeError> {
-        let folder = parts.folder.clone();
         let journal = JournalLog::open(parts, config)?;
         for damage in journal.damages() {
             tracing::error!(
@@ -31,11 +28,7 @@ impl Journal {
             );
         }
         let log = Gate::new(Arc::<JournalLog>::clone(&journal), Arc::clone(health));
-        Ok(Self {
-            journal,
-            log,
-            folder,
-        })
+        Ok(Self { journal, log })
     }
 
     /// As everybody else sees it: closed to appends while the disk is almost full.

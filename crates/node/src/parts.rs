@@ -203,7 +203,7 @@ fn stream_table(def: &StreamDef) -> StreamTable {
     StreamTable {
         stream: def.id,
         name: def.spec.name.clone(),
-        columns: def.spec.columns.clone(),
+        columns: def.kept_columns(),
         versions: versions.collect(),
         retention: def.spec.retention,
     }

@@ -22,9 +22,20 @@ const BREAKS_MAX: u32 = 60;
 /// Follows a stream until the limit is reached or the person ends it.
 pub(crate) async fn tail(target: &Target, options: &Tail) -> Outcome {
     let server = Server::find(target)?;
+    // A place that can be returned to if the connection breaks before the first row.
+    let start = match options.from.as_str() {
+        "now" => server
+            .get::<Report>("/v1/status")
+            .await?
+            .position
+            .to_string(),
+        named => named.to_owned(),
+    };
     let mut from = From {
-        start: options.from.clone(),
+        start,
         after: None,
+        shown: 0,
+        skip: 0,
     };
     let mut left = options.limit.unwrap_or(u64::MAX);
     let mut breaks = 0;
