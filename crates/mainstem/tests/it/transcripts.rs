@@ -62,10 +62,10 @@ fn from_an_empty_folder_to_an_answer() {
 
     let question = "SELECT id, item, price, at FROM orders ORDER BY id";
     expect![[r#"
-        id  item        price  at
-         1  cup          4.50  2026-01-01T10:00:00.000000Z
+        id  item         price  at
+         1  cup           4.50  2026-01-01T10:00:00.000000Z
          2  big "plate"  12.00  2026-01-01T10:00:01.000000Z
-         3  fork               2026-01-01T10:00:02.000000Z
+         3  fork                2026-01-01T10:00:02.000000Z
     "#]]
     .assert_eq(&world.ok(&["sql", question]));
     expect![[r#"
@@ -104,7 +104,12 @@ fn the_plan_of_a_change_is_shown_and_taken_back() {
         "shop/orders.sql",
         SHOP.replace("price N", "note TEXT,\n  price N"),
     );
-    expect![[""]].assert_eq(&world.ok(&["plan", &app(&world)]));
+    expect![[r#"
+        application "shop"
+        └─ ~ change stream "orders"
+              + column note TEXT
+    "#]]
+    .assert_eq(&world.ok(&["plan", &app(&world)]));
     let refused = world.fails(&["apply", &app(&world)]);
     expect![[r#"
         error[CLI-008]: nobody agreed to the plan, so nothing was changed
