@@ -1,3 +1,5 @@
+//! The edges of a table's columns: renames, additions, what does not fit.
+
 use mainstem_kernel::{Column, ColumnName, ColumnType, Columns};
 
 use super::TableColumns;

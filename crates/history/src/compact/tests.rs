@@ -1,3 +1,5 @@
+//! Which runs of files are worth merging.
+
 use std::sync::Arc;
 
 use mainstem_kernel::Seq;

@@ -1,3 +1,5 @@
+//! Rows from frames to row groups: order, mapping, cuts.
+
 use std::sync::Arc;
 
 use arrow::{
