@@ -6,8 +6,9 @@ use mainstem_kernel::{Code, Column, Columns, Place, Problem};
 use crate::words::{self, problem};
 
 /// Takes over from the stream what the declaration cannot have and could not have had before
-/// either: `stored` is what was applied last. So what drifted, or what a rollback could not take
-/// back, is reported as drift and stands in nobody's way.
+/// either: `stored` is what was applied last, with the ids that its columns have now. So what
+/// drifted, or what a rollback could not take back, is reported as drift and stands in nobody's
+/// way.
 pub(crate) fn settle(
     wanted: &StreamSpec,
     def: &StreamDef,
@@ -16,12 +17,12 @@ pub(crate) fn settle(
     let mut spec = wanted.clone();
     let Some(stored) = stored else { return spec };
     for column in &mut spec.columns.0 {
-        let Some(applied) = stored.columns.get(column.name.as_str()) else {
+        let Some(applied) = same(&stored.columns, column) else {
             continue;
         };
         let actual = shown(def, column.id);
-        if actual.is_some_and(|actual| actual.ty != column.ty) && applied.ty == column.ty {
-            column.ty = actual.map_or_else(|| column.ty.clone(), |actual| actual.ty.clone());
+        if let Some(actual) = actual.filter(|_| applied.ty == column.ty) {
+            column.ty = actual.ty.clone();
         }
         if actual.is_none_or(|actual| actual.nullable) && !applied.nullable {
             column.nullable = true;
@@ -29,17 +30,25 @@ pub(crate) fn settle(
     }
     for actual in &def.spec.columns.0 {
         let is_wanted = spec.columns.0.iter().any(|column| column.id == actual.id);
-        if !is_wanted && stored.columns.get(actual.name.as_str()).is_none() {
+        if !is_wanted && same(&stored.columns, actual).is_none() {
             spec.columns.0.push(actual.clone());
         }
     }
-    if wanted.partitions == stored.partitions && wanted.partition_by == stored.partition_by {
+    if (wanted.partitions, wanted.partition_ids()) == (stored.partitions, stored.partition_ids()) {
         spec.partitions = def.spec.partitions;
-        if spec.partition_ids() != def.spec.partition_ids() {
-            spec.partition_by = names_of(&def.spec.partition_ids(), &spec.columns);
-        }
+        spec.partition_by = names_of(&def.spec.partition_ids(), &spec.columns);
     }
     spec
+}
+
+/// The column of the same id, or of the same name while it has none.
+fn same<'a>(columns: &'a Columns, column: &Column) -> Option<&'a Column> {
+    match column.id {
+        0 => columns
+            .get(column.name.as_str())
+            .filter(|found| found.id == 0),
+        id => columns.0.iter().find(|found| found.id == id),
+    }
 }
 
 fn names_of(ids: &[u32], columns: &Columns) -> Vec<mainstem_kernel::ColumnName> {

@@ -125,7 +125,9 @@ fn evolved(
     problems: &mut Vec<Problem>,
 ) -> Wanted {
     let spec = renames.with_ids(spec, def, problems);
-    let spec = evolution::settle(&spec, def, scope.stored.get(def.spec.name.as_str()));
+    let stored = scope.stored.get(def.spec.name.as_str());
+    let stored = stored.map(|stored| Renames::default().with_ids(stored, def, &mut Vec::new()));
+    let spec = evolution::settle(&spec, def, stored.as_ref());
     problems.extend(evolution::refusals(def, &spec, place));
     Wanted {
         spec,

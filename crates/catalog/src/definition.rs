@@ -2,7 +2,10 @@
 //!
 //! It never judges whether a definition makes sense: that is `fold`'s.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use mainstem_kernel::{
     AppName, ByteSize, Column, ColumnName, Columns, SchemaVersion, Seq, StreamId, StreamName,
@@ -145,15 +148,10 @@ impl StreamDef {
     /// allow NULL. Rows keep their values, and a column that comes back has them again.
     #[must_use]
     pub fn hidden(&self) -> Vec<&Column> {
+        let shown: BTreeSet<u32> = self.spec.columns.0.iter().map(|column| column.id).collect();
         let mut hidden: BTreeMap<u32, &Column> = BTreeMap::new();
         for column in self.schemas.iter().flat_map(|entry| &entry.columns.0) {
-            if !self
-                .spec
-                .columns
-                .0
-                .iter()
-                .any(|shown| shown.id == column.id)
-            {
+            if !shown.contains(&column.id) {
                 hidden.insert(column.id, column);
             }
         }

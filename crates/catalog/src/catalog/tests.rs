@@ -20,9 +20,8 @@ use crate::{
 };
 
 fn log() -> SharedLog {
-    MemoryLog::new(Arc::new(ManualClock::at(Timestamp::from_millis(
-        1_700_000_000_000,
-    ))))
+    let clock = ManualClock::at(Timestamp::from_millis(1_700_000_000_000));
+    Arc::new(MemoryLog::new(Arc::new(clock)))
 }
 
 fn frames(log: &SharedLog) -> usize {
@@ -140,7 +139,11 @@ fn a_newer_format_and_damage_are_named_and_nothing_opens() {
         opened(r#"{"format":1,"tenant":1,"app":"a","changes":[{"kind":"drop_stream","id":16}]}"#),
         opened("create stream"),
     ];
-    expect![[r#""#]].assert_eq(&answers.join("\n"));
+    expect![[r#"
+        CAT-002 definition at 111411200000000000 has format 2, the newest known is 1
+        CAT-003 definition at 111411200000000000 does not read: expected a change set as JSON: missing field `changes` at line 1 column 33
+        CAT-003 definition at 111411200000000000 does not read: there is no stream 16
+        CAT-003 definition at 111411200000000000 does not read: expected a change set as JSON: expected value at line 1 column 1"#]].assert_eq(&answers.join("\n"));
 }
 
 /// The format of stream 0: what is written here opens for ever.

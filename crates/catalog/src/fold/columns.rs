@@ -28,7 +28,11 @@ pub(super) fn first(spec: &StreamSpec) -> StreamSpec {
 
 /// The next version of a stream: new columns get the next ids.
 pub(super) fn next(def: &StreamDef, spec: &StreamSpec) -> Result<StreamSpec, FoldError> {
-    let all = || def.schemas.iter().flat_map(|entry| &entry.columns.0);
+    // Newest first: most columns are found at once, as they were last.
+    let all = || {
+        let entries = def.schemas.iter().rev();
+        entries.flat_map(|entry| &entry.columns.0)
+    };
     let mut next = all().map(|column| column.id).max().unwrap_or(0);
     let mut seen = BTreeSet::new();
     let mut columns = Vec::with_capacity(spec.columns.0.len());
@@ -39,7 +43,7 @@ pub(super) fn next(def: &StreamDef, spec: &StreamSpec) -> Result<StreamSpec, Fol
             column.id = next;
             check_null(def, &column, None)?;
         } else {
-            let before = all().filter(|old| old.id == column.id).last();
+            let before = all().find(|old| old.id == column.id);
             let before = before.filter(|_| seen.insert(column.id));
             let before = before.ok_or_else(|| FoldError::ColumnUnknown {
                 stream: def.spec.name.clone(),

@@ -263,7 +263,31 @@ fn what_is_not_allowed_is_refused_by_name() {
         vec![Change::DropApp],
     ];
     let answers: Vec<String> = cases.into_iter().map(|case| refused(&made, case)).collect();
-    expect![[r#""#]].assert_eq(&answers.join("\n"));
+    expect![[r#"
+        name "theirs" is taken by application "other"
+        name "_a" is reserved
+        name "a_dead_letters" is reserved
+        stream "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" cannot have dead letters: name "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa_dead_letters" has 64 bytes, the limit is 63
+        stream "a" has no columns or no partitions
+        stream "a" has two columns "X"
+        name "_x" is reserved
+        stream "a" has no column "y" that fits PARTITION BY
+        column "total" of stream "orders" is BIGINT and cannot become INTEGER
+        column "total" of stream "orders" must allow NULL
+        column "new" of stream "orders" must allow NULL
+        stream "orders" never had a column 9, or names it twice
+        stream "orders" never had a column 1, or names it twice
+        column "id" of stream "orders" is NOT NULL and cannot be left out
+        the partitions of stream "orders" cannot change
+        the partitions of stream "orders" cannot change
+        dead letters "orders_dead_letters" change with their stream
+        stream "theirs" belongs to application "other"
+        there is no stream 99
+        stream "orders" was not dropped
+        stream "orders" was not dropped
+        stream "orders" was dropped
+        expected revision 2 of application "shop", found 3
+        application "shop" still has stream "orders""#]].assert_eq(&answers.join("\n"));
 }
 
 #[test]
