@@ -281,12 +281,14 @@ const WINDOWS: [&str; 5] = ["TUMBLE", "HOP", "SESSION", "CUMULATE", "SLIDE"];
 fn unbuilt_here(cursor: &Cursor<'_>, before: Option<&Token>) -> Option<Problem> {
     let from = |word| super::is_word(before, word);
     let in_from = from("FROM") || from("JOIN") || before == Some(&Token::Comma);
-    if in_from && cursor.peek_at(1) == Some(&Token::LParen) {
-        if let Some(window) = WINDOWS.iter().find(|window| cursor.at_words(&[window])) {
-            return Some(unbuilt(&format!("table function {window}"), cursor).hint(
-                "group by date_bin(INTERVAL '1 minute', column) to ask for windows of time",
-            ));
-        }
+    if in_from
+        && cursor.peek_at(1) == Some(&Token::LParen)
+        && let Some(window) = WINDOWS.iter().find(|window| cursor.at_words(&[window]))
+    {
+        return Some(
+            unbuilt(&format!("table function {window}"), cursor)
+                .hint("group by date_bin(INTERVAL '1 minute', column) to ask for windows of time"),
+        );
     }
     if ["ON", "CHANGES", "FINAL"]
         .iter()

@@ -121,7 +121,7 @@ impl FileScan {
         let whole = |file: &&DataFile| {
             file.first_seq > self.range.after && file.last_seq <= self.range.through
         };
-        if !files.iter().all(|file| whole(file)) {
+        if !files.iter().all(whole) {
             all = all.to_inexact();
         }
         all.total_byte_size = Precision::Absent;

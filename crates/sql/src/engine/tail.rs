@@ -118,7 +118,7 @@ impl PartitionStream for TailPart {
     }
 
     fn execute(&self, ctx: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let mut builder = RecordBatchReceiverStream::builder(self.schema().clone(), WAITING);
+        let mut builder = RecordBatchReceiverStream::builder(Arc::clone(self.schema()), WAITING);
         let tx = builder.tx();
         let (scan, range) = (self.scan.clone(), self.range);
         builder.spawn(async move { scan.send(range, &tx, ctx).await });

@@ -12,7 +12,7 @@ use datafusion::arrow::{
     },
     compute::cast,
     datatypes::{
-        DataType, Date32Type, Decimal128Type, Field, Float32Type, Float64Type, Int16Type,
+        DataType, Date32Type, Decimal128Type, Field, Fields, Float32Type, Float64Type, Int16Type,
         Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType, UInt64Type,
     },
     error::ArrowError,
@@ -58,31 +58,6 @@ impl Cell {
         Ok(match array.data_type() {
             DataType::Null => Self::Null,
             DataType::Boolean => Self::Bool(array.as_boolean().clone()),
-            DataType::Int8 | DataType::Int16 | DataType::UInt8 => Self::Int16(
-                as_type(&DataType::Int16)?
-                    .as_primitive::<Int16Type>()
-                    .clone(),
-            ),
-            DataType::Int32 | DataType::UInt16 => Self::Int32(
-                as_type(&DataType::Int32)?
-                    .as_primitive::<Int32Type>()
-                    .clone(),
-            ),
-            DataType::Int64 | DataType::UInt32 => Self::Int64(
-                as_type(&DataType::Int64)?
-                    .as_primitive::<Int64Type>()
-                    .clone(),
-            ),
-            DataType::UInt64 => Self::UInt64(array.as_primitive::<UInt64Type>().clone()),
-            DataType::Float16 | DataType::Float32 => Self::Float32(
-                as_type(&DataType::Float32)?
-                    .as_primitive::<Float32Type>()
-                    .clone(),
-            ),
-            DataType::Float64 => Self::Float64(array.as_primitive::<Float64Type>().clone()),
-            DataType::Decimal128(_, scale) => {
-                Self::Decimal(array.as_primitive::<Decimal128Type>().clone(), *scale)
-            }
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
                 let texts = as_type(&DataType::Utf8)?.as_string::<i32>().clone();
                 match field
@@ -114,20 +89,54 @@ impl Cell {
                 let items = Self::new(lists.values(), item)?;
                 Self::List(lists, Box::new(items))
             }
-            DataType::Struct(fields) => {
-                let rows = array.as_struct().clone();
-                let cells = fields.iter().zip(rows.columns()).map(|(field, column)| {
-                    let mut key = Vec::new();
-                    text(&mut key, field.name());
-                    key.push(b':');
-                    Ok((key, Self::new(column, field)?))
-                });
-                let cells = cells.collect::<Result<Vec<_>, ArrowError>>()?;
-                Self::Row(rows, cells)
-            }
+            DataType::Struct(fields) => Self::row(array.as_struct(), fields)?,
             DataType::Dictionary(_, value) => Self::new(&as_type(value)?, field)?,
+            _ => Self::number(array)?,
+        })
+    }
+
+    /// A number, or whatever Arrow can print.
+    fn number(array: &ArrayRef) -> Result<Self, ArrowError> {
+        let as_type = |ty: &DataType| cast(array, ty);
+        Ok(match array.data_type() {
+            DataType::Int8 | DataType::Int16 | DataType::UInt8 => Self::Int16(
+                as_type(&DataType::Int16)?
+                    .as_primitive::<Int16Type>()
+                    .clone(),
+            ),
+            DataType::Int32 | DataType::UInt16 => Self::Int32(
+                as_type(&DataType::Int32)?
+                    .as_primitive::<Int32Type>()
+                    .clone(),
+            ),
+            DataType::Int64 | DataType::UInt32 => Self::Int64(
+                as_type(&DataType::Int64)?
+                    .as_primitive::<Int64Type>()
+                    .clone(),
+            ),
+            DataType::UInt64 => Self::UInt64(array.as_primitive::<UInt64Type>().clone()),
+            DataType::Float16 | DataType::Float32 => Self::Float32(
+                as_type(&DataType::Float32)?
+                    .as_primitive::<Float32Type>()
+                    .clone(),
+            ),
+            DataType::Float64 => Self::Float64(array.as_primitive::<Float64Type>().clone()),
+            DataType::Decimal128(_, scale) => {
+                Self::Decimal(array.as_primitive::<Decimal128Type>().clone(), *scale)
+            }
             _ => Self::Other(Arc::clone(array)),
         })
+    }
+
+    fn row(rows: &StructArray, fields: &Fields) -> Result<Self, ArrowError> {
+        let cells = fields.iter().zip(rows.columns()).map(|(field, column)| {
+            let mut key = Vec::new();
+            text(&mut key, field.name());
+            key.push(b':');
+            Ok((key, Self::new(column, field)?))
+        });
+        let cells = cells.collect::<Result<Vec<_>, ArrowError>>()?;
+        Ok(Self::Row(rows.clone(), cells))
     }
 
     pub(super) fn is_null(&self, row: usize) -> bool {

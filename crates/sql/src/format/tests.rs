@@ -165,7 +165,7 @@ fn times_agree_with_another_implementation() {
     for _ in 0..10_000 {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         // Years 1 to 9999.
-        let micros = (i128::from(seed) * 315_000_000_000_000_000 >> 64) - 62_135_000_000_000_000;
+        let micros = ((i128::from(seed) * 315_000_000_000_000_000) >> 64) - 62_135_000_000_000_000;
         let micros = i64::try_from(micros).unwrap();
         let mut ours = Vec::new();
         number::time(&mut ours, micros);

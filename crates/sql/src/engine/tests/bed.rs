@@ -51,12 +51,12 @@ impl Bed {
     pub(super) fn with(config: SqlConfig, wrap: impl FnOnce(SharedLog) -> SharedLog) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(Timestamp(1_700_000_000_000_000)));
-        let shared: SharedClock = clock.clone();
+        let shared: SharedClock = Arc::<ManualClock>::clone(&clock);
         let log: SharedLog = Arc::new(MemoryLog::new(Arc::clone(&shared)));
         let catalog = Catalog::open(Arc::clone(&log)).unwrap();
         let metrics = Metrics::new();
         let parts = HistoryParts {
-            disk: Arc::new(RealDisk::default()),
+            disk: Arc::new(RealDisk),
             folder: folder.path().join("history"),
             log: Arc::clone(&log),
             clock: Arc::clone(&shared),
@@ -178,7 +178,7 @@ impl Bed {
                 _ => new_null_array(field.data_type(), count),
             }
         });
-        let batch = RecordBatch::try_new(schema.clone(), columns.collect()).unwrap();
+        let batch = RecordBatch::try_new(Arc::clone(&schema), columns.collect()).unwrap();
         let rows = u32::try_from(count).unwrap();
         let entries = vec![DraftEntry {
             partition: PartitionId(0),

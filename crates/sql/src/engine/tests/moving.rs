@@ -12,12 +12,15 @@ use tokio::sync::watch;
 
 use super::bed::{Bed, config};
 
+/// What runs, and before which reading.
+type Meddler = (usize, Box<dyn FnOnce() + Send>);
+
 /// A log that runs something before its n-th reading.
 struct Meddling {
     inner: SharedLog,
     reads: AtomicUsize,
     armed: AtomicBool,
-    before: Mutex<Option<(usize, Box<dyn FnOnce() + Send>)>>,
+    before: Mutex<Option<Meddler>>,
 }
 
 impl std::fmt::Debug for Meddling {
