@@ -48,25 +48,41 @@ impl Answer {
     /// The caller must change the request.
     #[must_use]
     pub const fn caller(code: Code) -> Self {
-        Self { code, blame: Blame::Caller, retry: Retry::Never }
+        Self {
+            code,
+            blame: Blame::Caller,
+            retry: Retry::Never,
+        }
     }
 
     /// This node cannot do it now; the same request may pass later.
     #[must_use]
     pub const fn node(code: Code) -> Self {
-        Self { code, blame: Blame::Node, retry: Retry::Backoff }
+        Self {
+            code,
+            blame: Blame::Node,
+            retry: Retry::Backoff,
+        }
     }
 
     /// This node is full; the same request should pass after `wait`.
     #[must_use]
     pub const fn busy(code: Code, wait: Duration) -> Self {
-        Self { code, blame: Blame::Node, retry: Retry::After(wait) }
+        Self {
+            code,
+            blame: Blame::Node,
+            retry: Retry::After(wait),
+        }
     }
 
     /// This node cannot do it until it has been restarted.
     #[must_use]
     pub const fn restart(code: Code) -> Self {
-        Self { code, blame: Blame::Node, retry: Retry::AfterRestart }
+        Self {
+            code,
+            blame: Blame::Node,
+            retry: Retry::AfterRestart,
+        }
     }
 }
 

@@ -95,7 +95,10 @@ pub enum NameError {
 /// Checks the shape that all names share: `[A-Za-z_][A-Za-z0-9_]*`, at most 63 bytes.
 fn check_name(name: &str) -> Result<(), NameError> {
     if name.len() > NAME_BYTES_MAX {
-        return Err(NameError::TooLong { name: name.to_owned(), bytes: name.len() });
+        return Err(NameError::TooLong {
+            name: name.to_owned(),
+            bytes: name.len(),
+        });
     }
     let mut chars = name.chars();
     let first = chars.next().ok_or(NameError::Empty)?;
@@ -105,7 +108,10 @@ fn check_name(name: &str) -> Result<(), NameError> {
         Some(first)
     };
     match found {
-        Some(found) => Err(NameError::Character { name: name.to_owned(), found }),
+        Some(found) => Err(NameError::Character {
+            name: name.to_owned(),
+            found,
+        }),
         None => Ok(()),
     }
 }

@@ -136,10 +136,18 @@ mod tests {
     fn counts_show_up_under_their_full_name() {
         let metrics = Metrics::new();
         metrics.admitted_rows.inc_by(7);
-        metrics.rejected_rows.get_or_create(&ReasonLabel { reason: "ADMIT-003".into() }).inc();
+        metrics
+            .rejected_rows
+            .get_or_create(&ReasonLabel {
+                reason: "ADMIT-003".into(),
+            })
+            .inc();
         let text = metrics.encode();
         assert!(text.contains("mainstem_admitted_rows_total 7"), "{text}");
-        assert!(text.contains("mainstem_rejected_rows_total{reason=\"ADMIT-003\"} 1"), "{text}");
+        assert!(
+            text.contains("mainstem_rejected_rows_total{reason=\"ADMIT-003\"} 1"),
+            "{text}"
+        );
         assert!(text.contains("mainstem_ack_seconds_bucket"), "{text}");
     }
 }

@@ -49,7 +49,9 @@ impl FromStr for Position {
             .filter(|hex| hex.len() == 16 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
             .and_then(|hex| u64::from_str_radix(hex, 16).ok())
             .map(|seq| Self(Seq(seq)))
-            .ok_or_else(|| PositionError { text: text.to_owned() })
+            .ok_or_else(|| PositionError {
+                text: text.to_owned(),
+            })
     }
 }
 

@@ -94,7 +94,11 @@ mod tests {
         let first = Seq::ZERO.next(at(1_000));
         assert_eq!(first, Seq::from_millis(1_000));
         assert_eq!(first.next(at(1_000)), Seq(first.0 + 1));
-        assert_eq!(first.next(at(10)), Seq(first.0 + 1), "the wall clock stepped back");
+        assert_eq!(
+            first.next(at(10)),
+            Seq(first.0 + 1),
+            "the wall clock stepped back"
+        );
         assert_eq!(first.next(at(1_001)), Seq::from_millis(1_001));
     }
 

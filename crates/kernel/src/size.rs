@@ -11,7 +11,12 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "SizeText", into = "String")]
 pub struct ByteSize(pub u64);
 
-const UNITS: [(&str, u64); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
+const UNITS: [(&str, u64); 4] = [
+    ("GiB", 1 << 30),
+    ("MiB", 1 << 20),
+    ("KiB", 1 << 10),
+    ("B", 1),
+];
 
 impl ByteSize {
     /// That many KiB.
@@ -84,16 +89,20 @@ impl FromStr for ByteSize {
     type Err = SizeError;
 
     fn from_str(text: &str) -> Result<Self, SizeError> {
-        let fail = || SizeError { text: text.to_owned() };
+        let fail = || SizeError {
+            text: text.to_owned(),
+        };
         let trimmed = text.trim();
         let digits = trimmed.bytes().take_while(u8::is_ascii_digit).count();
         let (number, unit) = trimmed.split_at(digits);
         let number: u64 = number.parse().map_err(|_source| fail())?;
         let one = match unit.trim() {
             "" => 1,
-            unit => {
-                UNITS.into_iter().find(|(name, _)| *name == unit).map(|u| u.1).ok_or_else(fail)?
-            }
+            unit => UNITS
+                .into_iter()
+                .find(|(name, _)| *name == unit)
+                .map(|u| u.1)
+                .ok_or_else(fail)?,
         };
         number.checked_mul(one).map(ByteSize).ok_or_else(fail)
     }
@@ -139,7 +148,12 @@ mod tests {
     #[test]
     fn names_what_it_cannot_read() {
         for text in ["", "MiB", "1 MB", "-1", "99999999999 GiB"] {
-            assert_eq!(text.parse::<ByteSize>(), Err(SizeError { text: text.to_owned() }));
+            assert_eq!(
+                text.parse::<ByteSize>(),
+                Err(SizeError {
+                    text: text.to_owned()
+                })
+            );
         }
     }
 }

@@ -92,7 +92,10 @@ impl ColumnType {
             Self::TimestampTz => timestamp_tz(),
             Self::Array(item) => DataType::List(Arc::new(item.field("item", true))),
             Self::Row(fields) => DataType::Struct(
-                fields.iter().map(|(name, ty)| ty.field(name.as_str(), true)).collect::<Fields>(),
+                fields
+                    .iter()
+                    .map(|(name, ty)| ty.field(name.as_str(), true))
+                    .collect::<Fields>(),
             ),
         }
     }
@@ -102,8 +105,10 @@ impl ColumnType {
     pub fn field(&self, name: &str, nullable: bool) -> Field {
         let field = Field::new(name, self.arrow(), nullable);
         match self {
-            Self::Uuid | Self::Json => field
-                .with_metadata(HashMap::from([(TYPE_METADATA.to_owned(), self.to_string())])),
+            Self::Uuid | Self::Json => field.with_metadata(HashMap::from([(
+                TYPE_METADATA.to_owned(),
+                self.to_string(),
+            )])),
             _ => field,
         }
     }
@@ -190,7 +195,10 @@ impl Columns {
     /// The columns as a frame's body holds them: as declared, then `_extra`.
     #[must_use]
     pub fn body_schema(&self) -> SchemaRef {
-        let declared = self.0.iter().map(|c| c.ty.field(c.name.as_str(), c.nullable));
+        let declared = self
+            .0
+            .iter()
+            .map(|c| c.ty.field(c.name.as_str(), c.nullable));
         let extra = ColumnType::Json.field(EXTRA_COLUMN, true);
         Arc::new(Schema::new(declared.chain([extra]).collect::<Vec<_>>()))
     }
@@ -211,7 +219,10 @@ pub fn row_schema(body: &Schema) -> SchemaRef {
         Field::new(OFFSET_COLUMN, DataType::Int64, false),
     ];
     let body = body.fields().iter().cloned();
-    Arc::new(Schema::new(body.chain(system.into_iter().map(Arc::new)).collect::<Fields>()))
+    Arc::new(Schema::new(
+        body.chain(system.into_iter().map(Arc::new))
+            .collect::<Fields>(),
+    ))
 }
 
 #[cfg(test)]
@@ -222,14 +233,20 @@ mod tests {
     fn prints_types_as_sql_writes_them() {
         let row = ColumnType::Row(vec![
             (ColumnName::new("lat").unwrap(), ColumnType::Double),
-            (ColumnName::new("tags").unwrap(), ColumnType::Array(Box::new(ColumnType::Text))),
+            (
+                ColumnName::new("tags").unwrap(),
+                ColumnType::Array(Box::new(ColumnType::Text)),
+            ),
         ]);
         assert_eq!(row.to_string(), "ROW(lat DOUBLE PRECISION, tags TEXT[])");
     }
 
     #[test]
     fn marks_what_arrow_cannot_tell_apart() {
-        assert_eq!(ColumnType::Json.field("x", true).metadata()[TYPE_METADATA], "JSON");
+        assert_eq!(
+            ColumnType::Json.field("x", true).metadata()[TYPE_METADATA],
+            "JSON"
+        );
         assert!(ColumnType::Text.field("x", true).metadata().is_empty());
     }
 }

@@ -105,7 +105,6 @@ codes! {
     Cat004 = "CAT-004",
     Cat005 = "CAT-005",
     Cat006 = "CAT-006",
-    Cat007 = "CAT-007",
     // sql
     Sql001 = "SQL-001",
     Sql002 = "SQL-002",
@@ -226,7 +225,9 @@ impl FromStr for Code {
     fn from_str(text: &str) -> Result<Self, CodeError> {
         let wanted = text.to_ascii_uppercase();
         let found = Self::ALL.iter().find(|code| code.as_str() == wanted);
-        found.copied().ok_or_else(|| CodeError { text: text.to_owned() })
+        found.copied().ok_or_else(|| CodeError {
+            text: text.to_owned(),
+        })
     }
 }
 
