@@ -110,9 +110,11 @@
 //! * if none exists, it was never acknowledged: the torn tail, and it is written over.
 //!
 //! Whole groups of other generations are remains of an earlier use. A generation missing between
-//! oldest and newest is damage. Then a group without frames is written: it proves that the
-//! last group was whole, so that later damage to it is not taken for a torn tail. (`prove` writes
-//! such a group at any time; a heartbeat will need it.)
+//! oldest and newest is damage. Then the last group is written and synced again as it was read: if
+//! its sync failed before the restart, the system may show what is not on the disk (Rebello et
+//! al., USENIX ATC 2020). Then a group without frames is written: it proves that the last group
+//! was whole, so that later damage to it is not taken for a torn tail. (`prove` writes such a
+//! group at any time; a heartbeat will need it.)
 //!
 //! What was trimmed since the last snapshot comes back and has to be trimmed again. Carried frames
 //! may be there twice; the newer copy counts. A frame whose successor in the chain is gone was

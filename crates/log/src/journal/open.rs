@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use mainstem_disk::{OpenMode, SharedDisk};
+use mainstem_disk::{Disk, OpenMode, SharedDisk};
 use mainstem_kernel::{
     Answer, Blame, ByteSize, Code, Fault, Retry, clock::SharedClock, metrics::Metrics,
 };
@@ -175,7 +175,7 @@ impl Journal {
             path: folder.clone(),
             source,
         };
-        needs.disk.create_dirs(&folder).map_err(io_error)?;
+        make_folder(&*needs.disk, &folder).map_err(io_error)?;
         let mut found = find(&needs.disk, &folder)?;
         lengthen(&mut found.slots, &config);
         let id = found.journal.unwrap_or_else(|| new_id(&needs));
@@ -241,10 +241,26 @@ impl Journal {
             is_snapshot_due: end.is_some_and(|end| end.at == PAGE_BYTES),
             poisoned: None,
         };
+        if let Some(end) = end {
+            journal.rewrite(end.last).map_err(io_error)?;
+        }
         journal
             .begin()
             .map_err(|source| OpenError::Write { folder, source })?;
         Ok((journal, skipped))
+    }
+
+    /// Writes and syncs the last group again, as it was read. If its sync had failed before, the
+    /// system shows bytes that are not on the disk, and only what is written anew gets there.
+    fn rewrite(&self, last: u64) -> io::Result<()> {
+        let Some(file) = self.files.back().map(|file| &file.slot.file) else {
+            return Ok(());
+        };
+        let length = ByteSize(self.at.saturating_sub(last)).as_usize();
+        let mut bytes = vec![0; length];
+        file.read_at(&mut bytes, last)?;
+        file.write_at(&bytes, last)?;
+        file.sync_data()
     }
 
     /// Proves the end of what was found. A full disk or journal does not keep readers out: the
@@ -296,6 +312,19 @@ fn lengthen(slots: &mut Slots, config: &LogConfig) {
         Ok(()) => slot.length = length,
         Err(error) => tracing::warn!(%error, path = %slot.path.display(), "file stays short"),
     }
+}
+
+/// Makes the journal's folder with a durable name.
+fn make_folder(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
+    let is_new = disk.stat(folder)?.is_none();
+    let made = disk.create_dirs(folder);
+    if made.is_err() && is_new {
+        // Its name may not be durable, and no later sync would make it so: make it again then.
+        return match disk.remove_dirs(folder) {
+            Ok(()) | Err(_) => made,
+        };
+    }
+    made
 }
 
 const fn limits(config: &LogConfig) -> StampLimits {

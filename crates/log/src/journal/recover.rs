@@ -43,6 +43,8 @@ pub(super) struct Recovery<'a> {
 /// Where the journal ends.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct End {
+    /// Where the last group of the newest file begins; its header if it has no group.
+    pub(super) last: u64,
     /// Behind the last whole group of the newest file.
     pub(super) at: u64,
     /// Number of the next group.
@@ -95,6 +97,7 @@ impl Recovery<'_> {
         let newest = slots.keys().next_back().copied().unwrap_or(0);
         let mut files = Vec::new();
         let mut end = End {
+            last: 0,
             at: PAGE_BYTES,
             next_group: 0,
             oldest,
@@ -134,7 +137,7 @@ impl Recovery<'_> {
     ) -> Result<(), OpenError> {
         let path = file.path().to_owned();
         let generation = file.generation();
-        end.at = PAGE_BYTES;
+        (end.last, end.at) = (0, PAGE_BYTES);
         loop {
             let step = self
                 .step(file, end)
@@ -143,6 +146,7 @@ impl Recovery<'_> {
                 Step::Whole(group, frames) => {
                     self.apply(file, &group.header, frames);
                     end.oldest = end.oldest.max(group.header.oldest());
+                    end.last = group.at;
                     end.at = group.at.saturating_add(group.header.size());
                     end.next_group = group.header.number.saturating_add(1);
                 }

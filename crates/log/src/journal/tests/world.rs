@@ -53,8 +53,10 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(config: LogConfig) -> Self {
         let clock = ManualClock::at(Timestamp::from_millis(1_767_225_600_000));
+        let disk = TwinDisk::new();
+        disk.create_dirs(Path::new("/data")).unwrap();
         Self {
-            disk: TwinDisk::new(),
+            disk,
             clock: Arc::new(clock),
             config,
         }
