@@ -138,13 +138,9 @@ fn change_step(wanted: &Wanted, def: &StreamDef, difference: Difference) -> Step
         None if def.spec.name != wanted.spec.name => Action::Rename,
         None => Action::Alter,
     };
-    let back = match def.dropped {
-        Some(at) => Some(format!(
-            "= with its rows; it was dropped at {}",
-            at.arrival()
-        )),
-        None => None,
-    };
+    let back = def
+        .dropped
+        .map(|at| format!("= with its rows; it was dropped at {}", at.arrival()));
     let notes = wanted.notes.iter().cloned();
     Step {
         action,

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use mainstem_catalog::{Catalog, Change, ChangeSet, Definitions, StreamSpec};
 use mainstem_kernel::{AppName, Fault, Seq, StreamId, TenantId, Timestamp, clock::ManualClock};
-use mainstem_log::{Log, MemoryLog, ReadFrom, SharedLog};
+use mainstem_log::{MemoryLog, ReadFrom, SharedLog};
 
 use crate::{AppError, Apps, Source};
 

@@ -5,6 +5,7 @@ use mainstem_catalog::Change;
 use mainstem_kernel::{Column, ColumnName, ColumnType};
 
 use super::{TENANT, World, source};
+use crate::Source;
 
 const FIRST: &str = "\
 CREATE STREAM orders (id TEXT NOT NULL, total NUMERIC(12, 2) NOT NULL, at TIMESTAMPTZ NOT NULL,
@@ -60,11 +61,12 @@ fn a_first_apply_creates_and_a_second_changes_nothing() {
     );
 }
 
-#[test]
-fn an_apply_evolves_renames_drops_and_a_rollback_takes_it_back() {
-    let world = World::new();
-    let first = source("shop", FIRST);
-    world.apply(&first);
+fn named((id, name): (u32, &str)) -> (u32, String) {
+    (id, name.to_owned())
+}
+
+/// Everything at once: renames, a new column, NULL, options, a drop, a new stream, a version.
+fn second() -> Source {
     let mut second = source(
         "shop",
         "\
@@ -77,6 +79,15 @@ CREATE STREAM clicks (x INTEGER);
 ",
     );
     second.version = Some("2.0".to_owned());
+    second
+}
+
+const RENAMED: [(u32, &str); 4] = [(1, "order_id"), (4, "channel"), (2, "total"), (3, "at")];
+
+#[test]
+fn an_apply_evolves_renames_and_drops() {
+    let world = World::new();
+    world.apply(&source("shop", FIRST));
     expect![[r#"
         application "shop"
         ├─ ~ rename stream "orders" (loses data)
@@ -99,21 +110,21 @@ CREATE STREAM clicks (x INTEGER);
               ~ version none → 2.0
               ~ text of file a.sql
     "#]]
-    .assert_eq(&world.apply(&second));
+    .assert_eq(&world.apply(&second()));
     assert_eq!(
-        world.apply(&second),
+        world.apply(&second()),
         "application \"shop\": nothing changes\n",
         "RENAMEs stay"
     );
-    let named = |id, name: &str| (id, name.to_owned());
-    let new = [
-        named(1, "order_id"),
-        named(4, "channel"),
-        named(2, "total"),
-        named(3, "at"),
-    ];
-    assert_eq!(columns(&world, "sales"), new);
+    assert_eq!(columns(&world, "sales"), RENAMED.map(named));
+}
 
+#[test]
+fn a_rollback_takes_an_apply_back() {
+    let world = World::new();
+    let first = source("shop", FIRST);
+    world.apply(&first);
+    world.apply(&second());
     expect![[r#"
         application "shop"
         ├─ ~ rename stream "sales"
@@ -135,7 +146,7 @@ CREATE STREAM clicks (x INTEGER);
     .assert_eq(&world.rollback("shop"));
     assert_eq!(
         columns(&world, "orders"),
-        [named(1, "id"), named(2, "total"), named(3, "at")]
+        [(1, "id"), (2, "total"), (3, "at")].map(named)
     );
     assert!(
         world
@@ -149,8 +160,15 @@ CREATE STREAM clicks (x INTEGER);
         application "shop": nothing changes
     "#]]
     .assert_eq(&world.plan(&first));
+}
 
-    // A rollback after a rollback leads back, and the hidden column has its values again.
+/// And the hidden column has its values again.
+#[test]
+fn a_rollback_after_a_rollback_leads_back() {
+    let world = World::new();
+    world.apply(&source("shop", FIRST));
+    world.apply(&second());
+    world.rollback("shop");
     expect![[r#"
         ! drift: stream "orders": ~ column total may be NULL
         application "shop"
@@ -170,9 +188,9 @@ CREATE STREAM clicks (x INTEGER);
               ~ text of file a.sql
     "#]]
     .assert_eq(&world.rollback("shop"));
-    assert_eq!(columns(&world, "sales"), new);
+    assert_eq!(columns(&world, "sales"), RENAMED.map(named));
     assert_eq!(
-        world.plan(&second),
+        world.plan(&second()),
         "application \"shop\": nothing changes\n"
     );
     let app = world
@@ -195,7 +213,7 @@ fn what_was_dropped_by_mistake_comes_back_with_its_rows() {
             .map(|def| def.id)
     };
     let before = id(&world);
-    let without = &FIRST[..FIRST.find("CREATE STREAM visits").unwrap()];
+    let without = FIRST.split_once("CREATE STREAM visits").unwrap().0;
     expect![[r#"
         application "shop"
         └─ - drop stream "visits" (loses data)

@@ -171,7 +171,7 @@ fn the_format_is_pinned() {
         Change::SetApp(app),
     ]);
     let written = ChangeSet::decode(&sets.encode().unwrap().batch).unwrap();
-    assert_eq!(written, [sets.clone()]);
+    assert_eq!(written, std::slice::from_ref(&sets));
     let column = Arc::clone(sets.encode().unwrap().batch.column(0));
     let column = arrow::array::AsArray::as_string::<i32>(&column);
     assert_eq!(column.value(0), text, "this version writes what it reads");

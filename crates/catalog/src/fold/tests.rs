@@ -3,7 +3,9 @@
 use std::error::Error;
 
 use expect_test::expect;
-use mainstem_kernel::{AppName, ColumnName, ColumnType, SchemaVersion, TenantId, Timestamp};
+use mainstem_kernel::{
+    AppName, Column, ColumnName, ColumnType, SchemaVersion, TenantId, Timestamp,
+};
 
 use super::*;
 use crate::{
@@ -40,10 +42,10 @@ fn def<'a>(definitions: &'a Definitions, name: &str) -> &'a Arc<StreamDef> {
 }
 
 #[test]
-fn a_stream_comes_with_its_dead_letters_and_they_share_its_fate() {
+fn a_stream_comes_with_its_dead_letters_and_they_change_with_it() {
     let mut spec = orders();
     spec.retention = Some(KEPT_AFTER_DROP);
-    let created = folded(&[vec![revision(1), create(spec.clone())]]);
+    let created = folded(&[vec![revision(1), create(spec)]]);
     let stream = def(&created, "orders");
     assert_eq!(
         (stream.id, stream.dead_letters),
@@ -80,9 +82,13 @@ fn a_stream_comes_with_its_dead_letters_and_they_share_its_fate() {
         SchemaVersion(1),
         "same columns"
     );
+}
 
+#[test]
+fn a_dropped_stream_comes_back_or_is_forgotten_after_seven_days() {
+    let made = folded(&[vec![revision(1)], vec![create(orders())]]);
     let gone = set(vec![Change::DropStream { id: StreamId(16) }]);
-    let dropped = fold(altered, &gone, at(3)).unwrap();
+    let dropped = fold(made, &gone, at(3)).unwrap();
     assert!(dropped.names.is_empty());
     assert_eq!(
         dropped.due(Timestamp::from_millis(9 * 86_400_000)).count(),
@@ -94,7 +100,7 @@ fn a_stream_comes_with_its_dead_letters_and_they_share_its_fate() {
         .map(|d| d.id)
         .collect();
     assert_eq!(due, [StreamId(16), StreamId(17)], "seven days");
-    let name = StreamName::new("sales").unwrap();
+    let name = StreamName::new("orders").unwrap();
     let app = AppName::new("shop").unwrap();
     assert_eq!(
         dropped.dropped(TenantId::ONLY, &app, &name).unwrap().id,
@@ -104,7 +110,7 @@ fn a_stream_comes_with_its_dead_letters_and_they_share_its_fate() {
     let back = set(vec![Change::RestoreStream { id: StreamId(16) }]);
     let restored = fold(dropped.clone(), &back, at(4)).unwrap();
     assert_eq!(restored.names.len(), 2);
-    assert_eq!(def(&restored, "sales").dropped, None);
+    assert_eq!(def(&restored, "orders").dropped, None);
 
     let forget = |id| set(vec![Change::ForgetStream { id: StreamId(id) }]);
     let half = fold(dropped, &forget(17), at(11)).unwrap();
@@ -115,7 +121,7 @@ fn a_stream_comes_with_its_dead_letters_and_they_share_its_fate() {
     );
     let forgotten = fold(half, &forget(16), at(11)).unwrap();
     assert!(forgotten.streams.is_empty());
-    let again = fold(forgotten, &set(vec![create(spec)]), at(12)).unwrap();
+    let again = fold(forgotten, &set(vec![create(orders())]), at(12)).unwrap();
     assert_eq!(
         def(&again, "orders").id,
         StreamId(18),
@@ -185,84 +191,49 @@ fn columns_keep_their_ids_through_everything() {
     // Back again under its id.
     let mut next = def(&third, "orders").spec.clone();
     next.columns.0[1].name = ColumnName::new("number").unwrap();
-    next.columns.0.push(mainstem_kernel::Column {
+    next.columns.0.push(Column {
         id: 3,
         ..column("note", ColumnType::Text)
     });
     let fourth = fold(third, &set(vec![alter(16, next)]), at(4)).unwrap();
     assert_eq!(ids(&fourth).last(), Some(&named(3, "note")));
-    assert_eq!(
-        def(&fourth, "orders").hidden(),
-        Vec::<&mainstem_kernel::Column>::new()
-    );
+    assert_eq!(def(&fourth, "orders").hidden(), Vec::<&Column>::new());
+}
+
+/// Stream `orders` of `shop`, and `theirs` of another application.
+fn two_apps() -> Definitions {
+    let made = folded(&[vec![revision(1), create(orders())]]);
+    let foreign = ChangeSet {
+        app: AppName::new("other").unwrap(),
+        ..set(vec![create(spec("theirs", &[("x", ColumnType::Text)]))])
+    };
+    fold(made, &foreign, at(2)).unwrap()
+}
+
+fn all_refused(made: &Definitions, cases: Vec<Vec<Change>>) -> String {
+    let answers: Vec<String> = cases.into_iter().map(|case| refused(made, case)).collect();
+    answers.join("\n")
 }
 
 #[test]
-fn what_is_not_allowed_is_refused_by_name() {
-    let other = ChangeSet {
-        app: AppName::new("other").unwrap(),
-        ..set(vec![])
+fn a_new_stream_that_does_not_fit_is_refused_by_name() {
+    let text = ColumnType::Text;
+    let one = |name: &str| spec(name, &[("x", text.clone())]);
+    let by = StreamSpec {
+        partition_by: vec![ColumnName::new("y").unwrap()],
+        ..one("a")
     };
-    let foreign = ChangeSet {
-        changes: vec![create(spec("theirs", &[("x", ColumnType::Text)]))],
-        ..other
-    };
-    let made = folded(&[vec![revision(1), create(orders())]]);
-    let made = fold(made, &foreign, at(2)).unwrap();
-    let change = |edit: &dyn Fn(&mut StreamSpec)| {
-        let mut spec = def(&made, "orders").spec.clone();
-        edit(&mut spec);
-        vec![alter(16, spec)]
-    };
-    let text = |name: &str| column(name, ColumnType::Text);
-    let name = |name: &str| ColumnName::new(name).unwrap();
-    let one = |name: &str| spec(name, &[("x", ColumnType::Text)]);
-    let cases: Vec<Vec<Change>> = vec![
-        vec![create(one("theirs"))],
-        vec![create(one("_a"))],
-        vec![create(one("a_dead_letters"))],
-        vec![create(one(&"a".repeat(51)))],
-        vec![create(spec("a", &[]))],
-        vec![create(spec(
-            "a",
-            &[("x", ColumnType::Text), ("X", ColumnType::Text)],
-        ))],
-        vec![create(spec("a", &[("_x", ColumnType::Text)]))],
-        vec![create(StreamSpec {
-            partition_by: vec![name("y")],
-            ..one("a")
-        })],
-        change(&|spec| spec.columns.0[1].ty = ColumnType::Integer),
-        change(&|spec| spec.columns.0[1].nullable = false),
-        change(&|spec| spec.columns.0.push(text("new!"))),
-        change(&|spec| {
-            spec.columns.0.push(mainstem_kernel::Column {
-                id: 9,
-                ..text("new")
-            })
-        }),
-        change(&|spec| {
-            spec.columns.0.push(mainstem_kernel::Column {
-                id: 1,
-                ..text("new")
-            })
-        }),
-        change(&|spec| drop(spec.columns.0.remove(0))),
-        change(&|spec| spec.partitions = 4),
-        change(&|spec| spec.partition_by = vec![]),
-        vec![alter(17, def(&made, "orders_dead_letters").spec.clone())],
-        vec![Change::DropStream { id: StreamId(18) }],
-        vec![Change::DropStream { id: StreamId(99) }],
-        vec![Change::RestoreStream { id: StreamId(16) }],
-        vec![Change::ForgetStream { id: StreamId(16) }],
-        vec![
-            Change::DropStream { id: StreamId(16) },
-            Change::DropStream { id: StreamId(16) },
-        ],
-        vec![revision(3)],
-        vec![Change::DropApp],
+    let new = [
+        one("theirs"),
+        one("_a"),
+        one("a_dead_letters"),
+        one(&"a".repeat(51)),
+        spec("a", &[]),
+        spec("a", &[("x", text.clone()), ("X", text.clone())]),
+        spec("a", &[("_x", text.clone())]),
+        by,
     ];
-    let answers: Vec<String> = cases.into_iter().map(|case| refused(&made, case)).collect();
+    let cases = new.into_iter().map(|spec| vec![create(spec)]).collect();
     expect![[r#"
         name "theirs" is taken by application "other"
         name "_a" is reserved
@@ -271,7 +242,32 @@ fn what_is_not_allowed_is_refused_by_name() {
         stream "a" has no columns or no partitions
         stream "a" has two columns "X"
         name "_x" is reserved
-        stream "a" has no column "y" that fits PARTITION BY
+        stream "a" has no column "y" that fits PARTITION BY"#]].assert_eq(&all_refused(&two_apps(), cases));
+}
+
+#[test]
+fn a_change_that_is_not_allowed_is_refused_by_name() {
+    let made = two_apps();
+    let change = |edit: &dyn Fn(&mut StreamSpec)| {
+        let mut spec = def(&made, "orders").spec.clone();
+        edit(&mut spec);
+        vec![alter(16, spec)]
+    };
+    let text = |name: &str, id| Column {
+        id,
+        ..column(name, ColumnType::Text)
+    };
+    let cases = vec![
+        change(&|spec| spec.columns.0[1].ty = ColumnType::Integer),
+        change(&|spec| spec.columns.0[1].nullable = false),
+        change(&|spec| spec.columns.0.push(text("new!", 0))),
+        change(&|spec| spec.columns.0.push(text("new", 9))),
+        change(&|spec| spec.columns.0.push(text("new", 1))),
+        change(&|spec| drop(spec.columns.0.remove(0))),
+        change(&|spec| spec.partitions = 4),
+        change(&|spec| spec.partition_by = vec![]),
+    ];
+    expect![[r#"
         column "total" of stream "orders" is BIGINT and cannot become INTEGER
         column "total" of stream "orders" must allow NULL
         column "new" of stream "orders" must allow NULL
@@ -279,7 +275,24 @@ fn what_is_not_allowed_is_refused_by_name() {
         stream "orders" never had a column 1, or names it twice
         column "id" of stream "orders" is NOT NULL and cannot be left out
         the partitions of stream "orders" cannot change
-        the partitions of stream "orders" cannot change
+        the partitions of stream "orders" cannot change"#]].assert_eq(&all_refused(&made, cases));
+}
+
+#[test]
+fn what_is_not_there_or_not_in_that_state_is_refused_by_name() {
+    let made = two_apps();
+    let gone = |id| Change::DropStream { id: StreamId(id) };
+    let cases = vec![
+        vec![alter(17, def(&made, "orders_dead_letters").spec.clone())],
+        vec![gone(18)],
+        vec![gone(99)],
+        vec![Change::RestoreStream { id: StreamId(16) }],
+        vec![Change::ForgetStream { id: StreamId(16) }],
+        vec![gone(16), gone(16)],
+        vec![revision(3)],
+        vec![Change::DropApp],
+    ];
+    expect![[r#"
         dead letters "orders_dead_letters" change with their stream
         stream "theirs" belongs to application "other"
         there is no stream 99
@@ -287,7 +300,7 @@ fn what_is_not_allowed_is_refused_by_name() {
         stream "orders" was not dropped
         stream "orders" was dropped
         expected revision 2 of application "shop", found 3
-        application "shop" still has stream "orders""#]].assert_eq(&answers.join("\n"));
+        application "shop" still has stream "orders""#]].assert_eq(&all_refused(&made, cases));
 }
 
 #[test]
