@@ -72,7 +72,7 @@ pub(crate) fn demo(target: &Target, options: &Demo) -> Outcome {
         "the data is in {}; to go on with it:",
         data.display()
     ));
-    screen::note(&format!("  mainstem serve --data {shown}"));
+    screen::note(&format!("  {} serve --data {shown}", screen::program()));
     outcome.and(stopped.map_err(Into::into))
 }
 
@@ -171,10 +171,14 @@ async fn watch_signals(stop: watch::Sender<bool>) {
     stop.send_replace(true);
 }
 
-/// A folder of its own for each demo; it stays, so that its data can be looked at.
+/// A folder of its own for each demo; it stays, so that its data can be looked at. Its name is
+/// short, because it is typed.
 fn temporary_folder() -> PathBuf {
-    let unique = SystemClock.now().millis();
-    std::env::temp_dir().join(format!("mainstem-demo-{unique}"))
+    let seconds = SystemClock.now().millis() / 1_000;
+    let mut names = (0..10_000).map(|i| (seconds + i) % 10_000);
+    let folder = |n| std::env::temp_dir().join(format!("fleet-{n:04}"));
+    let free = names.find(|n| matches!(RealDisk.stat(&folder(*n)), Ok(None)));
+    folder(free.unwrap_or(seconds))
 }
 
 /// The folder as it can be copied into another terminal.

@@ -41,6 +41,16 @@ pub(crate) fn is_watched() -> bool {
     io::stderr().is_terminal()
 }
 
+/// This program, as it can be typed again: by its path if it was started by its path.
+pub(crate) fn program() -> String {
+    let typed = std::env::args_os().next().unwrap_or_default();
+    let typed = typed.to_string_lossy();
+    match typed.contains('/') && !typed.contains(char::is_whitespace) {
+        true => typed.into_owned(),
+        false => "mainstem".to_owned(),
+    }
+}
+
 /// Colours of a terminal, or none.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Paint {
@@ -113,7 +123,7 @@ pub(crate) fn thousands(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

@@ -74,9 +74,10 @@ fn greet(node: &Node, target: &Target) {
     screen::note(&format!("  key     {}", node.key_file().display()));
     screen::note(&format!("  data    {}", node.data().display()));
     screen::note(&format!("  memory  {}", node.shares()));
+    let program = screen::program();
     screen::note("next, in another terminal:");
-    screen::note(&format!("  mainstem apply apps/retail{data}"));
-    screen::note(&format!("  mainstem status{data}"));
+    screen::note(&format!("  {program} apply apps/retail{data}"));
+    screen::note(&format!("  {program} status{data}"));
 }
 
 /// Tells on standard error what the settings ask for.

@@ -8,7 +8,7 @@ use ratatui::{
     layout::{Constraint, Layout, Rect},
     style::{Color, Modifier, Style, Stylize},
     text::{Line, Span},
-    widgets::{Block, BorderType, Paragraph, Row, Sparkline, Table},
+    widgets::{Block, BorderType, Borders, Paragraph, Row, Sparkline, Table},
 };
 
 use super::{
@@ -34,7 +34,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, picture: &Picture<'_>) {
         Constraint::Length(1),
         Constraint::Min(8),
         Constraint::Length(8),
-        Constraint::Length(5),
+        Constraint::Length(4),
         Constraint::Length(1),
     ])
     .areas(frame.area());
@@ -52,7 +52,8 @@ pub(super) fn draw(frame: &mut Frame<'_>, picture: &Picture<'_>) {
         .into_iter()
         .map(Line::from)
         .collect();
-    let next_block = block(" type next, in another terminal ");
+    // No border at the sides: whole lines can be copied, and they are long.
+    let next_block = block(" type next, in another terminal ").borders(Borders::TOP);
     frame.render_widget(Paragraph::new(lines).block(next_block), next);
     frame.render_widget(footline(picture), foot);
 }
@@ -89,10 +90,7 @@ fn footline(picture: &Picture<'_>) -> Line<'static> {
 }
 
 fn draw_curve(frame: &mut Frame<'_>, area: Rect, picture: &Picture<'_>) {
-    let title = format!(
-        " {} events/s, acknowledged after sync ",
-        thousands(picture.rate)
-    );
+    let title = format!(" {} events/s acknowledged ", thousands(picture.rate));
     let block = block(&title);
     let inner = block.inner(area);
     frame.render_widget(block, area);
@@ -112,7 +110,7 @@ fn draw_curve(frame: &mut Frame<'_>, area: Rect, picture: &Picture<'_>) {
 
 fn numbers(picture: &Picture<'_>) -> Paragraph<'static> {
     let reading = &picture.reading;
-    let ms = |span: Duration| format!("{:.1} ms", span.as_secs_f64() * 1_000.0);
+    let ms = |span: Duration| format!("{:.1}", span.as_secs_f64() * 1_000.0);
     let status = picture.probed.status.as_ref();
     let size = |bytes: Option<u64>| bytes.map_or("…".to_owned(), |b| ByteSize(b).to_string());
     let rejected = match (reading.rejected, reading.waits) {
@@ -130,7 +128,7 @@ fn numbers(picture: &Picture<'_>) -> Paragraph<'static> {
         ("acknowledged", thousands(reading.acked)),
         (
             "ack latency",
-            format!("p50 {}, p99 {}", ms(reading.p50), ms(reading.p99)),
+            format!("p50 {}  p99 {} ms", ms(reading.p50), ms(reading.p99)),
         ),
         (
             "journal",
@@ -155,16 +153,26 @@ fn draw_answer(frame: &mut Frame<'_>, area: Rect, answer: Option<&Answer>) {
     };
     let took = answer.took.as_millis();
     let title = format!(" SQL: {}, {took} ms ", answer.title);
-    let rows = answer.rows.iter().map(|row| Row::new(row.iter().cloned()));
-    let widths: Vec<_> = answer.columns.iter().map(|_| Constraint::Fill(1)).collect();
-    let widths = if widths.is_empty() {
-        vec![Constraint::Fill(1)]
-    } else {
-        widths
+    // The first column says what, the others how much: they stand on the right.
+    let cells = |row: &[String]| {
+        let cells = row.iter().enumerate().map(|(i, text)| {
+            let line = Line::from(text.clone());
+            if i == 0 { line } else { line.right_aligned() }
+        });
+        Row::new(cells.collect::<Vec<_>>())
     };
-    let head = Row::new(answer.columns.iter().cloned()).style(Style::new().dim());
-    frame.render_widget(
-        Table::new(rows, widths).header(head).block(block(&title)),
-        area,
-    );
+    let width = |i: usize| {
+        let texts = answer.rows.iter().filter_map(|row| row.get(i));
+        let texts = texts.chain(answer.columns.get(i));
+        let longest = texts.map(|text| text.chars().count()).max().unwrap_or(0);
+        u16::try_from(longest).unwrap_or(u16::MAX)
+    };
+    let widths = (0..answer.columns.len().max(1)).map(|i| match i {
+        0 => Constraint::Fill(1),
+        _ => Constraint::Length(width(i)),
+    });
+    let table = Table::new(answer.rows.iter().map(|row| cells(row)), widths)
+        .header(cells(&answer.columns).style(Style::new().dim()))
+        .column_spacing(2);
+    frame.render_widget(table.block(block(&title)), area);
 }

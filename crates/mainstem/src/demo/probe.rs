@@ -16,13 +16,13 @@ use crate::{client::Server, failure::Outcome};
 /// Title and text of each question.
 const QUESTIONS: [(&str, &str); 2] = [
     (
-        "fastest in the last 10 seconds",
+        "fastest now",
         "SELECT vehicle_id AS vehicle, max(speed_kmh) AS km_h, min(battery_percent) AS battery \
          FROM readings WHERE at > now() - INTERVAL '10 seconds' \
          GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 5",
     ),
     (
-        "shop revenue by country",
+        "shop revenue",
         "SELECT country, count(*) AS orders, sum(quantity * unit_price) AS revenue \
          FROM shop_orders GROUP BY 1 ORDER BY 3 DESC LIMIT 5",
     ),

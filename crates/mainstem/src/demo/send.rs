@@ -9,7 +9,7 @@ use serde::Deserialize;
 use tokio::{
     runtime::Runtime,
     sync::watch,
-    time::{MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval_at},
 };
 
 use super::{
@@ -49,7 +49,7 @@ pub(super) fn start(
             options.vehicles,
             &format!("{run}-"),
         );
-        let pace = Pace::new(options);
+        let pace = Pace::new(options, connection);
         let work = drive(
             server.clone(),
             fleet,
@@ -65,20 +65,24 @@ pub(super) fn start(
 struct Pace {
     batch: u64,
     every: Duration,
+    /// Connections send one after the other, not all at once.
+    offset: Duration,
     /// Between two readings of one vehicle.
     step_ms: i64,
 }
 
 impl Pace {
-    fn new(options: &Demo) -> Self {
+    fn new(options: &Demo, connection: u32) -> Self {
         let rate = u64::from(options.rate.max(1));
         let connections = u64::from(CONNECTIONS.min(options.vehicles.max(1)));
         let batch = (rate / connections / TICKS_PER_SECOND).clamp(1, BATCH_MAX);
         let every = Duration::from_micros(batch * connections * 1_000_000 / rate);
+        let offset = every * connection / CONNECTIONS;
         let step_ms = u64::from(options.vehicles) * 1_000 / rate;
         Self {
             batch,
             every,
+            offset,
             step_ms: i64::try_from(step_ms).unwrap_or(1_000).max(1),
         }
     }
@@ -91,7 +95,7 @@ async fn drive(
     pace: Pace,
     (board, mut stopped): (Arc<Board>, watch::Receiver<bool>),
 ) {
-    let mut ticks = interval(pace.every);
+    let mut ticks = interval_at(Instant::now() + pace.offset, pace.every);
     // After a stall the rate is kept, not what was missed made up for.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut events = Events::default();

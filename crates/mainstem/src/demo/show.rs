@@ -167,9 +167,10 @@ fn line(board: &Board, reading: &Reading, rate: u64) -> String {
 
 /// What to type next, in another terminal.
 pub(super) fn next_lines(data: &str) -> [String; 3] {
+    let program = screen::program();
     [
-        format!("mainstem sql --data {data} \"SELECT count(*) FROM readings\""),
-        format!("mainstem tail --data {data} shop_orders"),
-        format!("mainstem status --data {data}"),
+        format!("{program} sql --data {data} \"SELECT count(*) FROM trips\""),
+        format!("{program} tail --data {data} shop_orders"),
+        format!("{program} status --data {data}"),
     ]
 }

@@ -6,6 +6,13 @@
     clippy::disallowed_methods,
     reason = "these tests stand outside of the program, where processes, files and variables are"
 )]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::print_stdout,
+    reason = "all of this is a test, helpers too"
+)]
 
 mod crash;
 mod load;

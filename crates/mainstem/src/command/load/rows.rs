@@ -148,7 +148,7 @@ mod tests {
         while at < text.len() {
             match cut(format, &text.as_bytes()[at..], true) {
                 Cut::Row { from, to } => {
-                    rows.push(&text[at + from..at + to]);
+                    rows.push(text.get(at + from..at + to).unwrap());
                     at += to;
                 }
                 Cut::Blank { to } => at += to,
