@@ -56,7 +56,7 @@ impl Fault for CatalogError {
             Self::Read(error) => error.answer(),
             Self::Append(error) => error.answer(),
             Self::Encode(_) => Answer {
-                code: Code::Cat007,
+                code: Code::Cat004,
                 blame: Blame::Node,
                 retry: Retry::Never,
             },
