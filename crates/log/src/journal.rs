@@ -122,7 +122,9 @@
 
 mod commit;
 mod damage;
+mod error;
 mod file;
+mod find;
 mod format;
 mod group;
 mod index;
@@ -147,10 +149,10 @@ use crate::{AppendError, LogConfig, ledger::Ledger};
 
 pub(crate) use commit::Prepared;
 pub use damage::{Damage, Lost};
+pub use error::OpenError;
 pub(crate) use file::{FreeSlot, JournalFile};
 pub(crate) use index::{Found, Index};
 pub(crate) use open::JournalNeeds;
-pub use open::OpenError;
 pub(crate) use reader::read_frame;
 pub(crate) use roll::make_slot;
 

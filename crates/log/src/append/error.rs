@@ -73,6 +73,17 @@ pub enum AppendError {
         #[source]
         source: Arc<io::Error>,
     },
+    /// Node: make room on the disk; the same append passes then. Raised by the node, which keeps
+    /// a reserve for recovery and archiving.
+    #[error("only {free} are free on the disk of \"{}\", {floor} are kept in reserve", .folder.display())]
+    Reserve {
+        /// The data folder.
+        folder: PathBuf,
+        /// What is free.
+        free: ByteSize,
+        /// What has to be.
+        floor: ByteSize,
+    },
     /// Node: history must take over rows, so that journal files become free.
     #[error("the journal has reached its limit of {limit}")]
     JournalFull {
@@ -120,6 +131,7 @@ impl Fault for AppendError {
             Self::Shape { .. } => Answer::caller(Code::Log006),
             Self::Write { .. } => Answer::node(Code::Log007),
             Self::DiskFull { .. } => Answer::busy(Code::Log008, FULL_WAIT),
+            Self::Reserve { .. } => Answer::busy(Code::Node009, FULL_WAIT),
             Self::JournalFull { .. } => Answer::busy(Code::Log009, FULL_WAIT),
             Self::Carry { .. } => Answer::node(Code::Log010),
             Self::Poisoned { .. } => Answer::restart(Code::Log011),
@@ -130,7 +142,9 @@ impl Fault for AppendError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::DiskFull { .. } => Some("free space on the disk of the data folder".to_owned()),
+            Self::DiskFull { .. } | Self::Reserve { .. } => {
+                Some("free space on the disk of the data folder".to_owned())
+            }
             Self::JournalFull { .. } => Some(
                 "see whether archiving stands still (mainstem status), or raise journal.size_max"
                     .to_owned(),

@@ -1,9 +1,9 @@
 //! What every engine promises of rows that carry a stamp.
 
-use mainstem_kernel::{Epoch, ProducerId};
+use mainstem_kernel::{Epoch, ProducerId, Seq, StreamId};
 
-use super::*;
-use crate::Repeated;
+use super::{OTHER, STREAM, append, draft, entry, frames, numbers, put};
+use crate::{AppendError, DraftEntry, Log, Repeated, Stamp};
 
 const CLIENT: ProducerId = ProducerId(0xfeed);
 

@@ -12,11 +12,11 @@ use mainstem_disk::Disk;
 use mainstem_kernel::StreamId;
 
 use super::{
+    OpenError,
     damage::{Accepted, Damage, lost},
     file::{FreeSlot, JournalFile},
     format::{FLAG_CARRY, FileHeader, FrameHeader, GroupHeader, PAGE_BYTES, Parsed},
     index::{FrameRef, Index},
-    open::OpenError,
     scan::{FoundFrame, FoundGroup, Wanted, frames_of, group_at, last_group, next_group},
     snapshot::{self, Trimmed},
 };

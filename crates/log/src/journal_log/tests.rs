@@ -1,7 +1,5 @@
 //! The log of a node as its users see it: promises, threads, pins and the end.
 
-#![expect(clippy::arithmetic_side_effects, reason = "a wrong sum fails a test")]
-
 use std::{io, time::Duration};
 
 use mainstem_disk::{Disk, Failure, FailureKind, RealDisk, SharedDisk, TwinDisk};
