@@ -292,6 +292,15 @@ fn again(error: &AppendError) -> AppendError {
             path: path.clone(),
             source: Arc::clone(source),
         },
+        AppendError::Reserve {
+            folder,
+            free,
+            floor,
+        } => AppendError::Reserve {
+            folder: folder.clone(),
+            free: *free,
+            floor: *floor,
+        },
         AppendError::JournalFull { limit } => AppendError::JournalFull { limit: *limit },
         AppendError::Poisoned { path } => AppendError::Poisoned { path: path.clone() },
         AppendError::ClockBehind { behind, limit } => AppendError::ClockBehind {
