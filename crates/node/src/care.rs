@@ -68,11 +68,11 @@ fn look(parts: &Parts) {
         .metrics
         .memory_resident_bytes
         .set(gauge(memory::resident()));
-    let max = parts.config.journal.size_max;
-    let (_, live) = parts.journal.sizes();
-    if live.0 > max.0 / 100 * PRESS_AT {
+    if parts.journal.fill() > PRESS_AT {
         parts.history.press();
     }
+    // What history refused before is tried again.
+    parts.declare_changes();
     forget_dropped(parts);
 }
 

@@ -32,7 +32,8 @@ impl Control for NodeControl {
     }
 
     fn definitions_changed(&self) {
-        self.0.declare_changes();
+        // Asked by a door's task, and it waits for the disk.
+        tokio::task::block_in_place(|| self.0.declare_changes());
     }
 }
 

@@ -3,9 +3,9 @@
 //! It never decides what to do about it.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -32,6 +32,12 @@ pub enum Obstacle {
         /// The thread.
         part: String,
     },
+    /// Operator: look at the disk, then restart the node.
+    #[error("the log is closed for writes after a failed sync of \"{}\"", .path.display())]
+    LogPoisoned {
+        /// The file whose sync failed.
+        path: PathBuf,
+    },
     /// Operator: make room; then it goes on by itself.
     #[error("only {free} are free on the disk of \"{}\", {floor} are kept in reserve", .folder.display())]
     DiskFull {
@@ -49,13 +55,14 @@ impl Fault for Obstacle {
         match self {
             Self::Stopping => Answer::busy(Code::Node015, RETRY_AFTER),
             Self::Poisoned { .. } => Answer::restart(Code::Node010),
+            Self::LogPoisoned { .. } => Answer::restart(Code::Log011),
             Self::DiskFull { .. } => Answer::busy(Code::Node009, RETRY_AFTER),
         }
     }
 
     fn detail(&self) -> Option<String> {
         match self {
-            Self::Poisoned { .. } => {
+            Self::Poisoned { .. } | Self::LogPoisoned { .. } => {
                 Some("Everything that was acknowledged is on disk; reads go on.".to_owned())
             }
             Self::DiskFull { .. } => {
@@ -69,6 +76,7 @@ impl Fault for Obstacle {
         let hint = match self {
             Self::Stopping => "ask again once it has been started",
             Self::Poisoned { .. } => "restart the server and look at its log",
+            Self::LogPoisoned { .. } => "see the system's log for disk errors, then restart it",
             Self::DiskFull { .. } => "make room; writes are accepted again within seconds",
         };
         Some(hint.to_owned())
@@ -83,6 +91,7 @@ pub(crate) struct Health {
     /// Whether `disk_full` holds something: asked at every append.
     is_full: AtomicBool,
     disk_full: Mutex<Option<Obstacle>>,
+    log_poisoned: OnceLock<PathBuf>,
 }
 
 impl Health {
@@ -92,6 +101,7 @@ impl Health {
             stopping: AtomicBool::new(false),
             is_full: AtomicBool::new(false),
             disk_full: Mutex::new(None),
+            log_poisoned: OnceLock::new(),
         })
     }
 
@@ -108,7 +118,16 @@ impl Health {
         }
         let poisoned = self.supervisor.poisoned();
         let poisoned = poisoned.map(|found| Obstacle::Poisoned { part: found.part });
-        poisoned.or_else(|| self.disk_full())
+        let log_poisoned = self.log_poisoned.get().cloned();
+        let log_poisoned = log_poisoned.map(|path| Obstacle::LogPoisoned { path });
+        poisoned.or(log_poisoned).or_else(|| self.disk_full())
+    }
+
+    /// Notes that a sync of the log has failed; only a restart clears that.
+    pub(crate) fn note_log_poisoned(&self, path: &Path) {
+        if self.log_poisoned.set(path.to_owned()).is_ok() {
+            tracing::error!(path = %path.display(), "a sync failed: the log is closed for writes");
+        }
     }
 
     /// As doors ask.

@@ -11,7 +11,9 @@ use crate::{errors::NodeError, gate::Gate, health::Health};
 #[derive(Debug)]
 pub(crate) struct Journal {
     journal: Arc<JournalLog>,
-    log: SharedLog,
+    gate: Arc<Gate>,
+    file_size: ByteSize,
+    size_max: ByteSize,
 }
 
 impl Journal {
@@ -20,6 +22,7 @@ impl Journal {
         config: LogConfig,
         health: &Arc<Health>,
     ) -> Result<Self, NodeError> {
+        let (file_size, size_max) = (config.journal_file_size, config.journal_size_max);
         let journal = JournalLog::open(parts, config)?;
         for damage in journal.damages() {
             tracing::error!(
@@ -27,13 +30,18 @@ impl Journal {
                 "damage of the journal was accepted: these rows are lost"
             );
         }
-        let log = Gate::new(Arc::<JournalLog>::clone(&journal), Arc::clone(health));
-        Ok(Self { journal, log })
+        let gate = Gate::new(Arc::<JournalLog>::clone(&journal), Arc::clone(health));
+        Ok(Self {
+            journal,
+            gate,
+            file_size,
+            size_max,
+        })
     }
 
     /// As everybody else sees it: closed to appends while the disk is almost full.
     pub(crate) fn log(&self) -> SharedLog {
-        Arc::clone(&self.log)
+        Arc::<Gate>::clone(&self.gate)
     }
 
     /// Holds all files still, as of the present frontier.
@@ -45,6 +53,15 @@ impl Journal {
     pub(crate) fn sizes(&self) -> (ByteSize, ByteSize) {
         let stats = self.journal.stats();
         (stats.size, stats.live)
+    }
+
+    /// Percent of the journal's limit that is in use; the gate learns of it too.
+    pub(crate) fn fill(&self) -> u64 {
+        let files = u64::try_from(self.journal.stats().files).unwrap_or(u64::MAX);
+        let used = files.saturating_mul(self.file_size.0);
+        let percent = used / (self.size_max.0 / 100).max(1);
+        self.gate.note_fill(percent);
+        percent
     }
 
     /// Finishes what waits and ends the sequencer.

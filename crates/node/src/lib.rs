@@ -11,6 +11,7 @@ mod folder;
 mod gate;
 mod health;
 mod journal;
+mod lobby;
 mod memory;
 mod node;
 mod parts;

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -10,6 +10,7 @@ use std::{
 
 use mainstem_gateway::GatewayParts;
 use tokio::{
+    net::TcpListener,
     runtime::{Builder, Runtime},
     sync::watch,
     task::JoinHandle,
@@ -21,6 +22,7 @@ use crate::{
     control::NodeControl,
     errors::NodeError,
     folder::{DataFolder, KEY_FILE},
+    lobby::Lobby,
     memory::Shares,
     parts::{Parts, cores},
 };
@@ -52,17 +54,20 @@ pub struct Node {
 }
 
 impl Node {
-    /// Opens a data folder and its doors. Requests that come while it recovers wait.
+    /// Opens a data folder and its doors. Requests that come while it recovers are told so.
     ///
     /// # Errors
     /// What stands against it; nothing is left running.
     pub fn start(options: Options) -> Result<Self, NodeError> {
         let folder = DataFolder::open(Arc::new(mainstem_disk::RealDisk), &options.data)?;
         let admin_key = folder.key()?;
-        let (listener, address) = listen(options.listen)?;
         let http = options.config.http(Shares::split(options.config.memory)?);
         let runtime = runtime()?;
-        let parts = Parts::open(folder, options.config, runtime.handle().clone())?;
+        let (listener, address) = listen(&runtime, options.listen)?;
+        let lobby = Lobby::open(&runtime, Arc::clone(&listener));
+        let opened = Parts::open(folder, options.config, runtime.handle().clone());
+        lobby.close(&runtime);
+        let parts = opened?;
         care::start(&parts)?;
         let (shutdown, stop) = watch::channel(false);
         let doors = GatewayParts {
@@ -78,7 +83,8 @@ impl Node {
             admin_key,
         };
         let door = runtime.spawn(async move {
-            let listener = tokio::net::TcpListener::from_std(listener)?;
+            let listener = Arc::into_inner(listener)
+                .ok_or_else(|| io::Error::other("the listener is still in use"))?;
             mainstem_gateway::serve_http(doors, http, listener, stop).await
         });
         let node = Self {
@@ -187,12 +193,14 @@ fn close_admission(parts: &Arc<Parts>, runtime: &Runtime) {
 }
 
 /// Takes the address before anything is recovered, so that a wrong one is named at once.
-fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), NodeError> {
+fn listen(
+    runtime: &Runtime,
+    address: SocketAddr,
+) -> Result<(Arc<TcpListener>, SocketAddr), NodeError> {
     let fail = |source| NodeError::Listen { address, source };
-    let listener = TcpListener::bind(address).map_err(fail)?;
-    listener.set_nonblocking(true).map_err(fail)?;
+    let listener = runtime.block_on(TcpListener::bind(address)).map_err(fail)?;
     let bound = listener.local_addr().map_err(fail)?;
-    Ok((listener, bound))
+    Ok((Arc::new(listener), bound))
 }
 
 fn runtime() -> Result<Runtime, NodeError> {

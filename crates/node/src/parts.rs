@@ -129,7 +129,7 @@ impl Parts {
     }
 
     /// Tells history of streams that are new or have changed. What history refuses is reported
-    /// and tried again at the next change; rows of such a stream wait in the log.
+    /// and tried again soon; rows of such a stream wait in the log.
     pub(crate) fn declare_changes(&self) {
         let mut tables = self.tables.lock();
         for (id, def) in &self.catalog.definitions().streams {

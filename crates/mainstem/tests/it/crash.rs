@@ -190,8 +190,21 @@ impl Target {
     }
 }
 
-/// One life of the server, ended by a kill after `acks` acknowledgements.
-async fn live(server: Server, writers: Vec<Writer>, acks: u64, flushes: bool) -> Vec<Writer> {
+/// How a life of the server ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// kill -9.
+    Killed,
+    /// SIGTERM: requests under way are answered, or were never acknowledged.
+    Stopped,
+}
+
+/// One life of the server, ended after `acks` acknowledgements while writers go on.
+async fn live(
+    server: Server,
+    writers: Vec<Writer>,
+    (acks, flushes, end): (u64, bool, End),
+) -> Vec<Writer> {
     let target = Target::new(&server);
     let counter = Arc::new(Acks {
         left: AtomicU64::new(acks),
@@ -203,15 +216,67 @@ async fn live(server: Server, writers: Vec<Writer>, acks: u64, flushes: bool) ->
     }
     let flusher = flushes.then(|| tokio::task::spawn(async move { target.flush().await }));
     counter.enough.notified().await;
-    tokio::task::spawn_blocking(move || server.kill())
-        .await
-        .unwrap();
+    let ending = move || match end {
+        End::Killed => server.kill(),
+        End::Stopped => {
+            let (said, code) = server.stop();
+            assert_eq!(code, 0, "{said}");
+        }
+    };
+    tokio::task::spawn_blocking(ending).await.unwrap();
     let mut writers = tasks.join_all().await;
     if let Some(flusher) = flusher {
         flusher.await.unwrap();
     }
     writers.sort_by_key(|writer| writer.id);
     writers
+}
+
+#[test]
+fn a_backup_under_load_holds_everything_acknowledged_before_it() {
+    let world = World::new();
+    world.write("app/ledger.sql", STREAM);
+    let runtime = runtime();
+    let server = world.serve();
+    world.ok(&["apply", &world.path("app").display().to_string(), "--yes"]);
+    let writers = (0..WRITERS).map(|id| Writer::new(id, 7)).collect();
+    let writers = runtime.block_on(live(server, writers, (40, true, End::Stopped)));
+    let before: Vec<_> = writers.iter().map(|writer| writer.acked.len()).collect();
+
+    let server = world.serve();
+    let to = world.path("backup").display().to_string();
+    let target = Target::new(&server);
+    let acks = Arc::new(Acks {
+        left: AtomicU64::new(30),
+        enough: Notify::new(),
+    });
+    let mut writers = runtime.block_on(async {
+        let mut tasks = JoinSet::new();
+        for writer in writers {
+            tasks.spawn(writer.write(target.clone(), Arc::clone(&acks)));
+        }
+        acks.enough.notified().await;
+        tokio::task::block_in_place(|| {
+            world.ok(&["backup", "--to", &to]);
+            server.kill();
+        });
+        tasks.join_all().await
+    });
+    writers.sort_by_key(|writer| writer.id);
+    std::fs::rename(world.data(), world.path("old")).unwrap();
+    world.ok(&["restore", "--from", &to]);
+    let _server = world.serve();
+    // What was acknowledged while the copy was made may be in it or not.
+    for (writer, before) in writers.iter_mut().zip(before) {
+        let meanwhile = writer.acked.split_off(before);
+        writer.open.extend(meanwhile);
+    }
+    assert!(check_all(by_sql(&world).into_iter(), &writers) > 0);
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(2).enable_all().build().unwrap()
 }
 
 /// Sums that are cheap enough for every restart.
@@ -315,11 +380,7 @@ fn what_was_acknowledged_outlives_every_kill() {
     let mut random = Random(mix(seed));
     let world = World::new();
     world.write("app/ledger.sql", STREAM);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = runtime();
     let mut writers: Vec<_> = (0..WRITERS).map(|id| Writer::new(id, seed)).collect();
     let server = world.serve();
     world.ok(&["apply", &world.path("app").display().to_string(), "--yes"]);
@@ -333,7 +394,11 @@ fn what_was_acknowledged_outlives_every_kill() {
             continue;
         }
         let (acks, flushes) = (1 + random.below(120), random.below(2) == 0);
-        writers = runtime.block_on(live(server, writers, acks, flushes));
+        let end = match random.below(5) {
+            0 => End::Stopped,
+            _ => End::Killed,
+        };
+        writers = runtime.block_on(live(server, writers, (acks, flushes, end)));
     }
     let acked: usize = writers.iter().map(|writer| writer.acked.len()).sum();
     assert!(
@@ -349,7 +414,7 @@ fn what_was_acknowledged_outlives_every_kill() {
         count
     );
     // What is open and stamped is sent again: each is there once in the end.
-    writers = runtime.block_on(live(server, writers, 60, false));
+    writers = runtime.block_on(live(server, writers, (60, false, End::Killed)));
     let server = world.serve();
     for writer in writers
         .iter_mut()

@@ -141,6 +141,44 @@ fn good_rows_of_a_bad_batch_are_kept_and_bad_ones_are_named() {
 }
 
 #[test]
+fn with_a_full_disk_writes_are_refused_and_reads_go_on() {
+    let (world, server) = with_events();
+    let row = "{\"id\":1,\"at\":\"2026-01-01T00:00:00Z\"}";
+    let send = |server: &crate::world::Server| {
+        post(server, "/v1/streams/events/events", "application/json", row)
+    };
+    assert_eq!(send(&server).0, 200);
+    assert_eq!(server.stop().1, 0);
+    // No disk has 95 percent free where a repository was built: the reserve is never there.
+    let file = world
+        .write("full.toml", "[disk]\nfree_min = 95\n")
+        .display()
+        .to_string();
+    let server = world.serve_with(&["--config", &file]);
+    // The first look at the disk is a moment after the start.
+    while !world.ok(&["status"]).contains("refuses writes") {}
+    let (status, answer) = send(&server);
+    assert_eq!(status, 429, "{answer}");
+    assert!(
+        answer.contains("NODE-009") && answer.contains("kept in reserve"),
+        "{answer}"
+    );
+    let refused = raw(
+        &server,
+        "GET /readyz HTTP/1.1\r\nHost: m\r\nConnection: close\r\n\r\n",
+    );
+    assert!(
+        refused.starts_with("HTTP/1.1 503") && refused.contains("NODE-009"),
+        "{refused}"
+    );
+    assert_eq!(world.ask("SELECT count(*) FROM events"), "1");
+    assert_eq!(server.stop().1, 0);
+    let server = world.serve();
+    assert_eq!(send(&server).0, 200);
+    assert_eq!(world.ask("SELECT count(*) FROM events"), "2");
+}
+
+#[test]
 fn an_unknown_code_and_an_unclear_file_are_refused() {
     let world = World::new();
     let said = world.fails(&["explain-error", "NOPE-1"]);
