@@ -36,9 +36,26 @@ pub(crate) fn stored_names(declared: &[Declared]) -> Vec<Problem> {
         if let Declaration::Stream(spec) = declaration {
             problems.extend(letters_too_long(spec, place));
             problems.extend(equal_but_for_case(spec, place));
+            problems.extend(not_built(spec, place));
         }
     }
     problems
+}
+
+/// What the language has and no part enforces yet: promising it would be a lie.
+fn not_built(spec: &StreamSpec, place: &Place) -> Option<Problem> {
+    spec.deduplicate.as_ref()?;
+    let message = format!(
+        "DEDUPLICATE BY of stream \"{}\" is not built yet",
+        spec.name
+    );
+    Some(Problem {
+        detail: Some("Repeated events would be kept.".to_owned()),
+        hint: Some(
+            "send an Idempotency-Key with each request, and leave the clause out".to_owned(),
+        ),
+        ..problem(Code::App014, message, Some(place))
+    })
 }
 
 fn letters_too_long(spec: &StreamSpec, place: &Place) -> Option<Problem> {

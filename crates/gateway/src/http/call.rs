@@ -96,6 +96,12 @@ impl Call {
     pub(crate) async fn json<T: DeserializeOwned>(&mut self) -> Result<T, HttpError> {
         let mut held = Held::none(&self.door.bodies);
         let bytes = self.collect(JSON_SIZE_MAX, &mut held).await?;
+        // No body at all is the same as one without fields.
+        let bytes = if bytes.is_empty() {
+            Bytes::from_static(b"{}")
+        } else {
+            bytes
+        };
         serde_json::from_slice(&bytes).map_err(json_error)
     }
 }

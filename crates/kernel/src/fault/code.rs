@@ -144,6 +144,7 @@ codes! {
     App011 = "APP-011",
     App012 = "APP-012",
     App013 = "APP-013",
+    App014 = "APP-014",
     // gateway
     Http001 = "HTTP-001",
     Http002 = "HTTP-002",
