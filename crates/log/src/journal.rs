@@ -139,10 +139,13 @@ use std::{
     collections::VecDeque,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use mainstem_disk::SharedDisk;
-use mainstem_kernel::{ByteSize, ProducerId, Seq, StreamId, clock::SharedClock, metrics::Metrics};
+use mainstem_kernel::{
+    ByteSize, ProducerId, Seq, StreamId, Timestamp, clock::SharedClock, metrics::Metrics,
+};
 use parking_lot::RwLock;
 
 use crate::{AppendError, LogConfig, ledger::Ledger};
@@ -183,6 +186,8 @@ pub(crate) struct Journal {
     durable_oldest: u64,
     /// The last file has no snapshot yet.
     is_snapshot_due: bool,
+    /// What the wall clock and the monotonic clock showed at the last group.
+    clock_seen: (Timestamp, Duration),
     /// The file whose sync failed.
     poisoned: Option<PathBuf>,
 }

@@ -119,10 +119,20 @@ impl Journal {
         Ok(results)
     }
 
-    /// Refuses when the wall clock shows a time long before the last seq.
-    fn check_clock(&self) -> Result<(), AppendError> {
-        let behind = self.ledger.last().ahead_of(self.clock.now());
+    /// Refuses when the wall clock shows a time long before the last seq, and tells when it has
+    /// jumped forward: later seqs carry the new time, right or wrong.
+    fn check_clock(&mut self) -> Result<(), AppendError> {
+        let (now, monotonic) = (self.clock.now(), self.clock.monotonic());
         let limit = self.config.clock_behind_max;
+        let (then, monotonic_then) = std::mem::replace(&mut self.clock_seen, (now, monotonic));
+        let jumped = now
+            .since(then)
+            .saturating_sub(monotonic.saturating_sub(monotonic_then));
+        if jumped > limit {
+            let seconds = jumped.as_secs();
+            tracing::warn!(seconds, "wall clock jumped forward");
+        }
+        let behind = self.ledger.last().ahead_of(now);
         if behind > limit {
             return Err(AppendError::ClockBehind { behind, limit });
         }
@@ -151,6 +161,8 @@ impl Journal {
         self.metrics
             .tail_bytes
             .set(i64::try_from(tail_bytes).unwrap_or(i64::MAX));
+        let live = i64::try_from(self.live().0).unwrap_or(i64::MAX);
+        self.metrics.journal_live_bytes.set(live);
         let millis = self.ledger.last().millis();
         self.metrics
             .frontier_millis

@@ -110,7 +110,7 @@ impl Fault for OpenError {
             Self::Newer { .. } => "start the newer version, or restore a backup of the older one",
             Self::Damaged { .. } => {
                 "copy the data folder, then restore a backup, or start once with \
-                 --accept-damage to go on without the damaged rows"
+                 journal.accept_damage = true to go on without the damaged rows"
             }
             Self::Foreign { .. } => "move the file out of the journal's folder",
         };

@@ -76,6 +76,7 @@ impl Journal {
             last = ledger.last().0,
             "journal read"
         );
+        let clock_seen = (needs.clock.now(), needs.clock.monotonic());
         let mut journal = Self {
             disk: needs.disk,
             folder: needs.folder,
@@ -93,6 +94,7 @@ impl Journal {
             next_group,
             durable_oldest: end.map_or(0, |end| end.oldest),
             is_snapshot_due: end.is_some_and(|end| end.at == PAGE_BYTES),
+            clock_seen,
             poisoned: None,
         };
         if let Some(end) = end {

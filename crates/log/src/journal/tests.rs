@@ -4,6 +4,7 @@
 
 mod damage;
 mod faults;
+mod fixture;
 mod limits;
 mod recovery;
 mod world;

@@ -271,7 +271,7 @@ fn newer_versions_and_foreign_files_are_refused_by_name() {
     let world = World::new(config());
     groups(&world, 1);
     let other = World::new(config());
-    other.clock.advance(std::time::Duration::from_secs(1));
+    other.clock.advance(Duration::from_secs(1));
     groups(&other, 1);
     let bytes = other.disk.read(&other.files()[0]).unwrap();
     let path = Path::new(FOLDER).join("00000009.journal");

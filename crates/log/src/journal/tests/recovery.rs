@@ -120,9 +120,7 @@ fn senders_are_forgotten_by_age_and_by_number() {
     assert_eq!(known, [None, None, Some(1), Some(1), Some(1)]);
     stamped(&mut journal, request(0), 1).unwrap();
     stamped(&mut journal, request(4), 1).unwrap_err();
-    world
-        .clock
-        .advance(std::time::Duration::from_secs(24 * 60 * 60 + 1));
+    world.clock.advance(Duration::from_secs(24 * 60 * 60 + 1));
     stamped(&mut journal, request(4), 1).unwrap();
     assert_eq!(
         journal.next_row(B, ProducerId(4)),

@@ -179,7 +179,7 @@ impl Model {
         let first_stream = 16 + u32::try_from(random.below(3)).unwrap();
         let count = 1 + u32::try_from(random.below(2)).unwrap();
         let drafts = (0..count).map(|at| {
-            let rows = |random: &mut Random| u32::try_from(random.below(250)).unwrap();
+            let rows = |random: &mut Random| u32::try_from(random.below(40)).unwrap();
             let entries: Vec<DraftEntry> = (0..2)
                 .map(|_| entry(u16::try_from(random.below(4)).unwrap(), rows(random), None))
                 .collect();
