@@ -18,7 +18,7 @@ pub(crate) enum Sender {
     /// A client with an idempotency key.
     Key {
         /// Whose key it is, without the part.
-        scope: blake3::Hasher,
+        scope: Box<blake3::Hasher>,
         /// Checksum of the body.
         check: u32,
     },
@@ -47,7 +47,7 @@ impl Sender {
             Identity::None => Self::None,
             Identity::Key(key) => {
                 check_length("the idempotency key", key)?;
-                let scope = scope(tenant, stream, b'k', key);
+                let scope = Box::new(scope(tenant, stream, b'k', key));
                 Self::Key {
                     scope,
                     check: crc32c::crc32c_append(format as u32, body),

@@ -1,6 +1,13 @@
 //! The journal and history together on one disk that loses power: whatever happens, each
 //! acknowledged row is in history or in the log, once.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::clone_on_ref_ptr,
+    reason = "a simulation that cannot go on has failed"
+)]
+
 mod world;
 
 use mainstem_sim::Random;
