@@ -85,7 +85,8 @@
 //!
 //! `commit` gives places to the frames of all waiting appends, writes them as one group with one
 //! vectored write, syncs once, publishes them in the index, and answers. If the write fails, the
-//! group's header is overwritten with zeroes and synced, so that the group is surely not there;
+//! header (of the group, or of the file that was to begin) is overwritten with zeroes and synced,
+//! so that it is surely not there;
 //! its place and number are used again, its seqs and offsets are not. If that fails too, or if any
 //! sync fails, the journal is poisoned: no more writes until recovery has seen what is on disk.
 //!

@@ -5,7 +5,7 @@ use std::{io, sync::Arc};
 use mainstem_kernel::{ByteSize, Seq, StreamId};
 
 use super::{
-    Journal, JournalFile,
+    FreeSlot, Journal, JournalFile,
     format::{FrameHeader, GROUP_HEADER, GroupHeader, PAGE, PAGE_BYTES, frame_length, padded},
     group::{Group, Spot},
     index::FrameRef,
@@ -193,7 +193,7 @@ impl Journal {
         let at = self.at;
         let size = match group.write(&header, (&file.slot.file, at)) {
             Ok(size) => size,
-            Err(source) => return Err(self.void(&file, source)),
+            Err(source) => return Err(self.void((&file.slot, at), source)),
         };
         let begun = self.clock.monotonic();
         if file.slot.file.sync_data().is_err() {
@@ -213,16 +213,15 @@ impl Journal {
         Ok(Written { file, at })
     }
 
-    /// Sees to it that a group whose write failed is not there, also after a power cut.
-    fn void(&mut self, file: &JournalFile, source: io::Error) -> AppendError {
-        let voided = file
-            .slot
+    /// Sees to it that a header whose write failed is not there, also after a power cut.
+    pub(super) fn void(&mut self, (slot, at): (&FreeSlot, u64), source: io::Error) -> AppendError {
+        let voided = slot
             .file
-            .write_at(&[0; PAGE], self.at)
-            .and_then(|()| file.slot.file.sync_data());
+            .write_at(&[0; PAGE], at)
+            .and_then(|()| slot.file.sync_data());
         match voided {
-            Ok(()) => write_error(file.path(), source),
-            Err(_) => self.poison(file.path()),
+            Ok(()) => write_error(&slot.path, source),
+            Err(_) => self.poison(&slot.path),
         }
     }
 

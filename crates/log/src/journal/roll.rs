@@ -42,7 +42,8 @@ impl Journal {
             first_group: self.next_group,
         };
         if let Err(source) = slot.file.write_at(&header.encode(), 0) {
-            let error = write_error(&slot.path, source);
+            // Smaller groups may still go into the file before: this one must not be found then.
+            let error = self.void((&slot, 0), source);
             // The same slot must be the next to be tried: two with one generation are a riddle.
             self.free.push_front(FreeSlot {
                 generation: 0,

@@ -261,3 +261,32 @@ fn a_failed_write_leaves_nothing_even_if_all_of_it_arrived() {
         );
     }
 }
+
+#[test]
+fn a_file_that_failed_to_begin_is_not_found_behind_later_groups() {
+    let world = World::new(config());
+    let mut journal = world.open();
+    let pages = |journal: &Journal| (journal.files[0].length() - journal.at) / 4_096;
+    while pages(&journal) > 3 {
+        put_numbers(&mut journal, 16, 0, 1).unwrap();
+    }
+    // Too large for what is left: a roll, whose preallocated file gets no header.
+    let before = world.disk.calls();
+    let made = 4;
+    world.disk.fail(Failure {
+        call: before + made,
+        kind: FailureKind::ShortWrite,
+    });
+    put_numbers(&mut journal, 16, 0, 2_000).unwrap_err();
+    assert_eq!(journal.files.len(), 1, "the roll failed");
+    assert!(world.disk.calls() > before + made, "at the header");
+    put_numbers(&mut journal, 17, 5, 1).unwrap();
+    let held = journal.files[0].generation();
+    for cut in (0..20).map(Cut::Random) {
+        let mut after = world.on(world.disk.cut_power(cut)).open();
+        let frames = world::read(&after, StreamId(17), Seq::ZERO).unwrap();
+        assert_eq!(numbers(&frames), [5]);
+        put_numbers(&mut after, 16, 0, 2_000).unwrap();
+        assert_eq!(after.files.back().unwrap().generation(), held + 1);
+    }
+}
