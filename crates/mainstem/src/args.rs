@@ -17,7 +17,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
                   acknowledged event. One program, no other service.",
     after_help = "First steps:
   mainstem demo                                a simulated vehicle fleet, live in this terminal
-  mainstem serve --data ./data                 a server; prints where it listens and where its key is
+  mainstem serve --data ./data                 a server; prints where it listens
   mainstem apply apps/retail                   declare streams from a folder of SQL
   mainstem load sales.csv.gz --stream sales    load a file; run it again to resume
   mainstem sql \"SELECT count(*) FROM sales\"    ask
@@ -40,13 +40,18 @@ pub(crate) struct Cli {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Target {
     /// Address of the server, such as http://127.0.0.1:7400
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, help_heading = "Which server", value_name = "URL")]
     pub(crate) url: Option<String>,
     /// The server's key, as its file admin.key holds it
-    #[arg(long, global = true, value_name = "KEY")]
+    #[arg(long, global = true, help_heading = "Which server", value_name = "KEY")]
     pub(crate) key: Option<String>,
     /// The server's data folder; the default is ./data
-    #[arg(long, global = true, value_name = "FOLDER")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Which server",
+        value_name = "FOLDER"
+    )]
     pub(crate) data: Option<PathBuf>,
 }
 

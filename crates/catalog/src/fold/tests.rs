@@ -275,7 +275,8 @@ fn a_change_that_is_not_allowed_is_refused_by_name() {
         stream "orders" never had a column 1, or names it twice
         column "id" of stream "orders" is NOT NULL and cannot be left out
         the partitions of stream "orders" cannot change
-        the partitions of stream "orders" cannot change"#]].assert_eq(&all_refused(&made, cases));
+        the partitions of stream "orders" cannot change"#]]
+    .assert_eq(&all_refused(&made, cases));
 }
 
 #[test]
@@ -300,7 +301,8 @@ fn what_is_not_there_or_not_in_that_state_is_refused_by_name() {
         stream "orders" was not dropped
         stream "orders" was dropped
         expected revision 2 of application "shop", found 3
-        application "shop" still has stream "orders""#]].assert_eq(&all_refused(&made, cases));
+        application "shop" still has stream "orders""#]]
+    .assert_eq(&all_refused(&made, cases));
 }
 
 #[test]
