@@ -19,6 +19,8 @@ const IDLE: Duration = Duration::from_millis(100);
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long a dropped stream can be brought back.
 const KEPT_AFTER_DROP: Duration = Duration::from_secs(7 * 24 * 3_600);
+/// Streams that history is told of between two looks: each takes some syncs.
+const DECLARED_PER_LOOK_MAX: usize = 50;
 /// Percent of the journal's limit from which history is told to hurry.
 const PRESS_AT: u64 = 60;
 
@@ -46,8 +48,9 @@ pub(crate) fn start(parts: &Arc<Parts>) -> Result<(), NodeError> {
     let watching = Arc::clone(parts);
     let watch = move || {
         while !watching.health.is_stopping() {
-            look(&watching);
-            pause(LOOK_EVERY);
+            if !look(&watching) {
+                pause(LOOK_EVERY);
+            }
         }
     };
     parts
@@ -61,8 +64,8 @@ fn pause(span: Duration) {
     thread::sleep(span);
 }
 
-/// One look at everything.
-fn look(parts: &Parts) {
+/// One look at everything; whether the next one should come at once.
+fn look(parts: &Parts) -> bool {
     parts.health.note_disk(disk_full(parts));
     parts
         .metrics
@@ -71,9 +74,8 @@ fn look(parts: &Parts) {
     if parts.journal.fill() > PRESS_AT {
         parts.history.press();
     }
-    // What history refused before is tried again.
-    parts.declare_changes();
     forget_dropped(parts);
+    parts.declare_changes(DECLARED_PER_LOOK_MAX)
 }
 
 fn gauge(size: ByteSize) -> i64 {
@@ -131,6 +133,6 @@ fn forget(parts: &Parts, def: &StreamDef) -> Result<(), NodeError> {
     parts
         .catalog
         .apply(changes, parts.catalog.definitions().seq)?;
-    parts.tables.lock().remove(&def.id);
+    parts.tables.lock().known.remove(&def.id);
     Ok(())
 }

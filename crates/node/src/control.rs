@@ -8,6 +8,9 @@ use mainstem_kernel::{Fault, Position, Problem, StreamId, TenantId};
 
 use crate::{backup, errors::NodeError, memory, parts::Parts};
 
+/// An apply waits until history knows of this many streams; of more it hears soon after.
+const DECLARED_AT_ONCE_MAX: usize = 50;
+
 /// The node as its doors see it.
 #[derive(Clone, Debug)]
 pub(crate) struct NodeControl(pub(crate) Arc<Parts>);
@@ -33,7 +36,7 @@ impl Control for NodeControl {
 
     fn definitions_changed(&self) {
         // Asked by a door's task, and it waits for the disk.
-        tokio::task::block_in_place(|| self.0.declare_changes());
+        tokio::task::block_in_place(|| self.0.declare_changes(DECLARED_AT_ONCE_MAX));
     }
 }
 
@@ -56,6 +59,7 @@ fn later<T: Send + 'static>(
 
 /// Archives a stream, or all.
 fn flush(parts: &Parts, stream: Option<&str>) -> Result<Position, NodeError> {
+    parts.declare_changes(usize::MAX);
     let definitions = parts.catalog.definitions();
     let streams: Vec<StreamId> = match stream {
         None => definitions.streams.keys().copied().collect(),

@@ -3,7 +3,13 @@
 //! Order matters: the folder is locked before anything is read, definitions are known before
 //! history is told of its tables, and rows are let in last.
 
-use std::{collections::BTreeMap, num::NonZero, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZero,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use mainstem_admit::{Admission, AdmitParts};
 use mainstem_app::Apps;
@@ -26,6 +32,15 @@ use crate::{
     memory::Shares, supervisor::Supervisor,
 };
 
+/// What history was told of streams.
+#[derive(Debug, Default)]
+pub(crate) struct Tables {
+    /// The newest definition of each that history has taken.
+    pub(crate) known: BTreeMap<StreamId, Arc<StreamDef>>,
+    /// Those that it refused, and that were reported.
+    refused: BTreeSet<StreamId>,
+}
+
 /// Everything that runs in a node.
 #[derive(Debug)]
 pub(crate) struct Parts {
@@ -44,7 +59,7 @@ pub(crate) struct Parts {
     pub(crate) engine: Arc<Engine>,
     pub(crate) apps: Arc<Apps>,
     /// What history was last told of each stream.
-    pub(crate) tables: Mutex<BTreeMap<StreamId, Arc<StreamDef>>>,
+    pub(crate) tables: Mutex<Tables>,
     /// Held by whoever archives or trims, so that a backup can hold both still.
     pub(crate) archiving: Mutex<()>,
     /// When it was opened, on the monotonic clock.
@@ -128,22 +143,39 @@ impl Parts {
         }))
     }
 
-    /// Tells history of streams that are new or have changed. What history refuses is reported
-    /// and tried again soon; rows of such a stream wait in the log.
-    pub(crate) fn declare_changes(&self) {
+    /// Tells history of streams that are new or have changed, of so many at most; whether there are
+    /// more. What history refuses is reported once and tried again at the next call. Until history
+    /// knows of a stream, its rows wait in the log, where they are asked and followed as well.
+    pub(crate) fn declare_changes(&self, streams_max: usize) -> bool {
         let mut tables = self.tables.lock();
-        for (id, def) in &self.catalog.definitions().streams {
-            if tables.get(id).is_some_and(|known| Arc::ptr_eq(known, def)) {
-                continue;
-            }
+        let definitions = self.catalog.definitions();
+        let is_new = |(id, def): &(&StreamId, &Arc<StreamDef>)| {
+            let known = tables.known.get(id);
+            !known.is_some_and(|known| Arc::ptr_eq(known, def))
+        };
+        let mut changes: Vec<_> = definitions.streams.iter().filter(is_new).collect();
+        // What was refused before comes last, and is no reason for haste.
+        changes.sort_by_key(|(id, _)| tables.refused.contains(id));
+        let hopeful = changes
+            .iter()
+            .filter(|(id, _)| !tables.refused.contains(id))
+            .count();
+        let is_more = hopeful > streams_max;
+        changes.truncate(streams_max);
+        for (id, def) in changes {
             match self.history.set_table(stream_table(def)) {
-                Ok(()) => drop(tables.insert(*id, Arc::clone(def))),
-                Err(error) => {
+                Ok(()) => {
+                    tables.known.insert(*id, Arc::clone(def));
+                    tables.refused.remove(id);
+                }
+                Err(error) if tables.refused.insert(*id) => {
                     let error = mainstem_kernel::fault::chain(&error);
                     tracing::error!(stream = %def.spec.name, error, "stream has no history");
                 }
+                Err(_reported) => {}
             }
         }
+        is_more
     }
 
     /// As an absolute path.
@@ -177,11 +209,8 @@ fn open_engine(
 
 /// Tells history of every stream that is defined, dropped ones included: their rows are kept for
 /// seven days. A damaged table stops the start, because answers without it would be wrong.
-fn declare(
-    history: &History,
-    catalog: &Catalog,
-) -> Result<BTreeMap<StreamId, Arc<StreamDef>>, NodeError> {
-    let mut tables = BTreeMap::new();
+fn declare(history: &History, catalog: &Catalog) -> Result<Tables, NodeError> {
+    let mut tables = Tables::default();
     for (id, def) in &catalog.definitions().streams {
         history
             .set_table(stream_table(def))
@@ -189,7 +218,7 @@ fn declare(
                 stream: def.spec.name.clone(),
                 source,
             })?;
-        tables.insert(*id, Arc::clone(def));
+        tables.known.insert(*id, Arc::clone(def));
     }
     Ok(tables)
 }
