@@ -15,11 +15,8 @@ pub(crate) fn proofs(place: Place) -> Result<()> {
     let Some(python) = environment(Path::new(&target), place)? else {
         return Ok(());
     };
-    // The programs under test; the tests above have built them.
-    shell::run(&mut shell::command(
-        "cargo",
-        &["build", "--locked", "--package=mainstem"],
-    ))?;
+    // The program as the tests have built it: building it alone would choose other features of
+    // its libraries and compile them again.
     let program = format!("{target}/debug/mainstem");
     // The tables that history's tests have left there.
     let tables = format!("{target}/tmp/delta");
