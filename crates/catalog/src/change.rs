@@ -6,11 +6,12 @@
 //! NOT NULL and one row:
 //!
 //! ```text
-//! {"format": 1, "tenant": 1, "app": "retail", "changes": [{"kind": "create_stream", …}, …]}
+//! {"format": 2, "tenant": 1, "app": "retail", "changes": [{"kind": "create_stream", …}, …]}
 //! ```
 //!
 //! `format` is read before anything else; a newer one is refused by name. Fields may be added
-//! within a format only if an older program may ignore them.
+//! within a format only if an older program may ignore them. Format 1 knows only streams and reads
+//! as what it is in format 2.
 
 use std::sync::Arc;
 
@@ -23,10 +24,10 @@ use mainstem_kernel::{AppName, PartitionId, SchemaVersion, StreamId, TenantId};
 use mainstem_log::{Draft, DraftEntry};
 use serde::{Deserialize, Serialize};
 
-use crate::definition::{AppDef, StreamSpec};
+use crate::definition::{AppDef, StreamSpec, TableSpec, ViewSpec};
 
 /// The format that this program writes, and the newest that it reads.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// The only column of stream 0.
 const COLUMN: &str = "change";
@@ -76,7 +77,66 @@ pub enum Change {
         /// The stream.
         id: StreamId,
     },
-    /// The application disappears. It must have no streams left.
+    /// A new table. Ids of columns are ignored and given from 1.
+    CreateTable(TableSpec),
+    /// The same table with a new name, new columns or another TTL; columns as in `AlterStream`.
+    AlterTable {
+        /// The table.
+        id: StreamId,
+        /// What it is from now on.
+        spec: TableSpec,
+    },
+    /// The table disappears by name; its rows are kept for seven days.
+    DropTable {
+        /// The table.
+        id: StreamId,
+    },
+    /// A table that was dropped and not yet forgotten is back under its name.
+    RestoreTable {
+        /// The table.
+        id: StreamId,
+    },
+    /// Its seven days are over: history, journal and store have forgotten it.
+    ForgetTable {
+        /// The table.
+        id: StreamId,
+    },
+    /// A new version of a view, to be built; beside the live one if there is one of that name.
+    /// Its dead letters and late rows come with it, unless another version has them. Ids of
+    /// columns are ignored and given from 1.
+    CreateView(ViewSpec),
+    /// The same version of a view with a new name, another text of the same meaning, or another
+    /// EVERY.
+    AlterView {
+        /// The version.
+        id: StreamId,
+        /// What it is from now on.
+        spec: ViewSpec,
+    },
+    /// A version that was built is live from now on; the one that was, is replaced.
+    SwapView {
+        /// The version that was built.
+        id: StreamId,
+    },
+    /// The version disappears by name; what it has computed is kept for seven days, unless it was
+    /// still being built.
+    DropView {
+        /// The version.
+        id: StreamId,
+    },
+    /// A version that was dropped or replaced, and not yet forgotten, is being built again: it
+    /// goes on from where it was paused.
+    RestoreView {
+        /// The version.
+        id: StreamId,
+    },
+    /// Its time is over: history, journal and store have forgotten it. Dead letters and late rows
+    /// are forgotten by changes of their own.
+    ForgetView {
+        /// The version.
+        id: StreamId,
+    },
+    /// The application disappears. It must have no objects left.
     DropApp,
 }
 

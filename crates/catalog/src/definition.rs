@@ -1,6 +1,9 @@
-//! What is defined: applications and streams, as plain data.
+//! What is defined: applications, streams, tables and views, as plain data.
 //!
 //! It never judges whether a definition makes sense: that is `fold`'s.
+
+mod table;
+mod view;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,6 +15,9 @@ use mainstem_kernel::{
     TenantId, ids::NAME_BYTES_MAX,
 };
 use serde::{Deserialize, Serialize};
+
+pub use table::{DELETED_COLUMN, TableDef, TableSpec};
+pub use view::{Emit, Stage, ViewDef, ViewSpec};
 
 /// An application as it was last applied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,7 +122,8 @@ pub struct StreamDef {
     pub spec: StreamSpec,
     /// All versions of the columns, oldest first; never empty.
     pub schemas: Vec<SchemaEntry>,
-    /// The stream of its dead letters; `None` if this is one itself.
+    /// The stream of its dead letters; `None` if it belongs to another object: as dead letters or
+    /// late rows, which only this program writes.
     pub dead_letters: Option<StreamId>,
     /// When it was created.
     pub created: Seq,

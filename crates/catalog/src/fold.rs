@@ -6,31 +6,39 @@
 //!
 //! # Invariants
 //!
-//! * Names are unique per tenant among what is not dropped; ids are never reused.
-//! * A stream lives and dies with its dead letters.
-//! * Columns only go forward: see `columns`.
-//! * Revisions of an application count up by one; each is kept with its streams as they were.
+//! * Names are unique per tenant among what is not dropped, whatever its kind; ids are never
+//!   reused. Versions of a view share its name: at most one is live and one is being built.
+//! * A stream lives and dies with its dead letters; those of a view, and its late rows, are there
+//!   while a version of it is computed.
+//! * Columns only go forward: see `columns`. Keys and what a view computes never change.
+//! * A view reads what its own application declares: see `settle`.
+//! * Revisions of an application count up by one; each is kept with its objects as they were.
 
 mod columns;
+mod settle;
 mod spec;
+mod streams;
+mod tables;
+mod views;
 
 #[cfg(test)]
 mod tests;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use mainstem_kernel::{SchemaVersion, Seq, StreamId, StreamName};
+use mainstem_kernel::{Seq, StreamId, StreamName};
 
 use crate::{
     change::{Change, ChangeSet},
-    definition::{AppDef, SchemaEntry, StreamDef, StreamSpec},
+    definition::{AppDef, Stage},
     definitions::{Definitions, REVISIONS_MAX, Revision},
     errors::FoldError,
-    letters::dead_letters_spec,
+    object::{Kind, Object},
 };
 
-/// The definitions after a change set that took effect at `seq`. Costs a scan of the streams of
-/// all applications if the set has a `SetApp`, else only the streams that it names.
+/// The definitions after a change set that took effect at `seq`. Costs a scan of the objects of
+/// all applications if the set has a `SetApp`, of all views if there are any, else only the
+/// objects that it names.
 ///
 /// # Errors
 /// `FoldError` names the first change that does not fit.
@@ -39,39 +47,75 @@ pub fn fold(
     changes: &ChangeSet,
     seq: Seq,
 ) -> Result<Definitions, FoldError> {
-    let mut folding = Folding {
-        definitions,
-        changes,
-        seq,
-        touched: BTreeMap::new(),
-    };
-    for change in &changes.changes {
-        folding.change(change)?;
-    }
-    folding.rename()?;
+    let mut folding = Folding::through(definitions, changes, seq)?;
+    folding.check_reads()?;
     folding.remember();
-    folding.definitions.seq = seq;
-    Ok(folding.definitions)
+    Ok(folding.end())
+}
+
+/// The definitions after the first changes of a set that is not complete yet, with the ids that
+/// they will have: for planning the views that come next. It never asks whether the views that are
+/// there still have what they read.
+///
+/// # Errors
+/// As `fold`.
+pub fn preview(
+    definitions: Definitions,
+    changes: &ChangeSet,
+    seq: Seq,
+) -> Result<Definitions, FoldError> {
+    Ok(Folding::through(definitions, changes, seq)?.end())
 }
 
 struct Folding<'a> {
     definitions: Definitions,
     changes: &'a ChangeSet,
     seq: Seq,
-    /// Streams that this set names, with the name under which they were found before, if any.
-    /// Names are compared at the end, so that two streams can swap theirs.
+    /// Objects that this set names, with the name under which they were found before, if any.
+    /// Names are compared at the end, so that two objects can swap theirs.
     touched: BTreeMap<StreamId, Option<StreamName>>,
 }
 
-impl Folding<'_> {
+impl<'a> Folding<'a> {
+    /// After all changes, and what follows from them.
+    fn through(
+        definitions: Definitions,
+        changes: &'a ChangeSet,
+        seq: Seq,
+    ) -> Result<Self, FoldError> {
+        let mut folding = Self {
+            definitions,
+            changes,
+            seq,
+            touched: BTreeMap::new(),
+        };
+        for change in &changes.changes {
+            folding.change(change)?;
+        }
+        folding.settle_beside()?;
+        folding.rename()?;
+        Ok(folding)
+    }
+
     fn change(&mut self, change: &Change) -> Result<(), FoldError> {
         match change {
             Change::SetApp(app) => self.set_app(app),
-            Change::CreateStream(spec) => self.create(spec),
-            Change::AlterStream { id, spec } => self.alter(*id, spec),
+            Change::CreateStream(spec) => self.create_stream(spec),
+            Change::AlterStream { id, spec } => self.alter_stream(*id, spec),
             Change::DropStream { id } => self.drop_stream(*id),
-            Change::RestoreStream { id } => self.restore(*id),
-            Change::ForgetStream { id } => self.forget(*id),
+            Change::RestoreStream { id } => self.restore_stream(*id),
+            Change::CreateTable(spec) => self.create_table(spec),
+            Change::AlterTable { id, spec } => self.alter_table(*id, spec),
+            Change::DropTable { id } => self.drop_table(*id),
+            Change::RestoreTable { id } => self.restore_table(*id),
+            Change::CreateView(spec) => self.create_view(spec),
+            Change::AlterView { id, spec } => self.alter_view(*id, spec),
+            Change::SwapView { id } => self.swap_view(*id),
+            Change::DropView { id } => self.drop_view(*id),
+            Change::RestoreView { id } => self.restore_view(*id),
+            Change::ForgetStream { id } => self.forget(*id, Kind::Stream),
+            Change::ForgetTable { id } => self.forget(*id, Kind::Table),
+            Change::ForgetView { id } => self.forget(*id, Kind::View),
             Change::DropApp => self.drop_app(),
         }
     }
@@ -101,121 +145,15 @@ impl Folding<'_> {
         Ok(())
     }
 
-    fn create(&mut self, spec: &StreamSpec) -> Result<(), FoldError> {
-        let spec = columns::first(spec);
-        spec::check(&spec)?;
-        let letters = self.letters_of(&spec)?;
-        let id = self.next_id();
-        let letters_id = self.next_id();
-        self.insert_new(id, spec, Some(letters_id));
-        self.insert_new(letters_id, letters, None);
-        Ok(())
-    }
-
-    fn letters_of(&self, spec: &StreamSpec) -> Result<StreamSpec, FoldError> {
-        dead_letters_spec(spec).map_err(|source| FoldError::NameTooLong {
-            stream: spec.name.clone(),
-            source,
-        })
-    }
-
-    fn next_id(&mut self) -> StreamId {
-        let id = self.definitions.next_stream;
-        self.definitions.next_stream = StreamId(id.0.saturating_add(1));
-        id
-    }
-
-    fn insert_new(&mut self, id: StreamId, spec: StreamSpec, dead_letters: Option<StreamId>) {
-        let def = StreamDef {
-            id,
-            tenant: self.changes.tenant,
-            app: self.changes.app.clone(),
-            schemas: vec![SchemaEntry {
-                version: SchemaVersion(1),
-                columns: spec.columns.clone(),
-            }],
-            spec,
-            dead_letters,
-            created: self.seq,
-            dropped: None,
-        };
-        self.put(def);
-    }
-
-    fn alter(&mut self, id: StreamId, spec: &StreamSpec) -> Result<(), FoldError> {
-        let (mut def, letters) = self.pair(id)?;
-        if def.dropped.is_some() {
-            return Err(FoldError::Dropped {
-                stream: def.spec.name,
-            });
-        }
-        let spec = columns::next(&def, spec)?;
-        spec::check(&spec)?;
-        spec::check_partitions(&def.spec, &spec)?;
-        if spec.columns != def.spec.columns {
-            let version = SchemaVersion(def.schema_version().0.saturating_add(1));
-            def.schemas.push(SchemaEntry {
-                version,
-                columns: spec.columns.clone(),
-            });
-        }
-        if let Some(mut letters) = letters {
-            letters.spec = self.letters_of(&spec)?;
-            self.put(letters);
-        }
-        def.spec = spec;
-        self.put(def);
-        Ok(())
-    }
-
-    fn drop_stream(&mut self, id: StreamId) -> Result<(), FoldError> {
-        let (def, letters) = self.pair(id)?;
-        if def.dropped.is_some() {
-            return Err(FoldError::Dropped {
-                stream: def.spec.name,
-            });
-        }
-        for mut def in [Some(def), letters].into_iter().flatten() {
-            def.dropped = Some(self.seq);
-            self.put(def);
-        }
-        Ok(())
-    }
-
-    fn restore(&mut self, id: StreamId) -> Result<(), FoldError> {
-        let (def, letters) = self.pair(id)?;
-        if def.dropped.is_none() {
-            return Err(FoldError::NotDropped {
-                stream: def.spec.name,
-            });
-        }
-        // Without its dead letters a stream could not take a row that does not fit.
-        let letters = letters.ok_or(FoldError::UnknownStream { id })?;
-        for mut def in [def, letters] {
-            def.dropped = None;
-            self.put(def);
-        }
-        Ok(())
-    }
-
-    fn forget(&mut self, id: StreamId) -> Result<(), FoldError> {
-        let def = self.owned(id)?;
-        if def.dropped.is_none() {
-            return Err(FoldError::NotDropped {
-                stream: def.spec.name.clone(),
-            });
-        }
-        self.touched.entry(id).or_insert(None);
-        self.definitions.streams.remove(&id);
-        Ok(())
-    }
-
     fn drop_app(&mut self) -> Result<(), FoldError> {
         let (tenant, app) = (self.changes.tenant, &self.changes.app);
-        if let Some(left) = self.definitions.streams_of(tenant, app).next() {
+        let streams = self.definitions.streams_of(tenant, app).map(Object::Stream);
+        let tables = self.definitions.tables_of(tenant, app).map(Object::Table);
+        let views = self.definitions.views_of(tenant, app).map(Object::View);
+        if let Some(left) = streams.chain(tables).chain(views).next() {
             return Err(FoldError::AppInUse {
                 app: app.clone(),
-                stream: left.spec.name.clone(),
+                object: left.label(),
             });
         }
         let key = (tenant, app.clone());
@@ -226,77 +164,55 @@ impl Folding<'_> {
         }
     }
 
-    /// A stream of this application, dropped or not.
-    fn owned(&self, id: StreamId) -> Result<&Arc<StreamDef>, FoldError> {
-        let def = self
-            .definitions
-            .streams
-            .get(&id)
-            .ok_or(FoldError::UnknownStream { id })?;
-        if def.tenant != self.changes.tenant {
-            return Err(FoldError::UnknownStream { id });
-        }
-        if def.app != self.changes.app {
-            let (stream, app) = (def.spec.name.clone(), def.app.clone());
-            return Err(FoldError::Foreign { stream, app });
-        }
-        Ok(def)
-    }
-
-    /// A stream of this application and its dead letters, unless these are forgotten.
-    fn pair(&self, id: StreamId) -> Result<(StreamDef, Option<StreamDef>), FoldError> {
-        let def = self.owned(id)?;
-        let Some(letters) = def.dead_letters else {
-            return Err(FoldError::DeadLetters {
-                stream: def.spec.name.clone(),
-            });
+    /// What was dropped or replaced goes for good.
+    fn forget(&mut self, id: StreamId, kind: Kind) -> Result<(), FoldError> {
+        let object = self.owned(id, kind)?;
+        let is_replaced = match object {
+            Object::View(def) => matches!(def.stage, Stage::Replaced { .. }),
+            Object::Stream(_) | Object::Table(_) => false,
         };
-        let letters = self
-            .definitions
-            .streams
-            .get(&letters)
-            .map(|def| def.as_ref().clone());
-        Ok((def.as_ref().clone(), letters))
-    }
-
-    /// Puts a stream, and remembers under which name it was found before this set.
-    fn put(&mut self, def: StreamDef) {
-        let id = def.id;
-        let before = self.definitions.streams.insert(id, Arc::new(def));
-        self.touched.entry(id).or_insert_with(|| {
-            before
-                .filter(|def| def.dropped.is_none())
-                .map(|def| def.spec.name.clone())
-        });
-    }
-
-    /// Finds all streams that were touched under their new names.
-    fn rename(&mut self) -> Result<(), FoldError> {
-        let tenant = self.changes.tenant;
-        let definitions = &mut self.definitions;
-        for name in self.touched.values().flatten() {
-            definitions.names.remove(&(tenant, name.clone()));
+        if object.dropped().is_none() && !is_replaced {
+            return Err(FoldError::NotDropped {
+                object: object.label(),
+            });
         }
-        for id in self.touched.keys() {
-            let Some(def) = definitions
-                .streams
-                .get(id)
-                .filter(|def| def.dropped.is_none())
-            else {
-                continue;
-            };
-            let name = def.spec.name.clone();
-            let other = definitions.names.insert((tenant, name.clone()), *id);
-            if let Some(other) = other {
-                let app = definitions
-                    .streams
-                    .get(&other)
-                    .map_or(&def.app, |def| &def.app)
-                    .clone();
-                return Err(FoldError::NameTaken { name, app });
-            }
-        }
+        self.touched.entry(id).or_insert(None);
+        self.definitions.streams.remove(&id);
+        self.definitions.tables.remove(&id);
+        self.definitions.views.remove(&id);
         Ok(())
+    }
+
+    fn next_id(&mut self) -> StreamId {
+        let id = self.definitions.next_stream;
+        self.definitions.next_stream = StreamId(id.0.saturating_add(1));
+        id
+    }
+
+    /// An object of this application, dropped or not.
+    fn owned(&self, id: StreamId, kind: Kind) -> Result<Object<'_>, FoldError> {
+        let found = self.definitions.by_id(id);
+        let is_it =
+            |object: &Object<'_>| object.kind() == kind && object.tenant() == self.changes.tenant;
+        let object = found.filter(is_it).ok_or(FoldError::Unknown { kind, id })?;
+        if *object.app() != self.changes.app {
+            let (object, app) = (object.label(), object.app().clone());
+            return Err(FoldError::Foreign { object, app });
+        }
+        Ok(object)
+    }
+
+    /// Remembers under which name an object was found before this set.
+    fn touch(&mut self, id: StreamId) {
+        let found = self
+            .definitions
+            .by_id(id)
+            .map(|object| object.name().clone());
+        let names = &self.definitions.names;
+        let tenant = self.changes.tenant;
+        self.touched.entry(id).or_insert_with(|| {
+            found.filter(|name| names.get(&(tenant, name.clone())) == Some(&id))
+        });
     }
 
     /// Keeps the application as this set leaves it, if the set made a revision of it.
@@ -310,14 +226,21 @@ impl Folding<'_> {
         let Some(app) = self.definitions.apps.get(&key).filter(|_| is_new) else {
             return;
         };
-        let streams = self
-            .definitions
-            .streams_of(key.0, &key.1)
-            .cloned()
-            .collect();
+        let (tenant, name) = (key.0, &key.1);
+        let mut views = BTreeMap::new();
+        for def in self.definitions.views_of(tenant, name) {
+            let newest = views.entry(&def.spec.name).or_insert(def);
+            if def.stage == Stage::Building {
+                *newest = def;
+            }
+        }
+        let mut views: Vec<_> = views.into_values().map(Arc::clone).collect();
+        views.sort_by_key(|def| def.id);
         let revision = Arc::new(Revision {
             app: Arc::clone(app),
-            streams,
+            streams: self.definitions.streams_of(tenant, name).cloned().collect(),
+            tables: self.definitions.tables_of(tenant, name).cloned().collect(),
+            views,
         });
         let revisions = self.definitions.revisions.entry(key).or_default();
         revisions.push(revision);
@@ -326,5 +249,22 @@ impl Folding<'_> {
             .len()
             .saturating_sub(REVISIONS_MAX.saturating_add(1));
         revisions.drain(..over);
+    }
+
+    fn end(mut self) -> Definitions {
+        let is_care = |change: &Change| {
+            matches!(
+                change,
+                Change::SwapView { .. }
+                    | Change::ForgetStream { .. }
+                    | Change::ForgetTable { .. }
+                    | Change::ForgetView { .. }
+            )
+        };
+        if !self.changes.changes.iter().all(is_care) {
+            self.definitions.declared = self.seq;
+        }
+        self.definitions.seq = self.seq;
+        self.definitions
     }
 }

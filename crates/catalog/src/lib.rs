@@ -11,15 +11,20 @@ mod errors;
 mod evolve;
 mod fold;
 mod letters;
+mod object;
 #[cfg(test)]
 mod samples;
 
 pub use catalog::Catalog;
 pub use change::{Change, ChangeSet, FORMAT};
 pub use definition::{
-    AppDef, Deduplicate, Durability, SchemaEntry, StreamDef, StreamSpec, Watermark,
+    AppDef, DELETED_COLUMN, Deduplicate, Durability, Emit, SchemaEntry, Stage, StreamDef,
+    StreamSpec, TableDef, TableSpec, ViewDef, ViewSpec, Watermark,
 };
-pub use definitions::{Definitions, KEPT_AFTER_DROP, REVISIONS_MAX, Revision};
+pub use definitions::{
+    Definitions, KEPT_AFTER_DROP, KEPT_AFTER_REPLACED, REVISIONS_MAX, Revision,
+};
 pub use errors::{CatalogError, FoldError};
-pub use fold::fold;
-pub use letters::{DEAD_LETTERS_SUFFIX, dead_letters_name};
+pub use fold::{fold, preview};
+pub use letters::{DEAD_LETTERS_SUFFIX, LATE_SUFFIX, dead_letters_name, late_name};
+pub use object::{Kind, Label, Object};

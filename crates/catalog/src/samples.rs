@@ -1,12 +1,15 @@
 //! Definitions to test with, and randomness from a seed.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use mainstem_kernel::{
     AppName, ByteSize, Column, ColumnName, ColumnType, Columns, StreamId, StreamName, TenantId,
 };
 
-use crate::{AppDef, Change, ChangeSet, Durability, StreamSpec};
+use crate::{
+    AppDef, Change, ChangeSet, Definitions, Durability, Emit, StreamSpec, TableSpec, ViewDef,
+    ViewSpec,
+};
 
 pub(crate) fn app() -> AppName {
     AppName::new("shop").unwrap()
@@ -46,6 +49,63 @@ pub(crate) fn orders() -> StreamSpec {
     );
     spec.partition_by = vec![ColumnName::new("id").unwrap()];
     spec
+}
+
+/// Every update of it is told of.
+pub(crate) const ON_UPDATE: Emit = Emit::OnUpdate { every: None };
+/// It is a stream of closed windows.
+pub(crate) const ON_CLOSE: Emit = Emit::OnWindowClose { corrections: None };
+
+pub(crate) fn names(names: &[&str]) -> Vec<ColumnName> {
+    let names = names.iter().map(|name| ColumnName::new(name).unwrap());
+    names.collect()
+}
+
+pub(crate) fn owners() -> TableSpec {
+    let columns = [("id!", ColumnType::Text), ("name", ColumnType::Text)];
+    TableSpec {
+        name: StreamName::new("owners").unwrap(),
+        columns: spec("owners", &columns).columns,
+        key: names(&["id"]),
+        ttl: None,
+        sql: "CREATE TABLE owners (…)".to_owned(),
+    }
+}
+
+/// A view that counts, keyed by `id` unless it is a stream.
+pub(crate) fn counts(name: &str, emit: Emit, reads: &[u32]) -> ViewSpec {
+    let columns = [("id", ColumnType::Text), ("n!", ColumnType::BigInt)];
+    ViewSpec {
+        name: StreamName::new(name).unwrap(),
+        columns: spec(name, &columns).columns,
+        hidden: Vec::new(),
+        key: if emit.is_stream() {
+            Vec::new()
+        } else {
+            names(&["id"])
+        },
+        emit,
+        watermark: None,
+        reads: reads.iter().map(|id| StreamId(*id)).collect(),
+        fingerprint: "1".to_owned(),
+        sql: format!("CREATE MATERIALIZED VIEW {name} AS …"),
+    }
+}
+
+pub(crate) fn view(spec: ViewSpec) -> Change {
+    Change::CreateView(spec)
+}
+
+pub(crate) fn swap(id: u32) -> Change {
+    Change::SwapView { id: StreamId(id) }
+}
+
+pub(crate) fn drop_view(id: u32) -> Change {
+    Change::DropView { id: StreamId(id) }
+}
+
+pub(crate) fn version(definitions: &Definitions, id: u32) -> &Arc<ViewDef> {
+    &definitions.views[&StreamId(id)]
 }
 
 pub(crate) fn set(changes: Vec<Change>) -> ChangeSet {

@@ -1,6 +1,6 @@
 //! The catalog over a log in memory.
 
-use std::{sync::Arc, thread};
+use std::{sync::Arc, thread, time::Duration};
 
 use arrow::{
     array::{ArrayRef, RecordBatch, StringArray},
@@ -15,8 +15,11 @@ use mainstem_log::{Draft, DraftEntry, MemoryLog};
 
 use super::*;
 use crate::{
-    Change,
-    samples::{alter, column, create, orders, revision, set, spec},
+    Change, Definitions, Emit, TableSpec,
+    samples::{
+        ON_CLOSE, alter, column, counts, create, drop_view, orders, owners, revision, set, spec,
+        swap, view,
+    },
 };
 
 fn log() -> SharedLog {
@@ -127,32 +130,42 @@ fn of_many_at_once_each_is_whole_and_none_is_lost() {
 
 #[test]
 fn a_newer_format_and_damage_are_named_and_nothing_opens() {
-    let opened = |text: &str| {
+    let refused = |text: &str| {
         let log = log();
         write(&log, text);
         let error = Catalog::open(log).unwrap_err();
         format!("{} {}", error.answer().code, chain(&error))
     };
     let answers = [
-        opened(r#"{"format":2,"tenant":1,"app":"a","new_field":true}"#),
-        opened(r#"{"format":1,"tenant":1,"app":"a"}"#),
-        opened(r#"{"format":1,"tenant":1,"app":"a","changes":[{"kind":"drop_stream","id":16}]}"#),
-        opened("create stream"),
+        refused(r#"{"format":3,"tenant":1,"app":"a","new_field":true}"#),
+        refused(r#"{"format":1,"tenant":1,"app":"a"}"#),
+        refused(r#"{"format":1,"tenant":1,"app":"a","changes":[{"kind":"drop_stream","id":16}]}"#),
+        refused("create stream"),
     ];
     expect![[r#"
-        CAT-002 definition at 111411200000000000 has format 2, the newest known is 1
+        CAT-002 definition at 111411200000000000 has format 3, the newest known is 2
         CAT-003 definition at 111411200000000000 does not read: expected a change set as JSON: missing field `changes` at line 1 column 33
         CAT-003 definition at 111411200000000000 does not read: there is no stream 16
         CAT-003 definition at 111411200000000000 does not read: expected a change set as JSON: expected value at line 1 column 1"#]].assert_eq(&answers.join("\n"));
 }
 
-/// The format of stream 0: what is written here opens for ever.
-#[test]
-fn the_format_is_pinned() {
+fn opened(text: &str) -> Arc<Definitions> {
     let log = log();
-    let text = r#"{"format":1,"tenant":1,"app":"shop","changes":[{"kind":"create_stream","name":"orders","columns":[{"id":1,"name":"id","type":"text","nullable":false},{"id":2,"name":"price","type":{"numeric":{"precision":12,"scale":3}},"nullable":true}],"partition_by":["id"],"partitions":8,"watermark":null,"retention":{"secs":60,"nanos":0},"deduplicate":null,"durability":"strict","event_size_max":"32 KiB","sql":"CREATE STREAM orders (…)"},{"kind":"set_app","tenant":1,"name":"shop","version":"1.0.0","revision":1,"files":{"a.sql":"CREATE STREAM orders (…)"}}]}"#;
     write(&log, text);
-    let definitions = Catalog::open(log).unwrap().definitions();
+    Catalog::open(log).unwrap().definitions()
+}
+
+fn written(changes: Vec<Change>) -> String {
+    let batch = set(changes).encode().unwrap().batch;
+    let column = arrow::array::AsArray::as_string::<i32>(batch.column(0));
+    column.value(0).to_owned()
+}
+
+/// Format 1, which knew only streams: what was written opens for ever.
+#[test]
+fn the_first_format_opens() {
+    let text = r#"{"format":1,"tenant":1,"app":"shop","changes":[{"kind":"create_stream","name":"orders","columns":[{"id":1,"name":"id","type":"text","nullable":false},{"id":2,"name":"price","type":{"numeric":{"precision":12,"scale":3}},"nullable":true}],"partition_by":["id"],"partitions":8,"watermark":null,"retention":{"secs":60,"nanos":0},"deduplicate":null,"durability":"strict","event_size_max":"32 KiB","sql":"CREATE STREAM orders (…)"},{"kind":"set_app","tenant":1,"name":"shop","version":"1.0.0","revision":1,"files":{"a.sql":"CREATE STREAM orders (…)"}}]}"#;
+    let definitions = opened(text);
     let def = definitions.stream(TenantId::ONLY, "orders").unwrap();
     assert_eq!(
         def.spec.columns.0[1].ty,
@@ -166,13 +179,68 @@ fn the_format_is_pinned() {
         .unwrap()
         .as_ref()
         .clone();
-    let sets = set(vec![
-        Change::CreateStream(def.spec.clone()),
-        Change::SetApp(app),
-    ]);
-    let written = ChangeSet::decode(&sets.encode().unwrap().batch).unwrap();
-    assert_eq!(written, std::slice::from_ref(&sets));
-    let column = Arc::clone(sets.encode().unwrap().batch.column(0));
-    let column = arrow::array::AsArray::as_string::<i32>(&column);
-    assert_eq!(column.value(0), text, "this version writes what it reads");
+    let now = text.replace(r#"{"format":1"#, r#"{"format":2"#);
+    let changes = vec![Change::CreateStream(def.spec.clone()), Change::SetApp(app)];
+    assert_eq!(written(changes), now, "a stream reads in format 2 as in 1");
+    assert_eq!(opened(&now), definitions);
+}
+
+/// The format of stream 0: what is written here opens for ever.
+#[test]
+fn the_format_is_pinned() {
+    let text = r#"{"format":2,"tenant":1,"app":"shop","changes":[{"kind":"create_stream","name":"orders","columns":[{"id":1,"name":"id","type":"text","nullable":false},{"id":2,"name":"total","type":"big_int","nullable":true}],"partition_by":["id"],"partitions":8,"watermark":null,"retention":null,"deduplicate":null,"durability":"strict","event_size_max":"32 KiB","sql":"CREATE STREAM orders (…)"},{"kind":"create_table","name":"owners","columns":[{"id":1,"name":"id","type":"text","nullable":false},{"id":2,"name":"name","type":"text","nullable":true}],"key":["id"],"ttl":{"secs":60,"nanos":0},"sql":"CREATE TABLE owners (…)"},{"kind":"create_view","name":"a","columns":[{"id":1,"name":"id","type":"text","nullable":true},{"id":2,"name":"n","type":"big_int","nullable":false}],"hidden":[],"key":["id"],"emit":{"on_update":{"every":{"secs":1,"nanos":0}}},"watermark":null,"reads":[16,18],"fingerprint":"1","sql":"CREATE MATERIALIZED VIEW a AS …"},{"kind":"create_view","name":"b","columns":[{"id":1,"name":"id","type":"text","nullable":true},{"id":2,"name":"n","type":"big_int","nullable":false}],"hidden":[],"key":[],"emit":{"on_window_close":{"corrections":null}},"watermark":null,"reads":[16],"fingerprint":"1","sql":"CREATE MATERIALIZED VIEW b AS …"},{"kind":"create_view","name":"c","columns":[{"id":1,"name":"id","type":"text","nullable":true},{"id":2,"name":"n","type":"big_int","nullable":false}],"hidden":[],"key":[],"emit":"append","watermark":null,"reads":[21],"fingerprint":"1","sql":"CREATE MATERIALIZED VIEW c AS …"},{"kind":"swap_view","id":19},{"kind":"drop_view","id":19},{"kind":"restore_view","id":19},{"kind":"drop_table","id":18},{"kind":"restore_table","id":18}]}"#;
+    let mut changes = vec![
+        create(orders()),
+        Change::CreateTable(TableSpec {
+            ttl: Some(Duration::from_secs(60)),
+            ..owners()
+        }),
+        view(counts(
+            "a",
+            Emit::OnUpdate {
+                every: Some(Duration::from_secs(1)),
+            },
+            &[16, 18],
+        )),
+        view(counts("b", ON_CLOSE, &[16])),
+        view(counts("c", Emit::Append, &[21])),
+        swap(19),
+        drop_view(19),
+        Change::RestoreView { id: StreamId(19) },
+        Change::DropTable { id: StreamId(18) },
+        Change::RestoreTable { id: StreamId(18) },
+    ];
+    for change in &mut changes {
+        let columns = match change {
+            Change::CreateStream(spec) => &mut spec.columns,
+            Change::CreateTable(spec) => &mut spec.columns,
+            Change::CreateView(spec) => &mut spec.columns,
+            _ => continue,
+        };
+        (1..)
+            .zip(&mut columns.0)
+            .for_each(|(id, column)| column.id = id);
+    }
+    assert_eq!(written(changes), text, "this version writes what it reads");
+    let definitions = opened(text);
+    let kinds: Vec<_> = definitions
+        .names
+        .iter()
+        .map(|((_, name), id)| (name.as_str(), id.0))
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            ("a", 19),
+            ("a_dead_letters", 20),
+            ("b", 21),
+            ("b_dead_letters", 22),
+            ("b_late", 23),
+            ("c", 24),
+            ("c_dead_letters", 25),
+            ("orders", 16),
+            ("orders_dead_letters", 17),
+            ("owners", 18),
+        ]
+    );
 }

@@ -1,4 +1,4 @@
-//! Columns from version to version. Pure; never any names of streams.
+//! Columns of streams and tables from version to version. Pure; never any names of objects.
 //!
 //! A schema only goes forward. Allowed are: a new column that allows NULL, dropping NOT NULL,
 //! another name, another order, hiding a column that allows NULL (a rollback does that), and
@@ -7,84 +7,103 @@
 
 use std::collections::BTreeSet;
 
-use mainstem_kernel::{Column, Columns};
+use mainstem_kernel::{Column, Columns, SchemaVersion};
 
-use crate::{
-    definition::{StreamDef, StreamSpec},
-    errors::FoldError,
-};
+use crate::{definition::SchemaEntry, errors::FoldError, object::Label};
 
-/// A new stream: ids from 1, in order.
-pub(super) fn first(spec: &StreamSpec) -> StreamSpec {
-    let columns = (1..).zip(&spec.columns.0).map(|(id, column)| Column {
+/// Whose columns change, and what they were.
+pub(super) struct Before<'a> {
+    pub(super) object: Label,
+    /// All versions, oldest first.
+    pub(super) schemas: &'a [SchemaEntry],
+}
+
+/// Columns of a new object: ids from 1, in order.
+pub(super) fn first(columns: &Columns) -> Columns {
+    let columns = (1..).zip(&columns.0).map(|(id, column)| Column {
         id,
         ..column.clone()
     });
-    StreamSpec {
-        columns: Columns(columns.collect()),
-        ..spec.clone()
-    }
+    Columns(columns.collect())
 }
 
-/// The next version of a stream: new columns get the next ids.
-pub(super) fn next(def: &StreamDef, spec: &StreamSpec) -> Result<StreamSpec, FoldError> {
-    // Newest first: most columns are found at once, as they were last.
-    let all = || {
-        let entries = def.schemas.iter().rev();
-        entries.flat_map(|entry| &entry.columns.0)
-    };
-    let mut next = all().map(|column| column.id).max().unwrap_or(0);
-    let mut seen = BTreeSet::new();
-    let mut columns = Vec::with_capacity(spec.columns.0.len());
-    for column in &spec.columns.0 {
-        let mut column = column.clone();
-        if column.id == 0 {
-            next = next.saturating_add(1);
-            column.id = next;
-            check_null(def, &column, None)?;
-        } else {
-            let before = all().find(|old| old.id == column.id);
-            let before = before.filter(|_| seen.insert(column.id));
-            let before = before.ok_or_else(|| FoldError::ColumnUnknown {
-                stream: def.spec.name.clone(),
-                id: column.id,
-            })?;
-            check_same(def, &column, before)?;
+impl Before<'_> {
+    /// The next version: new columns get the next ids.
+    pub(super) fn next(&self, wanted: &Columns) -> Result<Columns, FoldError> {
+        // Newest first: most columns are found at once, as they were last.
+        let all = || {
+            let entries = self.schemas.iter().rev();
+            entries.flat_map(|entry| &entry.columns.0)
+        };
+        let mut next = all().map(|column| column.id).max().unwrap_or(0);
+        let mut seen = BTreeSet::new();
+        let mut columns = Vec::with_capacity(wanted.0.len());
+        for column in &wanted.0 {
+            let mut column = column.clone();
+            if column.id == 0 {
+                next = next.saturating_add(1);
+                column.id = next;
+                self.check_null(&column, None)?;
+            } else {
+                let before = all().find(|old| old.id == column.id);
+                let before = before.filter(|_| seen.insert(column.id));
+                let before = before.ok_or_else(|| FoldError::ColumnUnknown {
+                    object: self.object.clone(),
+                    id: column.id,
+                })?;
+                self.check_same(&column, before)?;
+            }
+            columns.push(column);
         }
-        columns.push(column);
-    }
-    for old in def.spec.columns.0.iter().filter(|old| !old.nullable) {
-        if !seen.contains(&old.id) {
-            let (stream, column) = (def.spec.name.clone(), old.name.clone());
-            return Err(FoldError::Required { stream, column });
+        for old in self.shown().iter().filter(|old| !old.nullable) {
+            if !seen.contains(&old.id) {
+                let (object, column) = (self.object.clone(), old.name.clone());
+                return Err(FoldError::Required { object, column });
+            }
         }
+        Ok(Columns(columns))
     }
-    Ok(StreamSpec {
-        columns: Columns(columns),
-        ..spec.clone()
-    })
-}
 
-fn check_same(def: &StreamDef, column: &Column, before: &Column) -> Result<(), FoldError> {
-    if column.ty != before.ty {
-        return Err(FoldError::TypeChanged {
-            stream: def.spec.name.clone(),
+    fn shown(&self) -> &[Column] {
+        let newest = self.schemas.last();
+        newest.map_or(&[], |entry| entry.columns.0.as_slice())
+    }
+
+    fn check_same(&self, column: &Column, before: &Column) -> Result<(), FoldError> {
+        if column.ty != before.ty {
+            return Err(FoldError::TypeChanged {
+                object: self.object.clone(),
+                column: column.name.clone(),
+                from: before.ty.clone(),
+                to: column.ty.clone(),
+            });
+        }
+        let shown = self.shown().iter().find(|old| old.id == column.id);
+        self.check_null(column, shown)
+    }
+
+    /// Only a column that is shown and NOT NULL can stay so: all others are missing from some rows.
+    fn check_null(&self, column: &Column, shown: Option<&Column>) -> Result<(), FoldError> {
+        if column.nullable || shown.is_some_and(|old| !old.nullable) {
+            return Ok(());
+        }
+        Err(FoldError::MustAllowNull {
+            object: self.object.clone(),
             column: column.name.clone(),
-            from: before.ty.clone(),
-            to: column.ty.clone(),
+        })
+    }
+}
+
+/// All versions and one more, if the columns are not those of the newest.
+pub(super) fn grown(schemas: &[SchemaEntry], columns: &Columns) -> Vec<SchemaEntry> {
+    let mut schemas = schemas.to_vec();
+    let newest = schemas.last();
+    if newest.is_none_or(|newest| newest.columns != *columns) {
+        let before = newest.map_or(0, |newest| newest.version.0);
+        schemas.push(SchemaEntry {
+            version: SchemaVersion(before.saturating_add(1)),
+            columns: columns.clone(),
         });
     }
-    let shown = def.spec.columns.0.iter().find(|old| old.id == column.id);
-    check_null(def, column, shown)
-}
-
-/// Only a column that is shown and NOT NULL can stay so: all others are missing from some rows.
-fn check_null(def: &StreamDef, column: &Column, shown: Option<&Column>) -> Result<(), FoldError> {
-    if column.nullable || shown.is_some_and(|old| !old.nullable) {
-        return Ok(());
-    }
-    Err(FoldError::MustAllowNull {
-        stream: def.spec.name.clone(),
-        column: column.name.clone(),
-    })
+    schemas
 }

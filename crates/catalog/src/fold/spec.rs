@@ -1,71 +1,154 @@
-//! What must hold of one stream's declaration by itself. Pure.
+//! What must hold of one declaration by itself. Pure.
 
 use std::collections::BTreeSet;
 
-use mainstem_kernel::{Column, ColumnName, ColumnType, StreamName};
+use mainstem_kernel::{
+    Column, ColumnName, ColumnType, Columns, StreamName,
+    types::{EXTRA_COLUMN, OFFSET_COLUMN, PARTITION_COLUMN, SEQ_COLUMN},
+};
 
-use crate::{definition::StreamSpec, errors::FoldError, letters::DEAD_LETTERS_SUFFIX};
+use crate::{
+    definition::{DELETED_COLUMN, StreamSpec, TableSpec, ViewSpec},
+    errors::FoldError,
+    letters::DEAD_LETTERS_SUFFIX,
+    object::{Kind, Label},
+};
+
+/// Columns that every stream or change stream has besides its own.
+const SYSTEM: [&str; 5] = [
+    SEQ_COLUMN,
+    PARTITION_COLUMN,
+    OFFSET_COLUMN,
+    EXTRA_COLUMN,
+    DELETED_COLUMN,
+];
 
 /// Checks names, and that every clause names a column that fits it.
 pub(super) fn check(spec: &StreamSpec) -> Result<(), FoldError> {
-    check_name(&spec.name)?;
-    if spec.columns.0.is_empty() || spec.partitions == 0 {
-        return Err(FoldError::Empty {
-            stream: spec.name.clone(),
-        });
+    let declared = Declared::new(Kind::Stream, &spec.name, &spec.columns)?;
+    if spec.partitions == 0 {
+        return Err(declared.empty("partitions"));
     }
-    // Open table files are read by programs that do not tell upper from lower case.
-    let mut names = BTreeSet::new();
-    for column in &spec.columns.0 {
-        if column.name.as_str().starts_with('_') {
-            return Err(FoldError::NameReserved {
-                name: column.name.to_string(),
-            });
-        }
-        if !names.insert(column.name.as_str().to_ascii_lowercase()) {
-            let (stream, column) = (spec.name.clone(), column.name.clone());
-            return Err(FoldError::ColumnTwice { stream, column });
-        }
-    }
+    declared.check_columns(&[])?;
     for name in &spec.partition_by {
-        fits(spec, name, "PARTITION BY", |column| column.ty.is_key())?;
+        declared.fits(name, "PARTITION BY", |column| column.ty.is_key())?;
     }
     if let Some(watermark) = &spec.watermark {
-        let is_time = |column: &Column| column.ty == ColumnType::TimestampTz;
-        fits(spec, &watermark.column, "WATERMARK", is_time)?;
+        declared.fits(&watermark.column, "WATERMARK", is_time)?;
     }
     if let Some(deduplicate) = &spec.deduplicate {
-        fits(spec, &deduplicate.column, "DEDUPLICATE BY", |column| {
+        declared.fits(&deduplicate.column, "DEDUPLICATE BY", |column| {
             column.ty.is_key()
         })?;
     }
     Ok(())
 }
 
-fn check_name(name: &StreamName) -> Result<(), FoldError> {
-    let text = name.as_str();
-    if text.starts_with('_') || text.ends_with(DEAD_LETTERS_SUFFIX) {
-        return Err(FoldError::NameReserved {
-            name: text.to_owned(),
-        });
+/// Checks names, and that the key is one.
+pub(super) fn check_table(spec: &TableSpec) -> Result<(), FoldError> {
+    let declared = Declared::new(Kind::Table, &spec.name, &spec.columns)?;
+    if spec.key.is_empty() {
+        return Err(declared.empty("key"));
+    }
+    declared.check_columns(&[])?;
+    let mut seen = BTreeSet::new();
+    for name in &spec.key {
+        let is_new = seen.insert(name);
+        declared.fits(name, "PRIMARY KEY", |column| {
+            is_new && column.ty.is_key() && !column.nullable
+        })?;
     }
     Ok(())
 }
 
-fn fits(
-    spec: &StreamSpec,
-    column: &ColumnName,
-    clause: &'static str,
-    is_fit: impl Fn(&Column) -> bool,
-) -> Result<(), FoldError> {
-    if spec.columns.get(column.as_str()).is_some_and(is_fit) {
-        return Ok(());
+/// Checks names, and that what the planner says of its columns is true.
+pub(super) fn check_view(spec: &ViewSpec) -> Result<(), FoldError> {
+    let declared = Declared::new(Kind::View, &spec.name, &spec.columns)?;
+    if spec.reads.is_empty() {
+        return Err(declared.empty("inputs"));
     }
-    Err(FoldError::ColumnUnfit {
-        stream: spec.name.clone(),
-        column: column.clone(),
-        clause,
-    })
+    if spec.key.is_empty() && !spec.emit.is_stream() {
+        return Err(declared.empty("key"));
+    }
+    declared.check_columns(&spec.hidden)?;
+    for (names, clause) in [(&spec.key, "the key"), (&spec.hidden, "a hidden column")] {
+        for name in names {
+            declared.fits(name, clause, |_| true)?;
+        }
+    }
+    for name in spec.key.iter().filter(|_| spec.emit.is_stream()) {
+        declared.fits(name, "a stream, which has no key", |_| false)?;
+    }
+    if let Some(watermark) = &spec.watermark {
+        declared.fits(&watermark.column, "WATERMARK", is_time)?;
+    }
+    Ok(())
+}
+
+fn is_time(column: &Column) -> bool {
+    column.ty == ColumnType::TimestampTz
+}
+
+struct Declared<'a> {
+    object: Label,
+    columns: &'a Columns,
+}
+
+impl<'a> Declared<'a> {
+    fn new(kind: Kind, name: &StreamName, columns: &'a Columns) -> Result<Self, FoldError> {
+        let text = name.as_str();
+        if text.starts_with('_') || text.ends_with(DEAD_LETTERS_SUFFIX) {
+            return Err(FoldError::NameReserved {
+                name: text.to_owned(),
+            });
+        }
+        let name = name.clone();
+        let object = Label { kind, name };
+        Ok(Self { object, columns })
+    }
+
+    fn empty(&self, part: &'static str) -> FoldError {
+        let object = self.object.clone();
+        FoldError::Empty { object, part }
+    }
+
+    /// Open table files are read by programs that do not tell upper from lower case.
+    fn check_columns(&self, hidden: &[ColumnName]) -> Result<(), FoldError> {
+        if self.columns.0.is_empty() {
+            return Err(self.empty("columns"));
+        }
+        let mut names = BTreeSet::new();
+        for column in &self.columns.0 {
+            let name = column.name.as_str();
+            let is_free = !name.starts_with('_') || hidden.contains(&column.name);
+            if !is_free || SYSTEM.contains(&name) {
+                let name = name.to_owned();
+                return Err(FoldError::NameReserved { name });
+            }
+            if !names.insert(name.to_ascii_lowercase()) {
+                let (object, column) = (self.object.clone(), column.name.clone());
+                return Err(FoldError::ColumnTwice { object, column });
+            }
+        }
+        Ok(())
+    }
+
+    fn fits(
+        &self,
+        column: &ColumnName,
+        clause: &'static str,
+        is_fit: impl Fn(&Column) -> bool,
+    ) -> Result<(), FoldError> {
+        if self.columns.get(column.as_str()).is_some_and(is_fit) {
+            return Ok(());
+        }
+        let (object, column) = (self.object.clone(), column.clone());
+        Err(FoldError::ColumnUnfit {
+            object,
+            column,
+            clause,
+        })
+    }
 }
 
 /// The number of partitions and the columns that choose one never change; the latter may get
@@ -77,4 +160,16 @@ pub(super) fn check_partitions(old: &StreamSpec, new: &StreamSpec) -> Result<(),
     Err(FoldError::Partitions {
         stream: new.name.clone(),
     })
+}
+
+/// A key never changes; its columns may get other names.
+pub(super) fn check_key(old: &TableSpec, new: &TableSpec) -> Result<(), FoldError> {
+    if old.key_ids() == new.key_ids() {
+        return Ok(());
+    }
+    let object = Label {
+        kind: Kind::Table,
+        name: new.name.clone(),
+    };
+    Err(FoldError::Key { object })
 }

@@ -1,5 +1,9 @@
 //! Folding: what holds after each kind of change, and what each refusal says.
 
+mod random;
+mod tables;
+mod views;
+
 use std::error::Error;
 
 use expect_test::expect;
@@ -9,6 +13,7 @@ use mainstem_kernel::{
 
 use super::*;
 use crate::{
+    definition::{StreamDef, StreamSpec},
     definitions::KEPT_AFTER_DROP,
     samples::{alter, column, create, orders, revision, set, spec},
 };
@@ -97,7 +102,7 @@ fn a_dropped_stream_comes_back_or_is_forgotten_after_seven_days() {
     );
     let due: Vec<_> = dropped
         .due(Timestamp::from_millis(10 * 86_400_000))
-        .map(|d| d.id)
+        .map(Object::id)
         .collect();
     assert_eq!(due, [StreamId(16), StreamId(17)], "seven days");
     let name = StreamName::new("orders").unwrap();
@@ -239,7 +244,7 @@ fn a_new_stream_that_does_not_fit_is_refused_by_name() {
         name "_a" is reserved
         name "a_dead_letters" is reserved
         stream "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" cannot have dead letters: name "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa_dead_letters" has 64 bytes, the limit is 63
-        stream "a" has no columns or no partitions
+        stream "a" has no columns
         stream "a" has two columns "X"
         name "_x" is reserved
         stream "a" has no column "y" that fits PARTITION BY"#]].assert_eq(&all_refused(&two_apps(), cases));
@@ -294,7 +299,7 @@ fn what_is_not_there_or_not_in_that_state_is_refused_by_name() {
         vec![Change::DropApp],
     ];
     expect![[r#"
-        dead letters "orders_dead_letters" change with their stream
+        "orders_dead_letters" changes only with what it stands beside
         stream "theirs" belongs to application "other"
         there is no stream 99
         stream "orders" was not dropped

@@ -105,6 +105,7 @@ codes! {
     Cat004 = "CAT-004",
     Cat005 = "CAT-005",
     Cat006 = "CAT-006",
+    Cat007 = "CAT-007",
     // sql
     Sql001 = "SQL-001",
     Sql002 = "SQL-002",
