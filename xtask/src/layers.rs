@@ -17,8 +17,13 @@ pub(crate) const LAYERS: &[Layer] = &[
     layer("kernel", &[]),
     layer("disk", &["kernel"]),
     layer("log", &["kernel", "disk"]),
+    layer("store", &["kernel", "disk"]),
     layer("history", &["kernel", "disk", "log"]),
     layer("catalog", &["kernel", "log"]),
+    layer(
+        "table",
+        &["kernel", "disk", "log", "store", "history", "catalog"],
+    ),
     layer("admit", &["kernel", "log", "catalog"]),
     layer("sql", &["kernel", "log", "history", "catalog"]),
     layer("app", &["kernel", "log", "catalog", "sql"]),
@@ -45,6 +50,11 @@ pub(crate) const LAYERS: &[Layer] = &[
 /// Libraries that only some crates may use, because they are heavy or decide too much.
 pub(crate) const GUARDED: &[(&str, &[&str], &str)] = &[
     ("datafusion", &["sql"], "only sql parses and plans"),
+    (
+        "fjall",
+        &["store"],
+        "only store knows its engine: another can take its place",
+    ),
     ("sqlparser", &["sql"], "only sql parses and plans"),
     ("axum", &["gateway"], "only gateway knows a status code"),
     (

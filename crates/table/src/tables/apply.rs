@@ -1,0 +1,259 @@
+//! `Applier`: puts committed checkpoints into the store, in chunks, idempotently.
+//!
+//! It takes the layers that readers see, so that several checkpoints that wait are one write per
+//! key. Readers keep the store's old snapshot and the layers until everything is persisted; then
+//! the snapshot is swapped and the layers go. A crash in between leaves some rows in the store that
+//! the redo files' layers cover: writing them again changes nothing.
+//!
+//! Nothing but a full overlay waits for it: the store may stall for hundreds of milliseconds.
+
+mod due;
+mod forget;
+
+use std::{sync::Arc, time::Duration};
+
+use mainstem_kernel::StreamId;
+use mainstem_store::{Batch, SharedSnapshot, Space};
+
+use super::{Tables, open::Applied};
+use crate::{
+    codec::{stored_header, table_prefix},
+    errors::TableError,
+    layer::Layer,
+    pointer::{Pointer, TableView},
+    stack::Merger,
+};
+use due::DueWriter;
+
+/// Changes of one batch: fjall stalls for long at larger ones.
+pub(crate) const CHUNK_CHANGES: usize = 2_000;
+/// Bytes of one batch.
+const CHUNK_BYTES: usize = 4 << 20;
+/// How long it waits before it looks again, if nobody wakes it.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How long it waits after an error.
+const PENANCE: Duration = Duration::from_millis(500);
+/// Batches of others after which an idle application takes a new snapshot, so that the store can
+/// forget what nobody needs.
+const SNAPSHOT_BATCHES: u64 = 1_000;
+
+/// Puts committed checkpoints into the store.
+#[derive(Debug)]
+pub struct Applier {
+    tables: Arc<Tables>,
+    /// Batches of the store when the snapshot was taken.
+    batches: u64,
+}
+
+impl Applier {
+    pub(super) fn new(tables: Arc<Tables>) -> Self {
+        let batches = tables.store.stats().batches;
+        Self { tables, batches }
+    }
+
+    /// Applies until the tables are closed. An error is logged and tried again: nothing is lost
+    /// meanwhile, but changes stay in memory up to their limit.
+    pub fn run(mut self) {
+        while !self.tables.inner.lock().is_closed {
+            match self.work() {
+                Ok(true) => {}
+                Ok(false) => self.tables.wait_for_work(PATIENCE),
+                Err(error) => {
+                    let error = mainstem_kernel::fault::chain(&error);
+                    tracing::warn!(error, "could not put a checkpoint into the store");
+                    self.tables.wait_for_close(PENANCE);
+                }
+            }
+        }
+    }
+
+    /// Does what there is to do; whether there was something. For tests and for whoever has a
+    /// thread for several applications.
+    ///
+    /// # Errors
+    /// What store and disk say; calling it again goes on.
+    pub fn work(&mut self) -> Result<bool, TableError> {
+        let target = self.tables.inner.lock().committed;
+        if target > self.tables.pointer().applied {
+            self.apply(target)?;
+            self.tables.remove_files();
+            return Ok(true);
+        }
+        if self.tables.forget_next()? || self.tables.index_next()? {
+            return Ok(true);
+        }
+        self.tables.remove_files();
+        self.refresh()?;
+        Ok(false)
+    }
+
+    /// Puts everything up to checkpoint `target` into the store.
+    fn apply(&mut self, target: u64) -> Result<(), TableError> {
+        let tables = Arc::clone(&self.tables);
+        let pointer = tables.pointer();
+        let mut writer = Writer::new(&tables);
+        for (table, view) in &pointer.tables {
+            let merger = Merger {
+                hasher: &tables.hasher,
+                codec: Some(&view.codec),
+            };
+            let sealed = view.stack.sealed(target);
+            if !sealed.is_empty() {
+                let layer = merger.merge(&sealed)?;
+                writer.put_rows(*table, view, (&layer, &pointer.snapshot))?;
+            }
+        }
+        let merger = Merger {
+            hasher: &tables.hasher,
+            codec: None,
+        };
+        let sealed = pointer.state.sealed(target);
+        if !sealed.is_empty() {
+            let layer = merger.merge(&sealed)?;
+            writer.put_state(&layer)?;
+        }
+        let note = tables.inner.lock().note_of(target);
+        let (through, note) = note.unwrap_or_default();
+        let applied = Applied {
+            number: target,
+            through,
+            note,
+        };
+        let key = Applied::key(tables.redo.app());
+        writer.batch.put(Space::Meta, &key, &applied.record());
+        writer.flush()?;
+        tables.store.persist()?;
+        self.batches = tables.store.stats().batches;
+        tables.note_applied(target, tables.store.snapshot()?)
+    }
+
+    /// Takes a newer snapshot, if other applications have written much since the last.
+    fn refresh(&mut self) -> Result<(), TableError> {
+        let batches = self.tables.store.stats().batches;
+        if batches.saturating_sub(self.batches) >= SNAPSHOT_BATCHES {
+            self.batches = batches;
+            let snapshot = self.tables.store.snapshot()?;
+            let applied = self.tables.pointer().applied;
+            self.tables.note_applied(applied, snapshot)?;
+        }
+        Ok(())
+    }
+}
+
+impl Tables {
+    /// Readers find in the store what it has now, and no longer in layers.
+    fn note_applied(&self, number: u64, snapshot: SharedSnapshot) -> Result<(), TableError> {
+        let mut inner = self.inner.lock();
+        self.swap(|pointer| {
+            pointer.snapshot = snapshot;
+            pointer.applied = number;
+            pointer.forget_applied(number);
+            Ok(())
+        })?;
+        inner.notes.retain(|own, _| *own > number);
+        drop(inner);
+        self.moved.notify_all();
+        Ok(())
+    }
+
+    fn wait_for_work(&self, patience: Duration) {
+        let has_work = |tables: &Self| {
+            let pointer = tables.pointer();
+            pointer.applied < pointer.checkpoint
+        };
+        self.wait_until(patience, has_work);
+    }
+
+    fn wait_for_close(&self, patience: Duration) {
+        self.wait_until(patience, |_| false);
+    }
+}
+
+impl Pointer {
+    /// Forgets layers that the snapshot has.
+    fn forget_applied(&mut self, number: u64) {
+        for view in self.tables.values_mut() {
+            if !view.stack.sealed(number).is_empty() {
+                let mut next = TableView::clone(view);
+                next.stack.forget_applied(number);
+                *view = Arc::new(next);
+            }
+        }
+        if !self.state.sealed(number).is_empty() {
+            Arc::make_mut(&mut self.state).forget_applied(number);
+        }
+    }
+}
+
+/// Gathers changes into batches of a bounded size.
+pub(super) struct Writer<'a> {
+    tables: &'a Tables,
+    batch: Batch,
+}
+
+impl<'a> Writer<'a> {
+    fn new(tables: &'a Tables) -> Self {
+        Self {
+            tables,
+            batch: Batch::default(),
+        }
+    }
+
+    fn put_rows(
+        &mut self,
+        table: StreamId,
+        view: &TableView,
+        (layer, snapshot): (&Layer, &SharedSnapshot),
+    ) -> Result<(), TableError> {
+        let prefix = table_prefix(table);
+        let due = DueWriter::new(view, snapshot, &mut self.batch)?;
+        for row in 0..layer.len() {
+            let key = layer.key(row);
+            let written = layer.written(row);
+            let is_deleted = layer.is_deleted(row);
+            if let Some(due) = &due {
+                let written = (!is_deleted).then_some(written);
+                due.replace(&mut self.batch, key, written)?;
+            }
+            if is_deleted {
+                self.batch.remove_parts(Space::Rows, &[&prefix, key]);
+            } else {
+                let header = stored_header(layer.version(), written);
+                let value = [header.as_slice(), layer.value(row)];
+                self.batch.put_parts(Space::Rows, &[&prefix, key], &value);
+            }
+            self.flush_if_full()?;
+        }
+        Ok(())
+    }
+
+    fn put_state(&mut self, layer: &Layer) -> Result<(), TableError> {
+        for row in 0..layer.len() {
+            let key = layer.key(row);
+            if layer.is_deleted(row) {
+                self.batch.remove(Space::State, key);
+            } else {
+                self.batch.put(Space::State, key, layer.value(row));
+            }
+            self.flush_if_full()?;
+        }
+        Ok(())
+    }
+
+    /// Between two rows: what belongs to one row is in one batch.
+    fn flush_if_full(&mut self) -> Result<(), TableError> {
+        // A row has up to three changes.
+        if self.batch.len() + 3 > CHUNK_CHANGES || self.batch.bytes() > CHUNK_BYTES {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), TableError> {
+        let batch = std::mem::take(&mut self.batch);
+        if !batch.is_empty() {
+            self.tables.store.write(batch)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,25 @@
+//! Writes to tables: one sequencer per application decides them in order, so that each is decided
+//! on what all before it left. That is how a voucher is redeemed once.
+//!
+//! A batch of waiting writes becomes one append: one frame of effects per table. All are answered
+//! after its sync, also those that changed nothing and those that were refused: what they were
+//! decided on is durable then. The next batch is decided on the frontier's rows and, over them, on
+//! effects that are durable and that no step has taken in yet.
+//!
+//! It never evaluates a condition by itself: [`Decide`] objects come from `sql`.
+
+mod book;
+mod decide;
+mod effects;
+mod errors;
+mod flight;
+mod sequencer;
+mod writer;
+
+pub use decide::{Decide, Effects, Seen, Statement, Target, Transaction};
+pub use errors::WriteError;
+pub use sequencer::Sequencer;
+pub use writer::{Outcome, WriteDone, Writer, WriterConfig, WriterParts, Written};
+
+#[cfg(test)]
+mod tests;

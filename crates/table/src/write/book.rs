@@ -1,0 +1,252 @@
+//! `Book`: a batch of transactions being decided, one after the other. Nothing of it is durable
+//! yet. No I/O but reads of the store.
+
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc};
+
+use arrow::{array::RecordBatch, compute::concat_batches};
+use mainstem_kernel::{ByteSize, Seq, StreamId, Timestamp};
+use mainstem_store::KeyRange;
+
+use super::{
+    Decide, Effects, Outcome, Seen, Statement, Target, Transaction, WriteError,
+    effects::{change_rows, size_of},
+};
+use crate::{
+    changed::Changed,
+    codec::RowCodec,
+    errors::TableError,
+    pointer::Pointer,
+    stack::{Merger, Part},
+};
+
+/// Rows of a scan that a statement is given at a time.
+const SCAN_ROWS: usize = 8_192;
+
+/// What a batch may hold.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BookLimits {
+    pub(super) batch_size_max: ByteSize,
+    pub(super) statement_rows_max: usize,
+}
+
+/// A batch of transactions being decided.
+#[derive(Debug)]
+pub(super) struct Book {
+    /// What the next transaction is decided on.
+    rows: Pointer,
+    /// Effects so far, in order.
+    pieces: BTreeMap<StreamId, Vec<RecordBatch>>,
+    bytes: usize,
+    limits: BookLimits,
+    now: Timestamp,
+}
+
+/// How a transaction ended in this batch.
+#[derive(Debug)]
+pub(super) enum Entry {
+    /// It is in the batch, or was refused.
+    Decided(Result<Vec<Outcome>, WriteError>),
+    /// It does not fit beside the others: it begins the next batch.
+    Later,
+}
+
+impl Book {
+    pub(super) fn new(rows: Pointer, limits: BookLimits, now: Timestamp) -> Self {
+        Self {
+            rows,
+            pieces: BTreeMap::new(),
+            bytes: 0,
+            limits,
+            now,
+        }
+    }
+
+    /// The effects of the batch, by table, each in order.
+    pub(super) const fn pieces(&self) -> &BTreeMap<StreamId, Vec<RecordBatch>> {
+        &self.pieces
+    }
+
+    /// How rows of a table become bytes.
+    pub(super) fn codec(&self, table: StreamId) -> Result<&Arc<RowCodec>, WriteError> {
+        Ok(self.rows.codec(table)?)
+    }
+
+    /// Decides one transaction. If it is refused, it leaves nothing.
+    pub(super) fn decide(&mut self, transaction: &Transaction) -> Entry {
+        let before = self.rows.clone();
+        let bytes = self.bytes;
+        let lengths: BTreeMap<StreamId, usize> = self
+            .pieces
+            .iter()
+            .map(|(table, pieces)| (*table, pieces.len()))
+            .collect();
+        let decided = self.decide_all(transaction);
+        let limit = self.limits.batch_size_max;
+        let is_large = self.bytes > limit.as_usize();
+        if decided.is_ok() && !is_large {
+            return Entry::Decided(decided);
+        }
+        let size = ByteSize::from(self.bytes);
+        self.rows = before;
+        self.bytes = bytes;
+        self.pieces.retain(|table, pieces| {
+            pieces.truncate(lengths.get(table).copied().unwrap_or(0));
+            !pieces.is_empty()
+        });
+        match decided {
+            Err(error) => Entry::Decided(Err(error)),
+            Ok(_) if bytes == 0 => Entry::Decided(Err(WriteError::TooLarge { size, limit })),
+            Ok(_) => Entry::Later,
+        }
+    }
+
+    fn decide_all(&mut self, transaction: &Transaction) -> Result<Vec<Outcome>, WriteError> {
+        for seen in &transaction.seen {
+            self.check_seen(seen)?;
+        }
+        let mut outcomes = Vec::with_capacity(transaction.statements.len());
+        for statement in &transaction.statements {
+            let (outcome, change) = self.decide_one(statement)?;
+            if let Some(change) = change {
+                self.put(statement.table, change)?;
+            }
+            outcomes.push(outcome);
+        }
+        Ok(outcomes)
+    }
+
+    /// Whether rows are as they were when they were read.
+    fn check_seen(&self, seen: &Seen) -> Result<(), WriteError> {
+        let table = seen.table;
+        let keys = self.codec(table)?.keys(&seen.keys)?;
+        let written = self.rows.written(table, &keys)?;
+        if written == seen.written {
+            Ok(())
+        } else {
+            Err(WriteError::Serialization { table })
+        }
+    }
+
+    fn decide_one(
+        &self,
+        statement: &Statement,
+    ) -> Result<(Outcome, Option<RecordBatch>), WriteError> {
+        let table = statement.table;
+        let codec = self.codec(table)?;
+        let decide = statement.decide.as_ref();
+        match decide.target() {
+            Target::Exact(keys) => {
+                let found = self.rows.get_columns(table, &keys)?;
+                let effects = self.ask(table, decide, &found.rows)?;
+                let change = change_rows(codec, &effects)?;
+                self.check_rows(change.iter())?;
+                Ok((Outcome::of(effects), change))
+            }
+            Target::Scan(prefix) => {
+                let range = KeyRange::prefix(&codec.key_prefix(&prefix)?);
+                self.decide_scan(statement, &range)
+            }
+        }
+    }
+
+    /// A statement without a full key: all rows of a range, in batches.
+    fn decide_scan(
+        &self,
+        statement: &Statement,
+        range: &KeyRange,
+    ) -> Result<(Outcome, Option<RecordBatch>), WriteError> {
+        let table = statement.table;
+        let codec = self.codec(table)?;
+        let mut total = Outcome::default();
+        let mut changes = Vec::new();
+        let mut returned = Vec::new();
+        let mut is_first = true;
+        let mut scan = self.rows.scan(table, range, SCAN_ROWS)?;
+        loop {
+            let batch = scan.next().transpose()?;
+            let batch = match batch {
+                Some(batch) => batch,
+                None if is_first => RecordBatch::new_empty(Arc::clone(codec.schema())),
+                None => break,
+            };
+            is_first = false;
+            let effects = self.ask(table, statement.decide.as_ref(), &batch)?;
+            changes.extend(change_rows(codec, &effects)?);
+            self.check_rows(changes.iter())?;
+            total.rows += effects.affected;
+            returned.extend(effects.returning);
+        }
+        total.returning = join(table, &returned)?;
+        Ok((total, join(table, &changes)?))
+    }
+
+    /// Asks a statement. What it does to itself must not harm others.
+    fn ask(
+        &self,
+        table: StreamId,
+        decide: &dyn Decide,
+        current: &RecordBatch,
+    ) -> Result<Effects, WriteError> {
+        let asked = AssertUnwindSafe(|| decide.decide(current, self.now));
+        let answer = std::panic::catch_unwind(asked);
+        answer.unwrap_or_else(|_panic| {
+            Err(WriteError::Effects {
+                table,
+                reason: "the statement panicked".to_owned(),
+            })
+        })
+    }
+
+    fn check_rows<'a>(
+        &self,
+        changes: impl Iterator<Item = &'a RecordBatch>,
+    ) -> Result<(), WriteError> {
+        let limit = self.limits.statement_rows_max;
+        let rows: usize = changes.map(RecordBatch::num_rows).sum();
+        if rows > limit {
+            return Err(WriteError::TooManyRows { limit });
+        }
+        Ok(())
+    }
+
+    /// Puts effects over the rows, so that what comes next is decided on them.
+    fn put(&mut self, table: StreamId, change: RecordBatch) -> Result<(), WriteError> {
+        let codec = Arc::clone(self.codec(table)?);
+        let layer = Changed::of_rows(&codec, &change, Seq::MAX)?.layer(&codec);
+        let layer = Arc::new(layer.map_err(|error| misfit(table, error))?);
+        self.rows.change(table, |view| {
+            let merger = Merger {
+                hasher: codec.hasher(),
+                codec: Some(&codec),
+            };
+            view.stack.push(layer, Part::Flight, merger)
+        })?;
+        self.bytes += size_of(&change);
+        self.pieces.entry(table).or_default().push(change);
+        Ok(())
+    }
+}
+
+/// What an error of a layer means for the statement that gave its rows.
+fn misfit(table: StreamId, error: TableError) -> WriteError {
+    match error {
+        TableError::Shape { reason, .. } => WriteError::Effects { table, reason },
+        other => WriteError::Table(other),
+    }
+}
+
+/// Several batches of one shape as one; `None` if there are none.
+fn join(table: StreamId, batches: &[RecordBatch]) -> Result<Option<RecordBatch>, WriteError> {
+    match batches {
+        [] => Ok(None),
+        [only] => Ok(Some(only.clone())),
+        [first, ..] => {
+            let joined = concat_batches(first.schema_ref(), batches);
+            let joined = joined.map_err(|error| WriteError::Effects {
+                table,
+                reason: error.to_string(),
+            })?;
+            Ok(Some(joined))
+        }
+    }
+}

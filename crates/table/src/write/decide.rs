@@ -1,0 +1,76 @@
+//! `Decide`: a compiled statement, and what it is given and gives back. No I/O.
+
+use std::{fmt::Debug, sync::Arc};
+
+use arrow::array::{ArrayRef, RecordBatch};
+use mainstem_kernel::{Seq, StreamId, Timestamp};
+
+use super::WriteError;
+
+/// A compiled statement that writes to one table. It is pure: the same rows and time give the same
+/// effects, and it may be asked again.
+pub trait Decide: Debug + Send + Sync {
+    /// Which rows it has to see.
+    fn target(&self) -> Target;
+
+    /// What to write, given the rows of the target as they are: all columns, hidden ones included;
+    /// rows that are not there are missing. A scan is given in batches, at least one, which may be
+    /// empty.
+    ///
+    /// # Errors
+    /// `Refused` with what the statement says, such as a constraint that it would break.
+    fn decide(&self, current: &RecordBatch, now: Timestamp) -> Result<Effects, WriteError>;
+}
+
+/// Which rows a statement has to see.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// Those with these keys: the key's columns in the order of the key.
+    Exact(Vec<ArrayRef>),
+    /// Those whose first key columns have these values, each column with one row; all rows if there
+    /// is none.
+    Scan(Vec<ArrayRef>),
+}
+
+/// What a statement writes.
+#[derive(Clone, Debug)]
+pub struct Effects {
+    /// After images with all columns; one row per key.
+    pub upserts: RecordBatch,
+    /// Keys of rows that go: the key's columns in the order of the key. None of them is in
+    /// `upserts`.
+    pub deletes: RecordBatch,
+    /// Rows that the statement counts.
+    pub affected: u64,
+    /// What RETURNING gives.
+    pub returning: Option<RecordBatch>,
+}
+
+/// One statement of a transaction.
+#[derive(Clone, Debug)]
+pub struct Statement {
+    /// The table.
+    pub table: StreamId,
+    /// What decides.
+    pub decide: Arc<dyn Decide>,
+}
+
+/// Statements that are written together or not at all; each sees what those before it did.
+#[derive(Clone, Debug, Default)]
+pub struct Transaction {
+    /// Rows that it read and relies on: `FOR UPDATE`.
+    pub seen: Vec<Seen>,
+    /// What it writes.
+    pub statements: Vec<Statement>,
+}
+
+/// Rows that a transaction read and relies on.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The table.
+    pub table: StreamId,
+    /// Their keys: the key's columns in the order of the key.
+    pub keys: Vec<ArrayRef>,
+    /// For each key when its row was written, as `Pointer::written` said; `None` if there was none.
+    pub written: Vec<Option<Seq>>,
+}
