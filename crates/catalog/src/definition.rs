@@ -155,14 +155,7 @@ impl StreamDef {
     /// allow NULL. Rows keep their values, and a column that comes back has them again.
     #[must_use]
     pub fn hidden(&self) -> Vec<&Column> {
-        let shown: BTreeSet<u32> = self.spec.columns.0.iter().map(|column| column.id).collect();
-        let mut hidden: BTreeMap<u32, &Column> = BTreeMap::new();
-        for column in self.schemas.iter().flat_map(|entry| &entry.columns.0) {
-            if !shown.contains(&column.id) {
-                hidden.insert(column.id, column);
-            }
-        }
-        hidden.into_values().collect()
+        hidden(&self.spec.columns, &self.schemas)
     }
 
     /// All columns that rows can have: the newest, then the hidden ones. A hidden column whose
@@ -196,4 +189,15 @@ impl StreamDef {
         }
         kept
     }
+}
+
+fn hidden<'a>(shown: &Columns, schemas: &'a [SchemaEntry]) -> Vec<&'a Column> {
+    let shown: BTreeSet<u32> = shown.0.iter().map(|column| column.id).collect();
+    let mut hidden: BTreeMap<u32, &Column> = BTreeMap::new();
+    for column in schemas.iter().flat_map(|entry| &entry.columns.0) {
+        if !shown.contains(&column.id) {
+            hidden.insert(column.id, column);
+        }
+    }
+    hidden.into_values().collect()
 }

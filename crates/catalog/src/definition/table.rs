@@ -10,7 +10,7 @@ use mainstem_kernel::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Durability, SchemaEntry, StreamDef, StreamSpec};
+use super::{Durability, SchemaEntry, StreamDef, StreamSpec, hidden};
 
 /// The last declared column of a change stream, BOOLEAN NOT NULL: whether the row of that key went.
 pub const DELETED_COLUMN: &str = "_deleted";
@@ -69,6 +69,12 @@ impl TableDef {
     pub fn schema_version(&self) -> SchemaVersion {
         let newest = self.schemas.last();
         newest.map_or(SchemaVersion(1), |entry| entry.version)
+    }
+
+    /// Columns of older versions that the newest has no more; see `StreamDef::hidden`.
+    #[must_use]
+    pub fn hidden(&self) -> Vec<&Column> {
+        hidden(&self.spec.columns, &self.schemas)
     }
 
     /// The columns of its changes: the table's, of which only those of the key are NOT NULL, then

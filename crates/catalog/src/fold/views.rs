@@ -65,13 +65,22 @@ impl Folding<'_> {
         };
         let (tenant, app) = (self.changes.tenant, &self.changes.app);
         let definitions = &self.definitions;
-        let is_version = |def: &&Arc<ViewDef>| {
-            (def.tenant, &def.app, &def.spec.name) == (tenant, app, &spec.name)
-        };
-        let versions = || definitions.views.values().rev().filter(is_version);
+        let own = |def: &&Arc<ViewDef>| (def.tenant, &def.app) == (tenant, app);
+        let views = || definitions.views.values().rev().filter(own);
         let is_kept = |id: &StreamId| definitions.streams.contains_key(id);
-        let letters = versions().map(|def| def.letters).find(is_kept);
-        let late = versions().filter_map(|def| def.late).find(is_kept);
+        // Versions that were renamed took theirs with them.
+        let is_elsewhere = |id: StreamId| {
+            let mut users = views().filter(|def| def.is_running() && def.letters == id);
+            users.any(|def| def.spec.name != spec.name)
+        };
+        let letters = views()
+            .filter(|def| def.spec.name == spec.name)
+            .map(|def| def.letters)
+            .find(|id| is_kept(id) && !is_elsewhere(*id));
+        let late = views()
+            .filter(|def| Some(def.letters) == letters)
+            .filter_map(|def| def.late)
+            .find(is_kept);
         let letters = match letters {
             Some(id) => id,
             None => self.put_beside(view_letters_spec(&spec.name).map_err(too_long)?),

@@ -191,6 +191,25 @@ fn late_rows_have_a_stream_while_a_version_needs_it() {
 }
 
 #[test]
+fn a_renamed_view_takes_its_dead_letters_with_it() {
+    let swapped = after(&beside(), 4, vec![swap(20)]);
+    let mut spec = version(&swapped, 20).spec.clone();
+    spec.name = StreamName::new("w").unwrap();
+    let rename = Change::AlterView {
+        id: StreamId(20),
+        spec,
+    };
+    let both = vec![rename, view(counts("v", ON_UPDATE, &[16]))];
+    let made = after(&swapped, 4, both);
+    assert_eq!(def(&made, "w_dead_letters").id, StreamId(19));
+    assert_eq!(
+        (version(&made, 21).letters, def(&made, "v_dead_letters").id),
+        (StreamId(22), StreamId(22)),
+        "the older version of w was called v"
+    );
+}
+
+#[test]
 fn a_view_changes_in_place_only_in_what_it_does_not_compute() {
     let live = live();
     let alter = |edit: &dyn Fn(&mut ViewSpec)| {
