@@ -2,6 +2,7 @@
 //!
 //! It holds no part of the platform: `node` does.
 
+mod allocator;
 mod args;
 mod client;
 mod command;
@@ -25,6 +26,7 @@ use crate::{
 };
 
 fn main() -> ExitCode {
+    allocator::keep_free_memory();
     let cli = Cli::parse();
     match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,7 +7,13 @@ use std::{sync::Arc, thread, time::Duration};
 use mainstem_catalog::{Change, ChangeSet, StreamDef};
 use mainstem_kernel::{ByteSize, Spawn, fault::chain};
 
-use crate::{errors::NodeError, health::Obstacle, memory, parts::Parts};
+use crate::{
+    errors::NodeError,
+    health::Obstacle,
+    memory,
+    pace::{Load, Pace},
+    parts::Parts,
+};
 
 /// Name of the thread that archives.
 pub(crate) const HISTORY_THREAD: &str = "history";
@@ -15,6 +21,8 @@ pub(crate) const HISTORY_THREAD: &str = "history";
 pub(crate) const CARE_THREAD: &str = "care";
 /// Pause of the history thread when there was nothing to do.
 const IDLE: Duration = Duration::from_millis(100);
+/// Pause of the history thread while it gives way to the doors.
+const GIVEN_WAY: Duration = Duration::from_millis(20);
 /// Pause between two looks at the node.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long a dropped stream can be brought back.
@@ -32,11 +40,17 @@ pub(crate) fn start(parts: &Arc<Parts>) -> Result<(), NodeError> {
     };
     let archiving = Arc::clone(parts);
     let archive = move || {
+        let mut pace = Pace::default();
         while !archiving.health.is_stopping() {
+            if pace.gives_way(load(&archiving)) {
+                pause(GIVEN_WAY);
+                continue;
+            }
             let held = archiving.archiving.lock();
             let has_worked = archiving.history.work();
             drop(held);
             if !has_worked {
+                pace.is_done();
                 pause(IDLE);
             }
         }
@@ -62,6 +76,15 @@ pub(crate) fn start(parts: &Arc<Parts>) -> Result<(), NodeError> {
 /// Sleeps on a thread of the node's own.
 fn pause(span: Duration) {
     thread::sleep(span);
+}
+
+fn load(parts: &Parts) -> Load {
+    Load {
+        now: parts.clock.monotonic(),
+        written: parts.metrics.journal_written_bytes.get(),
+        owed: parts.journal.sizes().1,
+        size_max: parts.journal.size_max(),
+    }
 }
 
 /// One look at everything; whether the next one should come at once.

@@ -55,6 +55,11 @@ impl Journal {
         (stats.size, stats.live)
     }
 
+    /// Its limit.
+    pub(crate) fn size_max(&self) -> ByteSize {
+        self.size_max
+    }
+
     /// Percent of the journal's limit that is in use; the gate learns of it too.
     pub(crate) fn fill(&self) -> u64 {
         let files = u64::try_from(self.journal.stats().files).unwrap_or(u64::MAX);

@@ -14,7 +14,9 @@ mod journal;
 mod lobby;
 mod memory;
 mod node;
+mod pace;
 mod parts;
+mod runtimes;
 mod supervisor;
 
 pub use backup::restore;

@@ -9,12 +9,7 @@ use std::{
 };
 
 use mainstem_gateway::GatewayParts;
-use tokio::{
-    net::TcpListener,
-    runtime::{Builder, Runtime},
-    sync::watch,
-    task::JoinHandle,
-};
+use tokio::{net::TcpListener, runtime::Runtime, sync::watch, task::JoinHandle};
 
 use crate::{
     care,
@@ -24,7 +19,8 @@ use crate::{
     folder::{DataFolder, KEY_FILE},
     lobby::Lobby,
     memory::Shares,
-    parts::{Parts, cores},
+    parts::Parts,
+    runtimes::Runtimes,
 };
 
 /// Requests under way have this long to finish.
@@ -47,7 +43,7 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Node {
     parts: Arc<Parts>,
-    runtime: Runtime,
+    runtimes: Runtimes,
     address: SocketAddr,
     shutdown: watch::Sender<bool>,
     door: JoinHandle<io::Result<()>>,
@@ -62,11 +58,12 @@ impl Node {
         let folder = DataFolder::open(Arc::new(mainstem_disk::RealDisk), &options.data)?;
         let admin_key = folder.key()?;
         let http = options.config.http(Shares::split(options.config.memory)?);
-        let runtime = runtime()?;
-        let (listener, address) = listen(&runtime, options.listen)?;
-        let lobby = Lobby::open(&runtime, Arc::clone(&listener));
-        let opened = Parts::open(folder, options.config, runtime.handle().clone());
-        lobby.close(&runtime);
+        let runtimes = Runtimes::start()?;
+        let runtime = &runtimes.doors;
+        let (listener, address) = listen(runtime, options.listen)?;
+        let lobby = Lobby::open(runtime, Arc::clone(&listener));
+        let opened = Parts::open(folder, options.config, &runtimes);
+        lobby.close(runtime);
         let parts = opened?;
         care::start(&parts)?;
         let (shutdown, stop) = watch::channel(false);
@@ -89,7 +86,7 @@ impl Node {
         });
         let node = Self {
             parts,
-            runtime,
+            runtimes,
             address,
             shutdown,
             door,
@@ -150,11 +147,12 @@ impl Node {
     pub fn stop(self) -> Result<(), NodeError> {
         let Self {
             parts,
-            runtime,
+            runtimes,
             shutdown,
             door,
             ..
         } = self;
+        let runtime = &runtimes.doors;
         parts.health.stop();
         shutdown.send_replace(true);
         let drained = runtime.block_on(async { tokio::time::timeout(DRAIN_TIME_MAX, door).await });
@@ -168,7 +166,7 @@ impl Node {
                 Ok(())
             }
         };
-        close_admission(&parts, &runtime);
+        close_admission(&parts, runtime);
         for thread in [care::CARE_THREAD, care::HISTORY_THREAD] {
             if !parts.supervisor.join_within(thread, JOIN_TIME_MAX) {
                 tracing::warn!(thread, "thread was still at work at the end");
@@ -177,7 +175,7 @@ impl Node {
         parts.journal.close(JOIN_TIME_MAX);
         parts.folder.remove_endpoint();
         tracing::info!(took = ?parts.clock.monotonic().saturating_sub(parts.started), "stopped");
-        runtime.shutdown_timeout(Duration::from_millis(100));
+        runtimes.shutdown(Duration::from_millis(100));
         outcome
     }
 }
@@ -201,16 +199,4 @@ fn listen(
     let listener = runtime.block_on(TcpListener::bind(address)).map_err(fail)?;
     let bound = listener.local_addr().map_err(fail)?;
     Ok((Arc::new(listener), bound))
-}
-
-fn runtime() -> Result<Runtime, NodeError> {
-    Builder::new_multi_thread()
-        .worker_threads(cores().max(2))
-        .thread_name("http")
-        .enable_all()
-        .build()
-        .map_err(|source| NodeError::System {
-            what: "threads for the network",
-            source,
-        })
 }

@@ -29,7 +29,7 @@ use tokio::runtime::Handle;
 
 use crate::{
     config::Config, errors::NodeError, folder::DataFolder, health::Health, journal::Journal,
-    memory::Shares, supervisor::Supervisor,
+    memory::Shares, runtimes::Runtimes, supervisor::Supervisor,
 };
 
 /// What history was told of streams.
@@ -71,14 +71,14 @@ impl Parts {
     pub(crate) fn open(
         folder: DataFolder,
         config: Config,
-        runtime: Handle,
+        runtimes: &Runtimes,
     ) -> Result<Arc<Self>, NodeError> {
         let shares = Shares::split(config.memory)?;
         let disk: SharedDisk = Arc::new(RealDisk);
         let clock: SharedClock = Arc::new(SystemClock);
         let started = clock.monotonic();
         let metrics = Metrics::new();
-        let supervisor = Supervisor::new(runtime, Arc::clone(&metrics));
+        let supervisor = Supervisor::new(runtimes.doors.handle().clone(), Arc::clone(&metrics));
         let spawn: SharedSpawn = Arc::<Supervisor>::clone(&supervisor);
         let health = Health::new(Arc::clone(&supervisor));
 
@@ -109,7 +109,7 @@ impl Parts {
         let engine = open_engine(
             &config,
             shares,
-            (&catalog, &log, &history, &clock, &metrics),
+            (&catalog, &log, &history, &clock, &metrics, runtimes.queries.handle()),
         );
         let apps = Apps::open(Arc::clone(&catalog));
         let admission = Admission::open(
@@ -190,12 +190,13 @@ type EngineNeeds<'a> = (
     &'a Arc<History>,
     &'a SharedClock,
     &'a Arc<Metrics>,
+    &'a Handle,
 );
 
 fn open_engine(
     config: &Config,
     shares: Shares,
-    (catalog, log, history, clock, metrics): EngineNeeds<'_>,
+    (catalog, log, history, clock, metrics, runtime): EngineNeeds<'_>,
 ) -> Arc<Engine> {
     let parts = SqlParts {
         catalog: Arc::clone(catalog),
@@ -203,6 +204,7 @@ fn open_engine(
         history: Arc::clone(history),
         clock: Arc::clone(clock),
         metrics: Arc::clone(metrics),
+        runtime: runtime.clone(),
     };
     Engine::open(parts, config.sql(shares))
 }

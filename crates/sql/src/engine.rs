@@ -2,6 +2,7 @@
 //!
 //! It never writes, and a question reads nothing but registered streams.
 
+mod apart;
 pub(crate) mod columns;
 mod files;
 mod limits;
@@ -42,7 +43,10 @@ use mainstem_kernel::{
 };
 use mainstem_log::SharedLog;
 use sqlparser::ast::Statement;
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, timeout_at},
+};
 
 use self::{
     limits::{Memory, QueryMemory, Turns},
@@ -89,6 +93,8 @@ pub struct SqlParts {
     pub clock: SharedClock,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// Where questions run, so that one that computes for long keeps no door waiting.
+    pub runtime: Handle,
 }
 
 /// Answers questions.
@@ -161,7 +167,12 @@ impl Engine {
     ///
     /// # Cancel safety
     /// Dropping the future gives everything back.
-    pub async fn ask(&self, question: Question) -> Result<Answered, QueryError> {
+    pub async fn ask(self: &Arc<Self>, question: Question) -> Result<Answered, QueryError> {
+        apart::ask(&self.parts.runtime, Arc::clone(self), question).await
+    }
+
+    /// Plans and starts a question on the present runtime.
+    async fn ask_here(&self, question: Question) -> Result<Answered, QueryError> {
         let limit = question
             .time_max
             .map_or(self.config.query_time_max, |wanted| {

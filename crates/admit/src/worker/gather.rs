@@ -1,6 +1,6 @@
 //! Gathering: how long a worker waits for more before it goes to work.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crossbeam_channel::{TryRecvError, select};
 
@@ -11,6 +11,10 @@ const ENOUGH_BYTES: usize = 128 << 10;
 
 /// Payloads in one drain, so that a flood of tiny ones cannot make an endless one.
 const JOBS_MAX: usize = 4096;
+
+/// While an append is under way a worker looks this often for more. To be woken by each small
+/// payload would cost more than the payload does.
+const GLANCE: Duration = Duration::from_micros(100);
 
 /// Payloads in hand.
 #[derive(Debug, Default)]
@@ -58,13 +62,11 @@ impl Worker {
             if left.is_zero() {
                 return;
             }
-            select! {
-                recv(self.jobs) -> message => self.put(hand, message.unwrap_or(Message::Stop)),
-                recv(self.ended) -> _ => self.flight_ended(),
-                default(left) => return,
+            if self.ended.recv_timeout(left.min(GLANCE)).is_ok() {
+                self.flight_ended();
             }
+            self.take_waiting(hand);
         }
-        self.take_waiting(hand);
     }
 
     /// Takes what is there, without waiting.

@@ -18,5 +18,6 @@ mod crash;
 mod load;
 mod refusals;
 mod retail;
+mod settings;
 mod transcripts;
 mod world;

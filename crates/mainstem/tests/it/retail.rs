@@ -1,4 +1,4 @@
-//! The main job: a year of a real shop, or its first day where the whole is not there.
+//! The main job: a year of a real shop, or its first day where the whole is not there.
 
 use std::path::PathBuf;
 

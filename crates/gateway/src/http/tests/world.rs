@@ -200,6 +200,7 @@ fn parts(clock: &SharedClock, folder: &TempDir) -> (GatewayParts, Arc<Node>) {
         history: Arc::clone(&history),
         clock: Arc::clone(clock),
         metrics: Arc::clone(&metrics),
+        runtime: Handle::current(),
     };
     let node = Arc::new(Node {
         log: Arc::clone(&log),

@@ -73,6 +73,7 @@ impl Bed {
             history: Arc::clone(&history),
             clock: shared,
             metrics,
+            runtime: tokio::runtime::Handle::current(),
         };
         let engine = Engine::open(parts, config);
         Self {

@@ -124,6 +124,8 @@ async fn turns_are_bounded_and_given_back() {
         |log| log,
     );
     bed.declare("CREATE STREAM a (id BIGINT)");
+    // More batches than are computed ahead of whoever reads.
+    bed.append("a", 0..40_000);
     let held = bed
         .engine
         .ask(Bed::question("SELECT * FROM a"))
