@@ -159,6 +159,14 @@ codes! {
     Sql033 = "SQL-033",
     Sql034 = "SQL-034",
     Sql035 = "SQL-035",
+    // flow
+    Flow001 = "FLOW-001",
+    Flow002 = "FLOW-002",
+    Flow003 = "FLOW-003",
+    Flow010 = "FLOW-010",
+    Flow011 = "FLOW-011",
+    Flow012 = "FLOW-012",
+    Flow013 = "FLOW-013",
     // app
     App001 = "APP-001",
     App002 = "APP-002",

@@ -1,0 +1,215 @@
+//! Grouping: what is grouped by, what is computed, and the pre-aggregation of a chunk: one row per
+//! key and window of the chunk, in the order of buckets, before any state is touched.
+
+use datafusion::arrow::{
+    array::{Array, ArrayRef, AsArray, PrimitiveArray},
+    buffer::BooleanBuffer,
+    datatypes::{DataType, SchemaRef, TimestampMicrosecondType},
+    error::ArrowError,
+};
+
+use crate::{
+    aggregate::{Aggregate, AggregateSpec, Taken},
+    aside::Aside,
+    change::Weighted,
+    evaluate::{Evaluated, Expr, evaluate},
+    grouping::{Grouping, group_rows},
+    hash::{bucket_of, hash_rows, with_number},
+    keys::{KeyBytes, KeyColumn, as_key},
+};
+
+/// State is kept in this many parts, by the hash of the key.
+pub(crate) const BUCKETS: usize = 256;
+
+/// The window of all rows where there are no windows: it never ends.
+pub(crate) const NO_WINDOW: (i64, i64) = (0, i64::MAX);
+
+/// When groups are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Emission {
+    /// At the end of every step in which they changed.
+    Update,
+    /// When the watermark passes the window's end, and then when they change, for as long as this.
+    Close {
+        /// In µs; 0 if windows are final.
+        keep_us: i64,
+    },
+}
+
+/// What is grouped by, and what is computed.
+#[derive(Debug)]
+pub(crate) struct GroupBy {
+    /// Keys, then arguments, then filters.
+    pub(crate) exprs: Vec<Expr>,
+    /// Which keys are no window bounds, and their types.
+    pub(crate) keys: Vec<(usize, DataType)>,
+    /// Which keys are `window_start` and `window_end`.
+    pub(crate) window: Option<(usize, usize)>,
+    pub(crate) calls: Vec<GroupCall>,
+    pub(crate) emission: Emission,
+    /// Keys, then calls.
+    pub(crate) schema: SchemaRef,
+}
+
+/// One thing that is computed.
+#[derive(Debug)]
+pub(crate) struct GroupCall {
+    pub(crate) spec: AggregateSpec,
+    /// Its argument and its filter, as indices into `GroupBy::exprs`.
+    pub(crate) arg: Option<usize>,
+    pub(crate) filter: Option<usize>,
+}
+
+impl GroupBy {
+    /// How long a window is kept after its end was passed.
+    pub(crate) fn keep_us(&self) -> i64 {
+        match self.emission {
+            Emission::Update => 0,
+            Emission::Close { keep_us } => keep_us,
+        }
+    }
+
+    /// Types of the keys that are no window bounds.
+    pub(crate) fn key_types(&self) -> Vec<DataType> {
+        self.keys.iter().map(|(_, ty)| ty.clone()).collect()
+    }
+
+    /// Empty aggregates, one per call.
+    pub(crate) fn aggregates(&self) -> Result<Vec<Aggregate>, ArrowError> {
+        self.calls
+            .iter()
+            .map(|call| Aggregate::new(&call.spec))
+            .collect()
+    }
+}
+
+/// A chunk, aggregated.
+#[derive(Debug)]
+pub(crate) struct Partial {
+    /// Hash of each group's key, without the window.
+    pub(crate) hashes: Vec<u64>,
+    pub(crate) keys: KeyBytes,
+    /// Start and end of each group's window.
+    pub(crate) windows: Vec<(i64, i64)>,
+    /// Sum of each group's weights.
+    pub(crate) rows: Vec<i64>,
+    pub(crate) aggregates: Vec<Aggregate>,
+    /// Groups by bucket; within one in the order in which they appeared.
+    order: Vec<u32>,
+    /// Where each bucket begins in `order`, and the end.
+    begins: Vec<u32>,
+}
+
+impl Partial {
+    /// Aggregates a chunk.
+    pub(crate) fn of(by: &GroupBy, rows: Weighted, aside: &mut Aside) -> Result<Self, ArrowError> {
+        let Evaluated { rows, columns } = evaluate(&by.exprs, rows, aside)?;
+        let keyed = by.keys.iter().map(|(at, _)| as_key(&columns[*at]));
+        let keyed = keyed.collect::<Result<Vec<_>, _>>()?;
+        let key_columns = KeyColumn::all(&keyed)?;
+        let hashes = hash_rows(&key_columns, rows.rows());
+        let window = match by.window {
+            Some((start, end)) => Some((times(&columns[start])?, times(&columns[end])?)),
+            None => None,
+        };
+        let Grouping { groups, firsts } = match window {
+            None => group_rows(&key_columns, &hashes),
+            Some((starts, _)) => {
+                let hashes: Vec<u64> = hashes
+                    .iter()
+                    .zip(starts.values())
+                    .map(|(hash, start)| with_number(*hash, *start))
+                    .collect();
+                let mut columns = vec![KeyColumn::I64(starts.values(), starts.nulls())];
+                columns.extend_from_slice(&key_columns);
+                group_rows(&columns, &hashes)
+            }
+        };
+        let windows = firsts.iter().map(|row| match window {
+            None => NO_WINDOW,
+            Some((starts, ends)) => (starts.value(*row as usize), ends.value(*row as usize)),
+        });
+        let (aggregates, weights) = aggregated(by, &columns, (&rows, &groups, firsts.len()))?;
+        let hashes: Vec<u64> = firsts.iter().map(|row| hashes[*row as usize]).collect();
+        let (order, begins) = by_bucket(&hashes);
+        Ok(Self {
+            keys: KeyBytes::of_rows(&key_columns, &firsts),
+            windows: windows.collect(),
+            rows: weights,
+            aggregates,
+            order,
+            begins,
+            hashes,
+        })
+    }
+
+    /// The groups of a bucket.
+    pub(crate) fn of_bucket(&self, bucket: usize) -> &[u32] {
+        &self.order[self.begins[bucket] as usize..self.begins[bucket + 1] as usize]
+    }
+}
+
+/// The aggregates of a chunk's groups, and the sums of their weights.
+fn aggregated(
+    by: &GroupBy,
+    columns: &[ArrayRef],
+    (rows, groups, count): (&Weighted, &[u32], usize),
+) -> Result<(Vec<Aggregate>, Vec<i64>), ArrowError> {
+    let weights = rows.weights.mixed();
+    let taken = Taken {
+        groups,
+        weights,
+        chosen: None,
+    };
+    let mut sums = vec![0; count];
+    taken.each(|_, group, weight| sums[group] += weight);
+    let mut aggregates = by.aggregates()?;
+    for (aggregate, call) in aggregates.iter_mut().zip(&by.calls) {
+        aggregate.grow(count);
+        let chosen = call.filter.map(|at| chosen(&columns[at])).transpose()?;
+        aggregate.update(
+            &Taken {
+                chosen,
+                ..taken.clone()
+            },
+            call.arg.map(|at| &columns[at]),
+        )?;
+    }
+    Ok((aggregates, sums))
+}
+
+/// Rows for which a filter is true.
+fn chosen(filter: &ArrayRef) -> Result<BooleanBuffer, ArrowError> {
+    let filter = filter.as_boolean_opt();
+    let filter =
+        filter.ok_or_else(|| ArrowError::CastError("a filter is not boolean".to_owned()))?;
+    Ok(match filter.nulls() {
+        None => filter.values().clone(),
+        Some(nulls) => filter.values() & nulls.inner(),
+    })
+}
+
+fn times(column: &ArrayRef) -> Result<&PrimitiveArray<TimestampMicrosecondType>, ArrowError> {
+    column
+        .as_primitive_opt::<TimestampMicrosecondType>()
+        .ok_or_else(|| ArrowError::CastError("a window bound is not TIMESTAMPTZ".to_owned()))
+}
+
+/// Numbers by bucket, by counting, and where each bucket begins.
+fn by_bucket(hashes: &[u64]) -> (Vec<u32>, Vec<u32>) {
+    let mut begins = vec![0_u32; BUCKETS + 1];
+    for hash in hashes {
+        begins[bucket_of(*hash) + 1] += 1;
+    }
+    for bucket in 0..BUCKETS {
+        begins[bucket + 1] += begins[bucket];
+    }
+    let mut next = begins.clone();
+    let mut order = vec![0; hashes.len()];
+    for (number, hash) in (0..).zip(hashes) {
+        let at = &mut next[bucket_of(*hash)];
+        order[*at as usize] = number;
+        *at += 1;
+    }
+    (order, begins)
+}

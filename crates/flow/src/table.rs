@@ -1,0 +1,272 @@
+//! `LookupTable`: the rows of a table in memory, as columns, found by key, as of any seq of the
+//! step that is under way.
+//!
+//! # Shape
+//!
+//! Every key that was ever seen has a number (`slots`, `keys`). Every row that came has a place:
+//! its index into `segments` as if they were one. `places` says where the row of a key was when
+//! the step began; `pending` has the changes of the step, by seq. A row that looks up as of seq s
+//! sees the last change with a smaller seq.
+//!
+//! Segments are merged with their neighbour when that is not more than twice as large, so there
+//! are few, and places stay what they are. Rows that were replaced are dropped, and places given
+//! anew, when they are more than half.
+//!
+//! It never reads a store: whoever owns it loads it.
+
+mod segments;
+
+use std::{collections::HashMap, sync::Arc};
+
+use datafusion::arrow::{
+    array::{Array, ArrayRef, BooleanArray, RecordBatch},
+    compute::cast,
+    datatypes::{DataType, SchemaRef},
+    error::ArrowError,
+};
+use mainstem_kernel::{Seq, StreamId};
+
+use crate::{
+    change::Weighted,
+    hash::hash_rows,
+    keys::{KeyBytes, KeyColumn, as_key},
+    slots::{NONE, Slots},
+};
+use segments::Segments;
+
+/// The tables that a step looks rows up in.
+pub type Tables = HashMap<StreamId, Arc<LookupTable>>;
+
+/// The rows of a table, by key.
+#[derive(Clone, Debug)]
+pub struct LookupTable {
+    /// Which columns of a row are the key, in its order.
+    key: Vec<usize>,
+    /// The types in which keys are compared.
+    key_types: Vec<DataType>,
+    slots: Slots,
+    hashes: Vec<u64>,
+    keys: KeyBytes,
+    places: Vec<u32>,
+    pending: HashMap<u32, Vec<(Seq, u32)>>,
+    segments: Segments,
+    /// Keys that have a row.
+    live: usize,
+}
+
+impl LookupTable {
+    /// An empty table with these columns, of which `key` are the key.
+    ///
+    /// # Errors
+    /// When a key column has a type that is no key.
+    pub fn new(schema: SchemaRef, key: Vec<usize>) -> Result<Self, ArrowError> {
+        let key_types = key
+            .iter()
+            .map(|at| {
+                let ty = schema.field(*at).data_type();
+                crate::keys::key_type(ty)
+                    .ok_or_else(|| ArrowError::NotYetImplemented(format!("{ty} is not looked up")))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            key,
+            key_types,
+            slots: Slots::default(),
+            hashes: Vec::new(),
+            keys: KeyBytes::default(),
+            places: Vec::new(),
+            pending: HashMap::new(),
+            segments: Segments::new(schema),
+            live: 0,
+        })
+    }
+
+    /// Takes rows that are there before everything else.
+    ///
+    /// # Errors
+    /// When the columns differ.
+    pub fn load(&mut self, rows: &RecordBatch) -> Result<(), ArrowError> {
+        let numbers = self.intern(rows)?;
+        let first = self.segments.push(rows)?;
+        for (number, place) in numbers.into_iter().zip(first..) {
+            self.set(number, place);
+        }
+        Ok(())
+    }
+
+    /// Takes the changes of one seq, none smaller than before: after images, and deletes of which
+    /// only the key counts. One change per key.
+    ///
+    /// # Errors
+    /// When the columns differ.
+    pub fn change(
+        &mut self,
+        seq: Seq,
+        rows: &RecordBatch,
+        deleted: &BooleanArray,
+    ) -> Result<(), ArrowError> {
+        let numbers = self.intern(rows)?;
+        let first = self.segments.push(rows)?;
+        for (row, (number, place)) in numbers.into_iter().zip(first..).enumerate() {
+            let place = if deleted.value(row) { NONE } else { place };
+            self.pending.entry(number).or_default().push((seq, place));
+        }
+        Ok(())
+    }
+
+    /// The step is over: its changes are what the next one begins with.
+    ///
+    /// # Errors
+    /// When Arrow cannot join columns.
+    pub fn settle(&mut self) -> Result<(), ArrowError> {
+        for (number, changes) in std::mem::take(&mut self.pending) {
+            if let Some((_, place)) = changes.last() {
+                self.set(number, *place);
+            }
+        }
+        self.segments.merge()?;
+        if self.segments.rows() > 2 * self.live + SPARE_ROWS {
+            self.segments.keep(&mut self.places)?;
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, number: u32, place: u32) {
+        let kept = &mut self.places[number as usize];
+        match (*kept == NONE, place == NONE) {
+            (true, false) => self.live += 1,
+            (false, true) => self.live -= 1,
+            (true, true) | (false, false) => {}
+        }
+        *kept = place;
+    }
+
+    /// The numbers of the keys of rows, new ones included.
+    fn intern(&mut self, rows: &RecordBatch) -> Result<Vec<u32>, ArrowError> {
+        let columns = self.key_columns(
+            &self
+                .key
+                .iter()
+                .map(|at| Arc::clone(rows.column(*at)))
+                .collect::<Vec<_>>(),
+        )?;
+        let columns = KeyColumn::all(&columns)?;
+        let hashes = hash_rows(&columns, rows.num_rows());
+        self.slots.make_room(hashes.len(), &self.hashes);
+        let mut numbers = Vec::with_capacity(hashes.len());
+        let mut key = Vec::new();
+        for (row, hash) in hashes.into_iter().enumerate() {
+            key.clear();
+            columns.iter().for_each(|column| column.put(row, &mut key));
+            let next = u32::try_from(self.hashes.len()).unwrap_or(NONE);
+            let is_it = |number: u32| self.keys.get(number as usize) == key;
+            let (number, is_new) = self.slots.find_or_put(hash, next, is_it);
+            if is_new {
+                self.hashes.push(hash);
+                self.keys.push(&key);
+                self.places.push(NONE);
+            }
+            numbers.push(number);
+        }
+        Ok(numbers)
+    }
+
+    fn key_columns(&self, columns: &[ArrayRef]) -> Result<Vec<ArrayRef>, ArrowError> {
+        let typed = columns.iter().zip(&self.key_types).map(|(column, ty)| {
+            let column = as_key(column)?;
+            if column.data_type() == ty {
+                Ok(column)
+            } else {
+                cast(&column, ty)
+            }
+        });
+        typed.collect()
+    }
+
+    /// The places of the rows with these keys, as of the seqs of `rows`; `NONE` where there is
+    /// none, or a key is NULL.
+    pub(crate) fn find(&self, keys: &[ArrayRef], rows: &Weighted) -> Result<Vec<u32>, ArrowError> {
+        let keys = self.key_columns(keys)?;
+        let columns = KeyColumn::all(&keys)?;
+        let hashes = hash_rows(&columns, rows.rows());
+        let mut numbers = self.slots.guess(&hashes);
+        for (row, number) in numbers.iter_mut().enumerate() {
+            if *number != NONE && !self.is_key(*number, &columns, row) {
+                // Another key has the same tag.
+                let is_it = |number| self.is_key(number, &columns, row);
+                *number = self.slots.find(hashes[row], is_it).unwrap_or(NONE);
+            }
+        }
+        if keys.iter().any(|key| key.null_count() > 0) {
+            for (row, number) in numbers.iter_mut().enumerate() {
+                if keys.iter().any(|key| key.is_null(row)) {
+                    *number = NONE;
+                }
+            }
+        }
+        Ok(self.places_of(numbers, rows))
+    }
+
+    #[inline]
+    fn is_key(&self, number: u32, columns: &[KeyColumn<'_>], row: usize) -> bool {
+        let mut rest = self.keys.get(number as usize);
+        columns.iter().all(|column| column.begins(row, &mut rest))
+    }
+
+    fn places_of(&self, mut numbers: Vec<u32>, rows: &Weighted) -> Vec<u32> {
+        if self.pending.is_empty() {
+            for number in &mut numbers {
+                if *number != NONE {
+                    *number = self.places[*number as usize];
+                }
+            }
+            return numbers;
+        }
+        for (first, run) in rows.runs() {
+            for number in &mut numbers[first..first + run.rows] {
+                if *number != NONE {
+                    *number = self.place_at(*number, run.seq);
+                }
+            }
+        }
+        numbers
+    }
+
+    fn place_at(&self, number: u32, seq: Seq) -> u32 {
+        let before = self.places[number as usize];
+        let Some(changes) = self.pending.get(&number) else {
+            return before;
+        };
+        let at = changes.partition_point(|(changed, _)| *changed < seq);
+        at.checked_sub(1)
+            .and_then(|at| changes.get(at))
+            .map_or(before, |(_, place)| *place)
+    }
+
+    /// A column of the rows at some places; NULL at `NONE`.
+    pub(crate) fn take(&self, column: &str, places: &[u32]) -> Result<ArrayRef, ArrowError> {
+        self.segments.take(column, places)
+    }
+
+    /// Rows that are there.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.live
+    }
+
+    /// Bytes that it takes, about.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.slots.size()
+            + self.keys.size()
+            + self.hashes.capacity() * size_of::<u64>()
+            + self.places.capacity() * size_of::<u32>()
+            + self.segments.size()
+    }
+}
+
+/// Replaced rows that are not worth a clean-up.
+const SPARE_ROWS: usize = 4_096;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,271 @@
+//! `View`: one view as it runs: the operators of its plan, and the state of its groupings.
+//!
+//! A plan is a chain: stages without state, then perhaps a grouping, then stages again, and so on.
+//! Chunks pass the stages before a grouping in any thread, are pre-aggregated there, and merge into
+//! its buckets; what it tells passes the next stages.
+//!
+//! It never reads a log or a store, and never knows where its rows go.
+
+mod compile;
+
+use std::sync::Arc;
+
+use datafusion::arrow::{
+    array::RecordBatch, compute::cast, datatypes::SchemaRef, error::ArrowError,
+};
+use mainstem_kernel::StreamId;
+
+use crate::{
+    aside::Aside,
+    buckets::{Buckets, Moment},
+    change::{Weighted, regroup},
+    errors::FlowError,
+    group_by::{GroupBy, Partial},
+    pool::Pool,
+    stage::Stage,
+    state::{SharedState, StateChange, StateKey},
+    table::Tables,
+};
+
+/// Rows of a chunk: enough to spread the cost of a call, few enough for the processor's cache.
+const CHUNK_ROWS: usize = 16_384;
+
+/// What a view does with its rows.
+#[derive(Debug)]
+pub struct Pipeline {
+    pub(crate) view: StreamId,
+    /// Which of the inputs its rows come from, and which columns of it.
+    pub(crate) source: usize,
+    pub(crate) columns: Vec<String>,
+    pub(crate) source_schema: SchemaRef,
+    pub(crate) segments: Vec<Arc<Segment>>,
+    /// The columns of its rows.
+    pub(crate) schema: SchemaRef,
+}
+
+/// Stages, and what groups their rows, if something does.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) stages: Vec<Stage>,
+    pub(crate) by: Option<Arc<GroupBy>>,
+}
+
+/// A view as it runs.
+#[derive(Debug)]
+pub struct View {
+    pipeline: Arc<Pipeline>,
+    /// One per grouping.
+    states: Vec<Buckets>,
+}
+
+/// What a step of a view gave.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// Its rows, or the changes of its rows.
+    pub rows: Vec<Weighted>,
+    /// What it set aside.
+    pub aside: Aside,
+}
+
+/// What a step is run with.
+#[derive(Clone, Debug)]
+pub struct StepParts<'a> {
+    /// The tables that it looks rows up in.
+    pub tables: &'a Arc<Tables>,
+    /// How far event time is.
+    pub moment: &'a Moment,
+    /// Who works.
+    pub pool: &'a Pool,
+}
+
+impl View {
+    /// A view with the state that was kept of it.
+    ///
+    /// # Errors
+    /// `State` when it is damaged.
+    pub fn open(pipeline: Arc<Pipeline>, source: &SharedState) -> Result<Self, FlowError> {
+        let mut states = Vec::new();
+        for segment in &pipeline.segments {
+            if let Some(by) = &segment.by {
+                let operator = u8::try_from(states.len()).unwrap_or(u8::MAX);
+                let key = StateKey {
+                    view: pipeline.view,
+                    operator,
+                };
+                states.push(Buckets::open(Arc::clone(by), key, Arc::clone(source))?);
+            }
+        }
+        Ok(Self { pipeline, states })
+    }
+
+    /// Its plan.
+    #[must_use]
+    pub fn pipeline(&self) -> &Arc<Pipeline> {
+        &self.pipeline
+    }
+
+    /// Takes the rows of a step and gives what comes of them.
+    ///
+    /// # Errors
+    /// `Operator` when a column is not what the plan says.
+    pub fn step(
+        &mut self,
+        rows: Vec<Weighted>,
+        parts: &StepParts<'_>,
+    ) -> Result<Output, FlowError> {
+        let mut rows = rows;
+        let mut aside = Aside::default();
+        let mut states = self.states.iter_mut();
+        for segment in &self.pipeline.segments {
+            rows = match (&segment.by, states.next()) {
+                (Some(by), Some(state)) => {
+                    let partials = aggregate(segment, by, rows, parts, &mut aside)?;
+                    state.step(partials, parts.moment, parts.pool, &mut aside)?
+                }
+                _ => pass(segment, rows, parts, &mut aside)?,
+            };
+        }
+        let rows = rows.into_iter().filter(|rows| rows.rows() > 0);
+        let rows = rows
+            .map(|rows| shaped(rows, &self.pipeline.schema))
+            .collect::<Result<_, _>>()?;
+        Ok(Output { rows, aside })
+    }
+
+    /// What its state changed since the last call.
+    ///
+    /// # Errors
+    /// As `step`.
+    pub fn checkpoint(&mut self) -> Result<Vec<StateChange>, FlowError> {
+        let mut changes = Vec::new();
+        for state in &mut self.states {
+            changes.extend(state.checkpoint()?);
+        }
+        Ok(changes)
+    }
+
+    /// Lets go of state that the store has, down to about `size_max` bytes.
+    pub fn let_go(&mut self, size_max: usize) {
+        let share = size_max / self.states.len().max(1);
+        self.states.iter_mut().for_each(|state| state.let_go(share));
+    }
+
+    #[must_use]
+    /// Bytes of state in memory as of the last checkpoint.
+    pub fn size(&self) -> usize {
+        self.states.iter().map(Buckets::size).sum()
+    }
+
+    #[must_use]
+    /// Groups in memory as of the last checkpoint.
+    pub fn groups(&self) -> usize {
+        self.states.iter().map(Buckets::groups).sum()
+    }
+}
+
+impl Pipeline {
+    /// Which of the view's inputs its rows come from.
+    #[must_use]
+    pub fn source(&self) -> usize {
+        self.source
+    }
+
+    /// The columns of that input that it reads, and their types, in its order.
+    #[must_use]
+    pub fn source_columns(&self) -> (&[String], &SchemaRef) {
+        (&self.columns, &self.source_schema)
+    }
+}
+
+impl Segment {
+    fn run(
+        &self,
+        rows: Weighted,
+        tables: &Tables,
+        aside: &mut Aside,
+    ) -> Result<Weighted, ArrowError> {
+        let mut rows = rows;
+        for stage in &self.stages {
+            rows = stage.run(rows, tables, aside)?;
+        }
+        Ok(rows)
+    }
+}
+
+/// Passes rows through stages, chunk by chunk.
+fn pass(
+    segment: &Arc<Segment>,
+    rows: Vec<Weighted>,
+    parts: &StepParts<'_>,
+    aside: &mut Aside,
+) -> Result<Vec<Weighted>, FlowError> {
+    if segment.stages.is_empty() {
+        return Ok(rows);
+    }
+    let (segment, tables) = (Arc::clone(segment), Arc::clone(parts.tables));
+    let passed = parts.pool.map(regroup(rows, CHUNK_ROWS)?, move |chunk| {
+        let mut aside = Aside::default();
+        let rows = segment.run(chunk, &tables, &mut aside)?;
+        Ok::<_, ArrowError>((rows, aside))
+    });
+    collect(passed, aside)
+}
+
+/// Passes rows through stages and aggregates each chunk.
+fn aggregate(
+    segment: &Arc<Segment>,
+    by: &Arc<GroupBy>,
+    rows: Vec<Weighted>,
+    parts: &StepParts<'_>,
+    aside: &mut Aside,
+) -> Result<Vec<Partial>, FlowError> {
+    let (segment, by, tables) = (
+        Arc::clone(segment),
+        Arc::clone(by),
+        Arc::clone(parts.tables),
+    );
+    let aggregated = parts.pool.map(regroup(rows, CHUNK_ROWS)?, move |chunk| {
+        let mut aside = Aside::default();
+        let rows = segment.run(chunk, &tables, &mut aside)?;
+        let partial = Partial::of(&by, rows, &mut aside)?;
+        Ok::<_, ArrowError>((partial, aside))
+    });
+    collect(aggregated, aside)
+}
+
+fn collect<T>(
+    done: Vec<Result<(T, Aside), ArrowError>>,
+    aside: &mut Aside,
+) -> Result<Vec<T>, FlowError> {
+    let mut all = Vec::with_capacity(done.len());
+    for one in done {
+        let (one, set_aside) = one?;
+        aside.append(set_aside);
+        all.push(one);
+    }
+    Ok(all)
+}
+
+/// Rows with exactly the view's columns: expressions may give text in another layout.
+fn shaped(rows: Weighted, schema: &SchemaRef) -> Result<Weighted, ArrowError> {
+    if rows.batch.schema_ref() == schema {
+        return Ok(rows);
+    }
+    let columns = rows
+        .batch
+        .columns()
+        .iter()
+        .zip(schema.fields())
+        .map(|(column, field)| {
+            if column.data_type() == field.data_type() {
+                Ok(Arc::clone(column))
+            } else {
+                cast(column, field.data_type())
+            }
+        });
+    let batch = RecordBatch::try_new(Arc::clone(schema), columns.collect::<Result<_, _>>()?)?;
+    Ok(rows.with_batch(batch))
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,295 @@
+//! From a planned view to the operators that run it.
+
+use std::{sync::Arc, time::Duration};
+
+use datafusion::arrow::datatypes::{DataType, Schema};
+use mainstem_catalog::Emit;
+use mainstem_kernel::StreamId;
+use mainstem_sql::view::{Call, Node, PlannedView, Tumbling};
+
+use super::{Pipeline, Segment};
+use crate::{
+    aggregate::{Aggregate, AggregateSpec},
+    errors::FlowError,
+    evaluate::Expr,
+    group_by::{Emission, GroupBy, GroupCall},
+    keys::key_type,
+    stage::{LateRows, Lookup, Stage, Tumble},
+};
+
+impl Pipeline {
+    /// The operators of a plan.
+    ///
+    /// # Errors
+    /// `Plan` names what is not done here.
+    pub fn compile(view: StreamId, plan: &PlannedView) -> Result<Arc<Self>, FlowError> {
+        let mut compiling = Compiling {
+            view,
+            plan,
+            segments: Vec::new(),
+            stages: Vec::new(),
+            retracts: false,
+            has_window: false,
+        };
+        let (source, columns, source_schema) = compiling.node(&plan.plan)?;
+        let Compiling {
+            mut segments,
+            stages,
+            has_window,
+            ..
+        } = compiling;
+        if matches!(plan.emit, Emit::OnWindowClose { .. }) && !has_window {
+            return Err(refused(view, "it emits on window close and has no window"));
+        }
+        segments.push(Arc::new(Segment { stages, by: None }));
+        let fields = plan
+            .columns
+            .0
+            .iter()
+            .map(|c| c.ty.field(c.name.as_str(), c.nullable));
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        Ok(Arc::new(Self {
+            view,
+            source,
+            columns,
+            source_schema,
+            segments,
+            schema,
+        }))
+    }
+}
+
+struct Compiling<'a> {
+    view: StreamId,
+    plan: &'a PlannedView,
+    segments: Vec<Arc<Segment>>,
+    stages: Vec<Stage>,
+    /// Whether rows are taken back here.
+    retracts: bool,
+    has_window: bool,
+}
+
+type Source = (usize, Vec<String>, datafusion::arrow::datatypes::SchemaRef);
+
+fn refused(view: StreamId, reason: impl Into<String>) -> FlowError {
+    FlowError::Plan {
+        view,
+        reason: reason.into(),
+    }
+}
+
+fn micros(span: Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
+}
+
+impl Compiling<'_> {
+    fn refused(&self, reason: impl Into<String>) -> FlowError {
+        refused(self.view, reason)
+    }
+
+    /// Adds a node behind what is below it; gives the source.
+    fn node(&mut self, node: &Node) -> Result<Source, FlowError> {
+        if let Node::Source {
+            input,
+            columns,
+            schema,
+        } = node
+        {
+            let read = self.plan.inputs.get(*input);
+            let read = read.ok_or_else(|| self.refused("its source is none of its inputs"))?;
+            self.retracts = !read.is_append_only();
+            return Ok((*input, columns.clone(), Arc::clone(schema)));
+        }
+        let below = node
+            .input()
+            .ok_or_else(|| self.refused("an operator has no input"))?;
+        let source = self.node(below)?;
+        match node {
+            Node::Source { .. } => {}
+            Node::Filter { predicate, .. } => {
+                self.stages.push(Stage::Filter(Arc::clone(predicate)))
+            }
+            Node::Project { exprs, schema, .. } => {
+                self.stages.push(Stage::Project {
+                    exprs: exprs.clone(),
+                    schema: Arc::clone(schema),
+                });
+            }
+            Node::Lookup { .. } => self.lookup(node)?,
+            Node::Tumble { .. } => self.tumble(node)?,
+            Node::Aggregate { .. } => self.aggregate(below, node)?,
+        }
+        Ok(source)
+    }
+
+    fn lookup(&mut self, node: &Node) -> Result<(), FlowError> {
+        let Node::Lookup {
+            table,
+            keys,
+            outer,
+            columns,
+            schema,
+            ..
+        } = node
+        else {
+            return Ok(());
+        };
+        if self.retracts {
+            return Err(self.refused("it looks up a table for rows that are taken back"));
+        }
+        let table = self
+            .plan
+            .inputs
+            .get(*table)
+            .map(mainstem_sql::view::Input::id);
+        self.stages.push(Stage::Lookup(Lookup {
+            table: table.ok_or_else(|| self.refused("it looks up none of its inputs"))?,
+            keys: keys.clone(),
+            outer: *outer,
+            columns: columns.clone(),
+            schema: Arc::clone(schema),
+        }));
+        Ok(())
+    }
+
+    fn tumble(&mut self, node: &Node) -> Result<(), FlowError> {
+        let Node::Tumble {
+            time,
+            size_us,
+            offset_us,
+            zone,
+            schema,
+            ..
+        } = node
+        else {
+            return Ok(());
+        };
+        let tumbling = Tumbling::new(*size_us, *offset_us, zone.as_deref());
+        let tumbling = tumbling.map_err(|error| self.refused(error.to_string()))?;
+        let late = match self.plan.emit {
+            Emit::OnWindowClose { corrections: None } => LateRows::Stream,
+            _ => LateRows::Letters,
+        };
+        self.stages.push(Stage::Tumble(Tumble {
+            time: *time,
+            tumbling,
+            keep_us: self.keep_us(),
+            late,
+            schema: Arc::clone(schema),
+        }));
+        Ok(())
+    }
+
+    fn keep_us(&self) -> i64 {
+        match self.plan.emit {
+            Emit::OnWindowClose {
+                corrections: Some(span),
+            } => micros(span),
+            _ => 0,
+        }
+    }
+
+    fn aggregate(&mut self, below: &Node, node: &Node) -> Result<(), FlowError> {
+        let Node::Aggregate {
+            keys,
+            window,
+            calls,
+            schema,
+            ..
+        } = node
+        else {
+            return Ok(());
+        };
+        if self.has_window && window.is_some() {
+            return Err(self.refused("it has two windows, one above the other"));
+        }
+        self.has_window |= window.is_some();
+        let emission = match (self.plan.emit, window) {
+            (Emit::OnWindowClose { .. }, Some(_)) => Emission::Close {
+                keep_us: self.keep_us(),
+            },
+            (Emit::OnUpdate { .. }, _) => Emission::Update,
+            _ => return Err(self.refused("it groups rows and does not emit on update")),
+        };
+        let mut exprs = keys.clone();
+        let input = below.schema();
+        let compiled = calls.iter().map(|call| self.call(call, input, &mut exprs));
+        let calls = compiled.collect::<Result<Vec<_>, _>>()?;
+        let is_bound = |at: &usize| window.is_some_and(|(start, end)| *at == start || *at == end);
+        let key = |at: usize| {
+            let ty = schema.field(at).data_type().clone();
+            match key_type(&ty) {
+                Some(_) => Ok((at, ty)),
+                None => Err(self.refused(format!("it groups by a column of type {ty}"))),
+            }
+        };
+        let keys = (0..keys.len())
+            .filter(|at| !is_bound(at))
+            .map(key)
+            .collect::<Result<_, _>>()?;
+        let by = GroupBy {
+            exprs,
+            keys,
+            window: *window,
+            calls,
+            emission,
+            schema: Arc::clone(schema),
+        };
+        let stages = std::mem::take(&mut self.stages);
+        self.segments.push(Arc::new(Segment {
+            stages,
+            by: Some(Arc::new(by)),
+        }));
+        self.retracts = !matches!(emission, Emission::Close { keep_us: 0 });
+        Ok(())
+    }
+
+    fn call(
+        &self,
+        call: &Call,
+        input: &Schema,
+        exprs: &mut Vec<Expr>,
+    ) -> Result<GroupCall, FlowError> {
+        if call.args.len() > 1 {
+            return Err(self.refused(format!("{} has several arguments", call.function.as_str())));
+        }
+        let mut add = |expr: &Expr| {
+            exprs.push(Arc::clone(expr));
+            exprs.len() - 1
+        };
+        let arg = call
+            .args
+            .first()
+            .map(|arg| (add(arg), arg.data_type(input)));
+        let arg_type = match &arg {
+            None => None,
+            Some((_, Ok(ty))) => Some(plain(ty)),
+            Some((_, Err(error))) => return Err(self.refused(error.strip_backtrace())),
+        };
+        let spec = AggregateSpec {
+            function: call.function,
+            arg: arg_type,
+            ty: call.ty.clone(),
+            retracts: self.retracts,
+            distinct_max: call.distinct_max.map_or(usize::MAX, |most| {
+                usize::try_from(most).unwrap_or(usize::MAX)
+            }),
+        };
+        // What it cannot keep is known now, not in the first step.
+        Aggregate::new(&spec).map_err(|error| self.refused(error.to_string()))?;
+        Ok(GroupCall {
+            spec,
+            arg: arg.map(|(at, _)| at),
+            filter: call.filter.as_ref().map(add),
+        })
+    }
+}
+
+/// Types that differ in their layout alone are one.
+fn plain(ty: &DataType) -> DataType {
+    match ty {
+        DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
+        DataType::BinaryView | DataType::LargeBinary => DataType::Binary,
+        other => other.clone(),
+    }
+}
