@@ -5,7 +5,7 @@ use bytes::{Bytes, BytesMut};
 use crate::{KEY_BYTES_MAX, Space, StoreError};
 
 /// Changes that become visible together. Their bytes lie in one buffer.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Batch {
     changes: Vec<Place>,
     bytes: BytesMut,

@@ -12,6 +12,7 @@ use arrow::{
     datatypes::{Field, Schema, SchemaRef},
 };
 use hashbrown::{HashTable, hash_table::Entry};
+use mainstem_catalog::DELETED_COLUMN;
 use mainstem_kernel::{Column, SchemaVersion, Seq, StreamId};
 use mainstem_log::Frame;
 
@@ -19,7 +20,6 @@ use crate::{
     codec::RowCodec,
     errors::TableError,
     layer::{Layer, LayerParts, place},
-    schema::DELETED_COLUMN,
 };
 
 /// What a step changed in one table or keyed view.
@@ -52,6 +52,23 @@ impl Changed {
         Self::of_all(codec, &frames).map(Some)
     }
 
+    /// The changes of rows in the columns of a change stream, the newest ones (columns that are
+    /// not the table's are left out), with the seq of each, in order.
+    ///
+    /// # Errors
+    /// `Shape` when columns are missing.
+    pub fn from_changes(
+        codec: &RowCodec,
+        rows: &RecordBatch,
+        written: &[Seq],
+    ) -> Result<Self, TableError> {
+        let version = codec.table().version;
+        let columns = columns_of(codec, rows, version)?;
+        let flags = deleted_of(codec, rows)?.iter();
+        let deleted = flags.map(|gone| gone == Some(true)).collect();
+        Self::last_of(codec, columns, deleted, written.to_vec())
+    }
+
     /// The changes of rows as a change stream has them, in the newest columns, in order.
     pub(crate) fn of_pieces(
         codec: &RowCodec,
@@ -76,7 +93,17 @@ impl Changed {
             deleted.extend(flags.map(|gone| gone == Some(true)));
             written.resize(deleted.len(), *seq);
         }
-        let mut columns = join(codec, &pieces)?;
+        let columns = join(codec, &pieces)?;
+        Self::last_of(codec, columns, deleted, written)
+    }
+
+    /// Of each key the last.
+    fn last_of(
+        codec: &RowCodec,
+        mut columns: Vec<ArrayRef>,
+        mut deleted: Vec<bool>,
+        mut written: Vec<Seq>,
+    ) -> Result<Self, TableError> {
         let kept = last_of_each(codec, &columns)?;
         if kept.len() < deleted.len() {
             let numbers = kept.iter().filter_map(|row| u64::try_from(*row).ok());

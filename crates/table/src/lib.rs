@@ -29,7 +29,7 @@ pub use codec::{ENCODING, ROW_KEY_BYTES_MAX, RowCodec, RowHasher, RowKeys};
 pub use errors::TableError;
 pub use pointer::{Found, Pointer, Scan, StreamRows};
 pub use redo::{AppId, Checkpoint, Outgoing, REDO_FORMAT, StateDelta};
-pub use schema::{DELETED_COLUMN, TableSchema};
+pub use schema::TableSchema;
 pub use tables::{
     Applier, Changes, Committed, Expired, FeedEntry, Opened, Room, Sealed, Start, Step, Tables,
     TablesConfig, TablesParts,

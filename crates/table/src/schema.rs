@@ -4,10 +4,8 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use arrow::datatypes::{Schema, SchemaRef};
+use mainstem_catalog::{TableDef, ViewDef};
 use mainstem_kernel::{ColumnName, Columns, SchemaVersion, StreamId, StreamName};
-
-/// Last column of a table's change stream: whether the row is gone.
-pub const DELETED_COLUMN: &str = "_deleted";
 
 /// What rows by key look like.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +28,37 @@ pub struct TableSchema {
 }
 
 impl TableSchema {
+    /// What the catalog says of a table.
+    #[must_use]
+    pub fn of_table(def: &TableDef) -> Self {
+        let versions = def.schemas.iter();
+        let versions = versions.map(|entry| (entry.version, entry.columns.clone()));
+        Self {
+            id: def.id,
+            name: def.spec.name.clone(),
+            columns: def.spec.columns.clone(),
+            version: def.schema_version(),
+            versions: versions.collect(),
+            key: def.spec.key.clone(),
+            ttl: def.spec.ttl,
+        }
+    }
+
+    /// What the catalog says of a view; `None` if its rows have no key, but are a stream.
+    #[must_use]
+    pub fn of_view(def: &ViewDef) -> Option<Self> {
+        let spec = &def.spec;
+        let schema = || {
+            Self::first(
+                def.id,
+                spec.name.clone(),
+                spec.columns.clone(),
+                spec.key.clone(),
+            )
+        };
+        (!spec.emit.is_stream()).then(schema)
+    }
+
     /// A table or view whose columns have had one version.
     #[must_use]
     pub fn first(id: StreamId, name: StreamName, columns: Columns, key: Vec<ColumnName>) -> Self {

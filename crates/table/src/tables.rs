@@ -205,6 +205,3 @@ impl fmt::Debug for Tables {
             .finish_non_exhaustive()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -20,6 +20,3 @@ pub use decide::{Decide, Effects, Seen, Statement, Target, Transaction};
 pub use errors::WriteError;
 pub use sequencer::Sequencer;
 pub use writer::{Outcome, WriteDone, Writer, WriterConfig, WriterParts, Written};
-
-#[cfg(test)]
-mod tests;

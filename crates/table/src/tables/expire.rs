@@ -40,12 +40,43 @@ pub struct Expired {
 pub(super) struct DueHint {
     /// Whether the store has an entry for each row.
     pub(super) is_indexed: bool,
-    /// The checkpoint that the store held at the search. What follows is of it.
-    applied: u64,
-    /// Where the search goes on: rows before it were given to a step.
+    /// The checkpoint that the store held, and the frontier, when it was searched.
+    at: (u64, Seq),
+    /// Where that search began: it begins there again until a step was taken.
+    from: Place,
+    /// Where it ended.
+    to: Place,
+}
+
+/// Where a search of `Space::Due` stands.
+#[derive(Clone, Debug, Default)]
+struct Place {
+    /// The entry before it. Rows up to there were given to a step.
     cursor: Option<Vec<u8>>,
-    /// No entry is older, from the cursor on.
+    /// No entry behind it is older.
     next: Seq,
+}
+
+impl DueHint {
+    /// Of a table whose rows all have an entry; nothing was searched yet.
+    pub(super) fn indexed() -> Self {
+        Self {
+            is_indexed: true,
+            ..Self::default()
+        }
+    }
+
+    /// Where a search at a pointer begins.
+    fn start(&self, pointer: &Pointer) -> Place {
+        let (applied, frontier) = self.at;
+        if applied != pointer.applied {
+            Place::default()
+        } else if frontier == pointer.frontier {
+            self.from.clone()
+        } else {
+            self.to.clone()
+        }
+    }
 }
 
 impl Expired {
@@ -64,7 +95,8 @@ impl Expired {
 
 impl Tables {
     /// The rows that have outlived their time when the frontier moves to `through`, at most about
-    /// `rows_max` of each table. The step that goes there must delete them.
+    /// `rows_max` of each table. The step that goes there must delete them; until it is taken, the
+    /// same question has the same answer.
     ///
     /// # Errors
     /// What the store says.
@@ -80,7 +112,7 @@ impl Tables {
             };
             let mut keys = BTreeSet::new();
             let overlay = pointer.due_in_layers(view, end, (&mut keys, rows_max));
-            let store = self.due_in_store(&pointer, view, (end, rows_max), &mut keys)?;
+            let store = self.due_in_store(&pointer, *table, (end, rows_max), &mut keys)?;
             if keys.is_empty() {
                 continue;
             }
@@ -102,31 +134,44 @@ impl Tables {
     fn due_in_store(
         &self,
         pointer: &Pointer,
-        view: &TableView,
+        table: StreamId,
         (end, rows_max): (Seq, usize),
         keys: &mut BTreeSet<Vec<u8>>,
     ) -> Result<bool, TableError> {
-        let table = view.codec.table().id;
-        let mut hint = {
+        let from = {
             let inner = self.inner.lock();
-            inner.due.get(&table).cloned().unwrap_or_default()
+            let hint = inner.due.get(&table);
+            hint.map_or_else(Place::default, |hint| hint.start(pointer))
         };
-        if hint.applied != pointer.applied {
-            hint.applied = pointer.applied;
-            hint.cursor = None;
-            hint.next = Seq::ZERO;
+        let mut to = from.clone();
+        if from.next < end {
+            to.next = Seq::MAX;
+            pointer.search_due(table, (&from, &mut to), (end, rows_max), keys)?;
         }
-        if hint.next >= end {
-            return Ok(true);
-        }
+        let is_all = to.next >= end;
+        let mut inner = self.inner.lock();
+        let hint = inner.due.entry(table).or_default();
+        hint.at = (pointer.applied, pointer.frontier);
+        (hint.from, hint.to) = (from, to);
+        Ok(is_all)
+    }
+}
+
+impl Pointer {
+    /// Adds the keys of entries before `end`, at most `rows_max`; moves `to` behind them.
+    fn search_due(
+        &self,
+        table: StreamId,
+        (from, to): (&Place, &mut Place),
+        (end, rows_max): (Seq, usize),
+        keys: &mut BTreeSet<Vec<u8>>,
+    ) -> Result<(), TableError> {
         let prefix = table_prefix(table);
         let mut range = KeyRange::prefix(&prefix);
-        if let Some(cursor) = hint.cursor.take() {
-            range.start = Bound::Excluded(cursor);
+        if let Some(cursor) = &from.cursor {
+            range.start = Bound::Excluded(cursor.clone());
         }
-        let mut last = None;
         let mut left = rows_max.max(1);
-        hint.next = Seq::MAX;
         let mut visit = |entry: &[u8], _: &[u8]| {
             let rest = entry.get(prefix.len()..).unwrap_or_default();
             let Some((written, key)) = rest.split_first_chunk::<8>() else {
@@ -134,29 +179,17 @@ impl Tables {
             };
             let written = Seq(u64::from_be_bytes(*written));
             if written >= end || left == 0 {
-                hint.next = written;
+                to.next = written;
                 return ControlFlow::Break(());
             }
             left -= 1;
             keys.insert(key.to_vec());
-            last = Some(entry.to_vec());
+            to.cursor = Some(entry.to_vec());
             ControlFlow::Continue(())
         };
-        pointer.snapshot.scan(Space::Due, &range, &mut visit)?;
-        let is_all = hint.next >= end;
-        hint.cursor = last.or(match range.start {
-            Bound::Excluded(cursor) => Some(cursor),
-            Bound::Included(_) | Bound::Unbounded => None,
-        });
-        let mut inner = self.inner.lock();
-        let own = inner.due.entry(table).or_default();
-        hint.is_indexed = own.is_indexed;
-        *own = hint;
-        Ok(is_all)
+        Ok(self.snapshot.scan(Space::Due, &range, &mut visit)?)
     }
-}
 
-impl Pointer {
     /// Adds keys of rows in layers that are old enough; whether these are all.
     fn due_in_layers(
         &self,

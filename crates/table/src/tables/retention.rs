@@ -21,7 +21,9 @@ impl Tables {
     /// Removes files that nobody needs any more. One that cannot be removed is tried again later.
     pub(super) fn remove_files(&self) {
         let applied = self.pointer().applied;
-        while let Some(number) = self.inner.lock().spare_file(applied, self) {
+        loop {
+            let spare = self.inner.lock().spare_file(applied, self);
+            let Some(number) = spare else { return };
             if let Err(error) = self.redo.remove(number) {
                 tracing::warn!(number, %error, "could not remove a redo file");
                 return;

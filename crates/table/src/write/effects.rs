@@ -8,11 +8,12 @@ use arrow::{
     datatypes::{DataType, Field, Schema, SchemaRef},
     error::ArrowError,
 };
+use mainstem_catalog::DELETED_COLUMN;
 use mainstem_kernel::{ColumnType, PartitionId, types::EXTRA_COLUMN};
 use mainstem_log::{Draft, DraftEntry};
 
 use super::{Effects, WriteError};
-use crate::{codec::RowCodec, schema::DELETED_COLUMN};
+use crate::codec::RowCodec;
 
 /// The partition of all effects: one sequencer gives them their order.
 const PARTITION: PartitionId = PartitionId(0);

@@ -84,8 +84,10 @@ impl Tables {
         let pointer = self.pointer();
         for (table, view) in &pointer.tables {
             let has_ttl = view.codec.table().ttl.is_some();
-            let is_known = |hint: &DueHint| hint.is_indexed;
-            if !has_ttl || self.inner.lock().due.get(table).is_some_and(is_known) {
+            let inner = self.inner.lock();
+            let is_known = inner.due.get(table).is_some_and(|hint| hint.is_indexed);
+            drop(inner);
+            if !has_ttl || is_known {
                 continue;
             }
             let is_new = pointer
@@ -96,8 +98,9 @@ impl Tables {
                 self.index(*table, &pointer.snapshot)?;
                 self.swap_snapshot()?;
             }
-            let mut inner = self.inner.lock();
-            inner.due.entry(*table).or_default().is_indexed = true;
+            // A search before it found nothing, and must not be believed any more.
+            let hint = DueHint::indexed();
+            self.inner.lock().due.insert(*table, hint);
             if is_new {
                 return Ok(true);
             }
