@@ -26,6 +26,12 @@ pub(crate) const LAYERS: &[Layer] = &[
     ),
     layer("admit", &["kernel", "log", "catalog"]),
     layer("sql", &["kernel", "log", "history", "catalog"]),
+    layer(
+        "flow",
+        &[
+            "kernel", "disk", "log", "history", "store", "catalog", "table", "sql",
+        ],
+    ),
     layer("app", &["kernel", "log", "catalog", "sql"]),
     layer(
         "gateway",
@@ -49,7 +55,11 @@ pub(crate) const LAYERS: &[Layer] = &[
 
 /// Libraries that only some crates may use, because they are heavy or decide too much.
 pub(crate) const GUARDED: &[(&str, &[&str], &str)] = &[
-    ("datafusion", &["sql"], "only sql parses and plans"),
+    (
+        "datafusion",
+        &["sql", "flow"],
+        "only sql and flow plan and evaluate",
+    ),
     (
         "fjall",
         &["store"],

@@ -2,13 +2,15 @@
 //!
 //! It never decides by itself: every decision is a pure function of definitions and source.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use mainstem_catalog::{Catalog, CatalogError, Definitions};
 use mainstem_kernel::{Problem, TenantId};
+use mainstem_sql::Declared;
 
 use crate::{
-    Source, check, drift,
+    Source, check,
+    drift::{self, Stored},
     errors::AppError,
     goal::{self, Goal, Scope},
     plan::{Applied, Plan},
@@ -115,11 +117,7 @@ pub(crate) fn plan(
     tenant: TenantId,
     source: &Source,
 ) -> Result<Planned, AppError> {
-    let mistakes = |problems| AppError::Mistakes {
-        app: source.name.clone(),
-        problems,
-    };
-    let declared = check::declared(source).map_err(mistakes)?;
+    let declared = declared(source)?;
     toward(definitions, tenant, source, |scope, problems| {
         goal::declared(scope, &declared, problems)
     })
@@ -146,8 +144,21 @@ pub(crate) fn plan_rollback(
         version: revision.app.version.clone(),
         files: revision.app.files.clone(),
     };
+    // Streams and tables are what they were; only views are made from their statements.
+    let declared = match revision.views.is_empty() {
+        true => Vec::new(),
+        false => declared(&source)?,
+    };
     toward(definitions, tenant, &source, |scope, problems| {
-        goal::earlier(scope, revision, problems)
+        goal::earlier(scope, (revision, &declared), problems)
+    })
+}
+
+/// What a source declares.
+fn declared(source: &Source) -> Result<Vec<Declared>, AppError> {
+    check::declared(source).map_err(|problems| AppError::Mistakes {
+        app: source.name.clone(),
+        problems,
     })
 }
 
@@ -159,7 +170,7 @@ fn toward(
     goal: impl FnOnce(Scope<'_>, &mut Vec<Problem>) -> Goal,
 ) -> Result<Planned, AppError> {
     let before = definitions.app(tenant, source.name.as_str());
-    let stored = before.map_or_else(BTreeMap::new, |app| drift::stored(app));
+    let stored = before.map_or_else(Stored::default, |app| Stored::read(app));
     let scope = Scope {
         tenant,
         app: &source.name,
@@ -180,5 +191,5 @@ fn toward(
     } else {
         Vec::new()
     };
-    Ok(steps::plan(tenant, source, &goal, definitions, drift))
+    steps::plan(scope, source, &goal, drift)
 }

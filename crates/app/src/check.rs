@@ -4,24 +4,38 @@
 
 use std::collections::BTreeMap;
 
-use mainstem_catalog::{StreamSpec, dead_letters_name};
-use mainstem_kernel::{Code, Place, Problem};
+use mainstem_catalog::{Definitions, Kind, Label, StreamSpec, dead_letters_name, late_name};
+use mainstem_kernel::{Code, Columns, Place, Problem, TenantId};
 use mainstem_sql::{Declaration, Declared};
 
-use crate::{Source, words::problem};
+use crate::{
+    Source, apps,
+    errors::AppError,
+    views::late_taken,
+    words::{self, problem},
+};
 
 /// Finds every mistake without a node.
 ///
 /// # Errors
 /// All mistakes at once, each with its place.
 pub fn check(source: &Source) -> Result<(), Vec<Problem>> {
-    declared(source).map(drop)
+    // As if nothing were defined: views are planned against what the source itself declares.
+    match apps::plan(&Definitions::default(), TenantId::ONLY, source) {
+        Ok(_) => Ok(()),
+        Err(AppError::Mistakes { problems, .. }) => Err(problems),
+        Err(other) => Err(vec![mainstem_kernel::Fault::problem(&other)]),
+    }
 }
 
 /// What the source declares, if it has no mistakes.
 pub(crate) fn declared(source: &Source) -> Result<Vec<Declared>, Vec<Problem>> {
     let declared = mainstem_sql::declarations(&source.files)?;
-    let problems = stored_names(&declared);
+    let mut problems = stored_names(&declared);
+    // This one line keeps tables and views out until a node runs them.
+    #[cfg(not(test))]
+    problems.extend(not_run(&declared));
+    problems.sort_by(|a, b| a.position.cmp(&b.position));
     if problems.is_empty() {
         Ok(declared)
     } else {
@@ -29,17 +43,47 @@ pub(crate) fn declared(source: &Source) -> Result<Vec<Declared>, Vec<Problem>> {
     }
 }
 
-/// Names that are fine as SQL and cannot be kept: of dead letters, and of columns in open files.
-pub(crate) fn stored_names(declared: &[Declared]) -> Vec<Problem> {
+/// Names that are fine as SQL and cannot be kept: of dead letters and late rows, and of columns in
+/// open files.
+fn stored_names(declared: &[Declared]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for Declared { declaration, place } in declared {
-        if let Declaration::Stream(spec) = declaration {
-            problems.extend(letters_too_long(spec, place));
-            problems.extend(equal_but_for_case(spec, place));
-            problems.extend(not_built(spec, place));
+        match declaration {
+            Declaration::Stream(spec) => {
+                let object = words::label(Kind::Stream, &spec.name);
+                problems.extend(letters_too_long(&object, place));
+                problems.extend(equal_but_for_case(&object, &spec.columns, place));
+                problems.extend(not_built(spec, place));
+            }
+            Declaration::Table(spec) => {
+                let object = words::label(Kind::Table, &spec.name);
+                problems.extend(equal_but_for_case(&object, &spec.columns, place));
+            }
+            Declaration::View(text) => {
+                let object = words::label(Kind::View, &text.name);
+                problems.extend(letters_too_long(&object, place));
+                if text.emit.is_some_and(|emit| emit.has_late()) {
+                    problems.extend(late_declared(&object, declared));
+                }
+            }
+            _ => {}
         }
     }
     problems
+}
+
+/// Another object that is declared under the name of a view's late rows.
+fn late_declared(view: &Label, declared: &[Declared]) -> Option<Problem> {
+    let late = late_name(&view.name).ok()?;
+    declared.iter().find_map(|Declared { declaration, place }| {
+        let other = match declaration {
+            Declaration::Stream(spec) => words::label(Kind::Stream, &spec.name),
+            Declaration::Table(spec) => words::label(Kind::Table, &spec.name),
+            Declaration::View(text) => words::label(Kind::View, &text.name),
+            _ => return None,
+        };
+        (other.name == late).then(|| late_taken(&view.name, &other, place))
+    })
 }
 
 /// What the language has and no part enforces yet: promising it would be a lie.
@@ -58,9 +102,31 @@ fn not_built(spec: &StreamSpec, place: &Place) -> Option<Problem> {
     })
 }
 
-fn letters_too_long(spec: &StreamSpec, place: &Place) -> Option<Problem> {
-    let error = dead_letters_name(&spec.name).err()?;
-    let message = format!("name \"{}\" is too long for a stream", spec.name);
+/// What is planned and no node runs yet: it would be defined, and stay empty.
+pub(crate) fn not_run(declared: &[Declared]) -> Vec<Problem> {
+    let refused = |Declared { declaration, place }: &Declared| {
+        let object = match declaration {
+            Declaration::Table(spec) => words::label(Kind::Table, &spec.name),
+            Declaration::View(text) => words::label(Kind::View, &text.name),
+            _ => return None,
+        };
+        Some(Problem {
+            detail: Some("This version plans it and does not run it: it would stay empty.".into()),
+            hint: Some("leave the statement out, and ask the streams themselves".into()),
+            ..problem(
+                Code::App014,
+                format!("{object} is not built yet"),
+                Some(place),
+            )
+        })
+    };
+    declared.iter().filter_map(refused).collect()
+}
+
+fn letters_too_long(object: &Label, place: &Place) -> Option<Problem> {
+    let Label { kind, name } = object;
+    let error = dead_letters_name(name).err()?;
+    let message = format!("name \"{name}\" is too long for a {kind}");
     Some(Problem {
         detail: Some(format!("Its dead letters would not get one: {error}.")),
         hint: Some("choose a name of at most 50 bytes".to_owned()),
@@ -68,16 +134,14 @@ fn letters_too_long(spec: &StreamSpec, place: &Place) -> Option<Problem> {
     })
 }
 
-fn equal_but_for_case(spec: &StreamSpec, place: &Place) -> Vec<Problem> {
+fn equal_but_for_case(object: &Label, columns: &Columns, place: &Place) -> Vec<Problem> {
     let mut seen: BTreeMap<String, &str> = BTreeMap::new();
     let mut problems = Vec::new();
-    for column in &spec.columns.0 {
+    for column in &columns.0 {
         let name = column.name.as_str();
         if let Some(first) = seen.insert(name.to_ascii_lowercase(), name) {
-            let stream = &spec.name;
-            let message = format!(
-                "columns \"{first}\" and \"{name}\" of stream \"{stream}\" differ only by case"
-            );
+            let message =
+                format!("columns \"{first}\" and \"{name}\" of {object} differ only by case");
             problems.push(Problem {
                 detail: Some(
                     "Most programs that read the files of history do not tell them apart."

@@ -1,11 +1,18 @@
-//! What differs between two states of a stream, in lines. Pure; columns are matched by id.
+//! What differs between two states of an object, in lines. Pure; columns of streams and tables are
+//! matched by id.
 //!
 //! It never judges whether the way from one to the other is allowed: `evolution` does.
 
-use mainstem_catalog::StreamSpec;
-use mainstem_kernel::Column;
+mod view;
+
+use std::time::Duration;
+
+use mainstem_catalog::{StreamSpec, TableSpec};
+use mainstem_kernel::{Column, Columns};
 
 use crate::words;
+
+pub(crate) use view::{all_of_view, between_views, inputs};
 
 /// What differs.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -14,6 +21,54 @@ pub(crate) struct Difference {
     pub(crate) lines: Vec<String>,
     /// Whether rows are lost.
     pub(crate) destructive: bool,
+}
+
+/// All parts of a table that does not exist yet.
+pub(crate) fn all_of_table(spec: &TableSpec) -> Vec<String> {
+    let columns = spec.columns.0.iter();
+    let mut lines: Vec<String> = columns
+        .map(|column| format!("+ {}", words::column(column)))
+        .collect();
+    lines.push(format!("+ key ({})", words::names(&spec.key)));
+    lines.push(format!("+ ttl {}", words::retention(spec.ttl)));
+    lines
+}
+
+/// What leads from one state of a table to the other; the statement's text not.
+pub(crate) fn between_tables(old: &TableSpec, new: &TableSpec) -> Difference {
+    let mut difference = Difference::default();
+    let lines = &mut difference.lines;
+    if old.name != new.name {
+        lines.push(format!("~ name {} → {}", old.name, new.name));
+    }
+    columns(&old.columns, &new.columns, lines);
+    if old.key_ids() != new.key_ids() {
+        let (from, to) = (words::names(&old.key), words::names(&new.key));
+        lines.push(format!("~ key ({from}) → ({to})"));
+    }
+    let (from, to) = ((old.ttl, "ttl"), (new.ttl, "older rows expire"));
+    difference.destructive = shorter(from, to, lines);
+    difference
+}
+
+/// A span of keeping; whether it gets shorter, so that rows go.
+fn shorter(
+    (old, what): (Option<Duration>, &str),
+    (new, loss): (Option<Duration>, &str),
+    lines: &mut Vec<String>,
+) -> bool {
+    if old == new {
+        return false;
+    }
+    let shorter = new.is_some_and(|to| old.is_none_or(|from| to < from));
+    let (from, to) = (words::retention(old), words::retention(new));
+    let end = if shorter {
+        format!(" ({loss})")
+    } else {
+        String::new()
+    };
+    lines.push(format!("~ {what} {from} → {to}{end}"));
+    shorter
 }
 
 /// All parts of a stream that does not exist yet; options only if they are not the usual ones.
@@ -54,7 +109,7 @@ pub(crate) fn between(old: &StreamSpec, new: &StreamSpec) -> Difference {
     if old.name != new.name {
         lines.push(format!("~ name {} → {}", old.name, new.name));
     }
-    columns(old, new, lines);
+    columns(&old.columns, &new.columns, lines);
     if old.partitions != new.partitions {
         lines.push(format!(
             "~ partitions {} → {}",
@@ -67,56 +122,33 @@ pub(crate) fn between(old: &StreamSpec, new: &StreamSpec) -> Difference {
         lines.push(format!("~ {from} → {to}"));
     }
     options(old, new, lines);
-    if old.retention != new.retention {
-        let (from, to) = (
-            words::retention(old.retention),
-            words::retention(new.retention),
-        );
-        let shorter = new
-            .retention
-            .is_some_and(|to| old.retention.is_none_or(|from| to < from));
-        let end = if shorter {
-            " (older rows are deleted)"
-        } else {
-            ""
-        };
-        lines.push(format!("~ retention {from} → {to}{end}"));
-        difference.destructive = shorter;
-    }
+    let from = (old.retention, "retention");
+    let to = (new.retention, "older rows are deleted");
+    difference.destructive = shorter(from, to, lines);
     difference
 }
 
-fn columns(old: &StreamSpec, new: &StreamSpec, lines: &mut Vec<String>) {
-    let find = |columns: &[Column], id: u32| columns.iter().find(|c| c.id == id).cloned();
-    for column in &new.columns.0 {
-        match find(&old.columns.0, column.id).filter(|_| column.id != 0) {
+fn columns(old: &Columns, new: &Columns, lines: &mut Vec<String>) {
+    let find = |columns: &Columns, id: u32| columns.0.iter().find(|c| c.id == id).cloned();
+    for column in &new.0 {
+        match find(old, column.id).filter(|_| column.id != 0) {
             None => lines.push(format!("+ {}", words::column(column))),
             Some(before) => lines.extend(column_between(&before, column)),
         }
     }
-    for gone in old
-        .columns
-        .0
-        .iter()
-        .filter(|old| find(&new.columns.0, old.id).is_none())
-    {
+    for gone in old.0.iter().filter(|old| find(new, old.id).is_none()) {
         lines.push(format!(
             "- {} (hidden; rows keep their values)",
             words::column(gone)
         ));
     }
-    let order = |these: &StreamSpec, others: &StreamSpec| -> Vec<u32> {
-        let ids = these.columns.0.iter().map(|column| column.id);
-        ids.filter(|id| find(&others.columns.0, *id).is_some())
-            .collect()
+    let order = |these: &Columns, others: &Columns| -> Vec<u32> {
+        let ids = these.0.iter().map(|column| column.id);
+        ids.filter(|id| find(others, *id).is_some()).collect()
     };
     if order(old, new) != order(new, old) {
-        let names: Vec<&str> = new
-            .columns
-            .0
-            .iter()
-            .map(|column| column.name.as_str())
-            .collect();
+        let names = new.0.iter().map(|column| column.name.as_str());
+        let names: Vec<&str> = names.collect();
         lines.push(format!("~ order of columns: {}", names.join(", ")));
     }
 }

@@ -12,6 +12,7 @@ mod goal;
 mod names;
 mod plan;
 mod steps;
+mod views;
 mod words;
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub struct Plan {
 pub struct Step {
     /// What is done.
     pub action: Action,
-    /// Kind and name: `stream "purchases"`.
+    /// Kind and name: `stream "purchases"`, `view "totals"`.
     pub object: String,
     /// One line per part, with a sign in front: `+` comes, `-` goes, `~` changes, `=` stays and
     /// is worth knowing. `+ column channel TEXT`.
@@ -47,6 +47,8 @@ pub enum Action {
     Restore,
     /// It gets another name.
     Rename,
+    /// It is computed anew, beside what is there, and takes its place.
+    Rebuild,
 }
 
 impl Action {
@@ -55,7 +57,7 @@ impl Action {
     pub fn sign(self) -> char {
         match self {
             Self::Create | Self::Restore => '+',
-            Self::Alter | Self::Rename => '~',
+            Self::Alter | Self::Rename | Self::Rebuild => '~',
             Self::Drop => '-',
         }
     }
@@ -69,6 +71,7 @@ impl Action {
             Self::Drop => "drop",
             Self::Restore => "restore",
             Self::Rename => "rename",
+            Self::Rebuild => "rebuild",
         }
     }
 }

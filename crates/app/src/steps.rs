@@ -1,16 +1,19 @@
 //! From a goal to steps for people and changes for the catalog. Pure.
 
+mod way;
+
 use std::sync::Arc;
 
-use mainstem_catalog::{AppDef, Change, ChangeSet, Definitions, StreamDef};
+use mainstem_catalog::{AppDef, Change, ChangeSet, Definitions, Kind, Label};
 use mainstem_kernel::{AppName, TenantId};
 
 use crate::{
     Source,
-    describe::{self, Difference},
-    goal::{Goal, Wanted},
+    errors::AppError,
+    goal::{Goal, Scope, Wanted},
     plan::{Action, Plan, Step},
-    words,
+    steps::way::Way,
+    views, words,
 };
 
 /// A plan and the change set that carries it out; both empty if there is nothing to do.
@@ -21,36 +24,65 @@ pub(crate) struct Planned {
 }
 
 /// Works out what leads to the goal, with the source's files as the application's from then on.
+///
+/// # Errors
+/// What the views have against it, or the catalog.
 pub(crate) fn plan(
-    tenant: TenantId,
+    scope: Scope<'_>,
     source: &Source,
     goal: &Goal,
-    definitions: &Definitions,
     drift: Vec<String>,
-) -> Planned {
+) -> Result<Planned, AppError> {
+    let Scope {
+        tenant,
+        definitions,
+        ..
+    } = scope;
     let before = definitions.app(tenant, source.name.as_str());
     let is_same_text = before.is_some_and(|app| app.files == source.files);
     let mut work = Work {
         steps: Vec::new(),
-        changes: Vec::new(),
+        changes: views::first(goal),
         is_same_text,
     };
-    for def in &goal.drops {
-        work.changes.push(Change::DropStream { id: def.id });
-    }
+    let streams = goal.streams_gone.iter().map(|def| def.id);
+    let tables = goal.tables_gone.iter().map(|def| def.id);
+    work.changes
+        .extend(streams.map(|id| Change::DropStream { id }));
+    work.changes
+        .extend(tables.map(|id| Change::DropTable { id }));
     for wanted in &goal.wanted {
         work.want(wanted);
     }
-    work.steps.extend(goal.drops.iter().map(drop_step));
-    work.app(tenant, source, before.map(Arc::as_ref));
     let app = source.name.clone();
+    let views = views::plan(scope, goal, &work.changes)
+        .map_err(|source| AppError::Catalog {
+            app: app.clone(),
+            source: source.into(),
+        })?
+        .map_err(|problems| AppError::Mistakes {
+            app: app.clone(),
+            problems,
+        })?;
+    work.steps.extend(views.steps);
+    work.changes.extend(views.changes);
+    let gone = goal.views_gone.iter();
+    work.steps
+        .extend(gone.map(|def| views::drop_step(def, definitions)));
+    let gone = goal.tables_gone.iter();
+    work.steps
+        .extend(gone.map(|def| drop_step(words::label(Kind::Table, &def.spec.name))));
+    let gone = goal.streams_gone.iter();
+    work.steps
+        .extend(gone.map(|def| drop_step(words::label(Kind::Stream, &def.spec.name))));
+    work.app(tenant, source, before.map(Arc::as_ref));
     let changes = ChangeSet {
         tenant,
         app: app.clone(),
         changes: work.changes,
     };
     let fingerprint = fingerprint(definitions, &changes);
-    Planned {
+    Ok(Planned {
         plan: Plan {
             app,
             fingerprint,
@@ -58,13 +90,14 @@ pub(crate) fn plan(
             drift,
         },
         changes,
-    }
+    })
 }
 
-/// Names the state that a plan was made on, and what it does.
+/// Names the state that a plan was made on, and what it does. That a view was swapped in meanwhile
+/// is no other state, as long as the same is to be done.
 fn fingerprint(definitions: &Definitions, changes: &ChangeSet) -> String {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(&definitions.seq.0.to_le_bytes());
+    hasher.update(&definitions.declared.0.to_le_bytes());
     // Plain data with text keys always has a JSON text; without one the hash names only the seq,
     // and the catalog's own check for staleness still holds.
     hasher.update(
@@ -85,30 +118,39 @@ struct Work {
 
 impl Work {
     fn want(&mut self, wanted: &Wanted) {
-        let Some(def) = &wanted.from else {
-            let mut details = describe::all_of(&wanted.spec);
-            details.extend(wanted.notes.iter().cloned());
-            let object = words::stream(&wanted.spec);
-            self.steps.push(Step {
-                action: Action::Create,
-                object,
-                details,
-                destructive: false,
-            });
-            self.changes.push(Change::CreateStream(wanted.spec.clone()));
-            return;
+        let (way, notes) = match wanted {
+            Wanted::Stream(want) => (way::stream(want), &want.notes),
+            Wanted::Table(want) => (way::table(want), &want.notes),
         };
-        let difference = describe::between(&def.spec, &wanted.spec);
-        if def.dropped.is_some() {
-            self.changes.push(Change::RestoreStream { id: def.id });
-        }
-        let is_other = !difference.lines.is_empty();
-        if is_other || (!self.is_same_text && wanted.spec != def.spec) {
-            let spec = wanted.spec.clone();
-            self.changes.push(Change::AlterStream { id: def.id, spec });
-        }
-        if is_other || def.dropped.is_some() {
-            self.steps.push(change_step(wanted, def, difference));
+        let notes = notes.iter().cloned();
+        match way {
+            Way::New {
+                object,
+                mut details,
+                create,
+            } => {
+                details.extend(notes);
+                self.changes.push(*create);
+                self.steps.push(Step {
+                    action: Action::Create,
+                    object: object.to_string(),
+                    details,
+                    destructive: false,
+                });
+            }
+            Way::On(on) => {
+                let is_other = !on.difference.lines.is_empty();
+                let is_back = on.dropped.is_some();
+                if is_back {
+                    self.changes.push(on.restore.clone());
+                }
+                if is_other || (!self.is_same_text && on.is_other_text) {
+                    self.changes.push(on.alter.clone());
+                }
+                if is_other || is_back {
+                    self.steps.push(on.step(notes));
+                }
+            }
         }
     }
 
@@ -132,32 +174,10 @@ impl Work {
     }
 }
 
-fn change_step(wanted: &Wanted, def: &StreamDef, difference: Difference) -> Step {
-    let action = match def.dropped {
-        Some(_) => Action::Restore,
-        None if def.spec.name != wanted.spec.name => Action::Rename,
-        None => Action::Alter,
-    };
-    let back = def
-        .dropped
-        .map(|at| format!("= with its rows; it was dropped at {}", at.arrival()));
-    let notes = wanted.notes.iter().cloned();
-    Step {
-        action,
-        object: words::stream(&def.spec),
-        details: back
-            .into_iter()
-            .chain(difference.lines)
-            .chain(notes)
-            .collect(),
-        destructive: difference.destructive,
-    }
-}
-
-fn drop_step(def: &Arc<StreamDef>) -> Step {
+fn drop_step(object: Label) -> Step {
     Step {
         action: Action::Drop,
-        object: words::stream(&def.spec),
+        object: object.to_string(),
         details: vec![
             "= its rows are kept for seven days; until then it can be brought back".to_owned(),
         ],

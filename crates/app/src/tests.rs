@@ -1,19 +1,28 @@
 //! Plans, applies and rollbacks over a catalog in memory.
 
+mod evolving;
 mod mistakes;
 mod plans;
 mod random;
 mod shipped;
+mod tables;
+mod views;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use mainstem_catalog::{Catalog, Change, ChangeSet, Definitions, StreamSpec};
+use mainstem_catalog::{Catalog, Change, ChangeSet, Definitions, Stage, StreamSpec};
 use mainstem_kernel::{AppName, Fault, Seq, StreamId, TenantId, Timestamp, clock::ManualClock};
 use mainstem_log::{MemoryLog, ReadFrom, SharedLog};
 
 use crate::{AppError, Apps, Source};
 
 const TENANT: TenantId = TenantId::ONLY;
+
+/// The plan of application `shop` when there is nothing to do.
+const NOTHING: &str = "application \"shop\": nothing changes\n";
 
 /// A catalog in memory and the applications over it.
 struct World {
@@ -78,6 +87,31 @@ impl World {
             .unwrap_or_else(|error| panic!("{}", said(&error)));
         self.apps.rollback(TENANT, app, &plan.fingerprint).unwrap();
         plan.text()
+    }
+
+    /// Swaps in all views of `shop` that are being built, as a node does when they have caught up.
+    fn swap(&self) {
+        loop {
+            let definitions = self.definitions();
+            let all: BTreeSet<StreamId> = definitions.views.keys().copied().collect();
+            let ready = definitions.swappable(&all);
+            if ready.is_empty() {
+                break;
+            }
+            let changes = ready.into_iter().map(|id| Change::SwapView { id });
+            let changes = ChangeSet {
+                tenant: TENANT,
+                app: AppName::new("shop").unwrap(),
+                changes: changes.collect(),
+            };
+            self.catalog.apply(changes, definitions.seq).unwrap();
+        }
+        let definitions = self.definitions();
+        let mut views = definitions.views.values().filter(|def| def.is_running());
+        assert!(
+            views.all(|def| def.stage == Stage::Live),
+            "some view was not swapped in"
+        );
     }
 
     /// Changes a stream behind the application's back.

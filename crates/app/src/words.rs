@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use mainstem_catalog::{Deduplicate, Durability, StreamSpec, Watermark};
-use mainstem_kernel::{Code, Column, ColumnName, Place, Problem};
+use mainstem_catalog::{Deduplicate, Durability, Emit, Kind, Label, Watermark};
+use mainstem_kernel::{Code, Column, ColumnName, Place, Problem, StreamName};
 
 /// A problem with its message; detail and hint are for the caller to fill in.
 pub(crate) fn problem(code: Code, message: String, place: Option<&Place>) -> Problem {
@@ -16,9 +16,18 @@ pub(crate) fn problem(code: Code, message: String, place: Option<&Place>) -> Pro
     }
 }
 
-/// `stream "a"`.
-pub(crate) fn stream(spec: &StreamSpec) -> String {
-    format!("stream \"{}\"", spec.name)
+/// `stream "a"`, once it is written.
+pub(crate) fn label(kind: Kind, name: &StreamName) -> Label {
+    Label {
+        kind,
+        name: name.clone(),
+    }
+}
+
+/// `a, b`.
+pub(crate) fn names(columns: &[ColumnName]) -> String {
+    let names: Vec<&str> = columns.iter().map(ColumnName::as_str).collect();
+    names.join(", ")
 }
 
 /// `column a TEXT NOT NULL`.
@@ -32,8 +41,7 @@ pub(crate) fn partition_by(columns: &[ColumnName]) -> String {
     if columns.is_empty() {
         return "no PARTITION BY".to_owned();
     }
-    let names: Vec<&str> = columns.iter().map(ColumnName::as_str).collect();
-    format!("PARTITION BY ({})", names.join(", "))
+    format!("PARTITION BY ({})", names(columns))
 }
 
 /// `at - 10 seconds`, or `none`.
@@ -54,6 +62,22 @@ pub(crate) fn deduplicate(deduplicate: Option<&Deduplicate>) -> String {
     match deduplicate {
         None => "none".to_owned(),
         Some(Deduplicate { column, within }) => format!("by {column} within {}", span(*within)),
+    }
+}
+
+/// EMIT as it is written; without it, what happens then.
+pub(crate) fn emit(emit: Emit) -> String {
+    match emit {
+        Emit::Append => "rows as they come".to_owned(),
+        Emit::OnUpdate { every: None } => "EMIT ON UPDATE".to_owned(),
+        Emit::OnUpdate { every: Some(every) } => format!("EMIT ON UPDATE EVERY {}", span(every)),
+        Emit::OnWindowClose { corrections: None } => "EMIT ON WINDOW CLOSE".to_owned(),
+        Emit::OnWindowClose {
+            corrections: Some(corrections),
+        } => format!(
+            "EMIT ON WINDOW CLOSE WITH CORRECTIONS FOR {}",
+            span(corrections)
+        ),
     }
 }
 

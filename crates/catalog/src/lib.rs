@@ -21,9 +21,7 @@ pub use definition::{
     AppDef, DELETED_COLUMN, Deduplicate, Durability, Emit, SchemaEntry, Stage, StreamDef,
     StreamSpec, TableDef, TableSpec, ViewDef, ViewSpec, Watermark,
 };
-pub use definitions::{
-    Definitions, KEPT_AFTER_DROP, KEPT_AFTER_REPLACED, REVISIONS_MAX, Revision,
-};
+pub use definitions::{Definitions, KEPT_AFTER_DROP, KEPT_AFTER_REPLACED, REVISIONS_MAX, Revision};
 pub use errors::{CatalogError, FoldError};
 pub use fold::{fold, preview};
 pub use letters::{DEAD_LETTERS_SUFFIX, LATE_SUFFIX, dead_letters_name, late_name};

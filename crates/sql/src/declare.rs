@@ -4,28 +4,36 @@
 //! here knows what is declared already; that is the business of `app`.
 
 mod check;
+mod column;
 mod cursor;
+mod emit;
+mod interval;
 mod options;
 mod recognise;
 mod show;
 mod span;
 mod split;
 mod stream;
+mod table;
 mod types;
+mod view;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
-use mainstem_catalog::StreamSpec;
-use mainstem_kernel::{Place, Problem};
+use mainstem_catalog::{StreamSpec, TableSpec};
+use mainstem_kernel::{Code, Place, Problem};
 
-pub use show::show;
+pub use show::{show, show_table, show_view};
+pub use view::ViewText;
 
 pub(crate) use cursor::{Cursor, Told, is_word, mistake, place_of};
+pub(crate) use emit::write as emit_text;
 pub(crate) use recognise::unbuilt_in_query;
-pub(crate) use span::write as span_text;
+pub(crate) use show::quoted;
+pub(crate) use span::{read as read_span, write as span_text};
 pub(crate) use split::statements;
 
 /// What a statement of an application declares.
@@ -34,17 +42,21 @@ pub(crate) use split::statements;
 pub enum Declaration {
     /// CREATE STREAM.
     Stream(StreamSpec),
-    /// RENAME a TO b, of a stream.
-    RenameStream {
+    /// CREATE TABLE.
+    Table(TableSpec),
+    /// CREATE MATERIALIZED VIEW; `plan_view` plans it, with everything beside it known.
+    View(Box<ViewText>),
+    /// RENAME a TO b, of an object of any kind.
+    RenameObject {
         /// The old name.
         from: String,
         /// The new name.
         to: String,
     },
-    /// RENAME stream.a TO b, of a column.
+    /// RENAME object.a TO b, of a column.
     RenameColumn {
-        /// The stream.
-        stream: String,
+        /// The object, by its new name.
+        object: String,
         /// The old name.
         from: String,
         /// The new name.
@@ -86,4 +98,31 @@ pub fn declarations(files: &BTreeMap<String, String>) -> Result<Vec<Declared>, V
     }
     problems.sort_by(|a, b| a.position.cmp(&b.position));
     Err(problems)
+}
+
+/// Reads the statement of one view again, as the catalog keeps it.
+///
+/// # Errors
+/// When it is not one CREATE MATERIALIZED VIEW.
+pub fn view_text(sql: &str) -> Result<ViewText, Vec<Problem>> {
+    let files = BTreeMap::from([(String::new(), sql.to_owned())]);
+    let mut declared = declarations(&files)?;
+    let place = Place {
+        file: String::new(),
+        line: 1,
+        column: 1,
+    };
+    match (declared.pop(), declared.is_empty()) {
+        (
+            Some(Declared {
+                declaration: Declaration::View(text),
+                ..
+            }),
+            true,
+        ) => Ok(*text),
+        _ => {
+            let message = "expected one CREATE MATERIALIZED VIEW";
+            Err(vec![mistake(Code::Sql001, place, message)])
+        }
+    }
 }

@@ -9,7 +9,7 @@ mod limits;
 mod names;
 mod range;
 mod rows;
-mod session;
+pub(crate) mod session;
 mod show;
 mod statement;
 mod stats;
@@ -62,7 +62,9 @@ use crate::{
     error::{QueryError, from_engine},
 };
 
+pub(crate) use columns::StreamColumns;
 pub(crate) use limits::OutOfMemory;
+pub(crate) use names::{bare, check_calls, folded};
 pub(crate) use session::default_planners;
 
 /// Limits of questions.

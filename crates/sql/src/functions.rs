@@ -6,10 +6,13 @@
 
 mod aggregate;
 mod arrival;
+mod checked;
 mod json;
 mod math;
+mod sum;
 mod text;
 mod time;
+mod tumble;
 mod values;
 mod window;
 
@@ -28,6 +31,7 @@ use datafusion::{
 };
 
 pub(crate) use arrival::ARRIVAL_TIME;
+pub(crate) use checked::CheckedArithmetic;
 pub(crate) use time::pattern;
 
 /// What a function is.
@@ -102,11 +106,12 @@ pub fn table() -> &'static [Function] {
 }
 
 /// Sections of the reference.
-const SECTIONS: [(&str, Kind, &[Row]); 8] = [
+const SECTIONS: [(&str, Kind, &[Row]); 9] = [
     ("Values", Kind::Scalar, values::ROWS),
     ("Numbers", Kind::Scalar, math::ROWS),
     ("Text", Kind::Scalar, text::ROWS),
     ("Time", Kind::Scalar, time::ROWS),
+    ("Windows of time", Kind::Scalar, tumble::ROWS),
     ("JSON", Kind::Scalar, json::ROWS),
     ("Aggregates", Kind::Aggregate, aggregate::ROWS),
     ("Window functions", Kind::Window, window::ROWS),
@@ -134,6 +139,8 @@ fn own() -> Vec<Arc<ScalarUDF>> {
         json::get(),
         json::get_text(),
         json::array_length(),
+        tumble::start(),
+        tumble::end(),
     ]
 }
 
@@ -161,7 +168,11 @@ pub(crate) fn register(builder: SessionStateBuilder) -> SessionStateBuilder {
     scalar.retain(|udf| offered(&scalars, udf.name(), udf.aliases()));
     let aggregates = wanted(Kind::Aggregate);
     let mut aggregate = SessionStateDefaults::default_aggregate_functions();
-    aggregate.retain(|udf| offered(&aggregates, udf.name(), udf.aliases()));
+    let exact = sum::udaf();
+    aggregate.retain(|udf| {
+        udf.name() != exact.name() && offered(&aggregates, udf.name(), udf.aliases())
+    });
+    aggregate.push(exact);
     let windows = wanted(Kind::Window);
     let mut window = SessionStateDefaults::default_window_functions();
     window.retain(|udf| offered(&windows, udf.name(), udf.aliases()));

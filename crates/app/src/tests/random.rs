@@ -8,10 +8,10 @@ use mainstem_catalog::Catalog;
 use super::{Source, TENANT, World, source};
 
 /// xorshift: the seed is all that a failure needs.
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    fn below(&mut self, n: usize) -> usize {
+    pub(super) fn below(&mut self, n: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

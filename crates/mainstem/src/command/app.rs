@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
-use mainstem_app::{Action, Applied, Plan, Source, Step};
+use mainstem_app::{Applied, Plan, Source, Step};
 use serde_json::{Value, json};
 
 use crate::{
@@ -145,13 +145,7 @@ fn tree(plan: &Plan, paint: Paint) -> String {
 }
 
 fn headline(step: &Step, paint: Paint) -> String {
-    let (sign, word) = match step.action {
-        Action::Create => ("+", "create"),
-        Action::Alter => ("~", "change"),
-        Action::Drop => ("-", "drop"),
-        Action::Restore => ("+", "restore"),
-        Action::Rename => ("~", "rename"),
-    };
+    let (sign, word) = (step.action.sign(), step.action.verb());
     let line = coloured(&format!("{sign} {word} {}", step.object), paint);
     match step.destructive {
         true => format!("{line} {}", paint.red("(loses data)")),
@@ -172,6 +166,7 @@ fn coloured(line: &str, paint: Paint) -> String {
 #[cfg(test)]
 mod tests {
     use expect_test::expect;
+    use mainstem_app::Action;
     use mainstem_kernel::AppName;
 
     use super::*;

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mainstem_catalog::StreamSpec;
-use mainstem_kernel::{Code, Place, Problem};
+use mainstem_kernel::{Code, Columns, Place, Problem};
 
 use super::{
     Declaration, Declared,
@@ -11,46 +10,78 @@ use super::{
 };
 use crate::nearest::did_you_mean;
 
+/// A declared object.
+#[derive(Clone, Copy)]
+struct Object<'a> {
+    /// As messages call it.
+    kind: &'static str,
+    /// As CREATE calls it.
+    statement: &'static str,
+    /// `None` for a view: its columns are known when it is planned.
+    columns: Option<&'a Columns>,
+    place: &'a Place,
+}
+
+type Objects<'a> = BTreeMap<&'a str, Object<'a>>;
+
 /// Checks the declarations against each other. Renames are only checked when `complete`: a
 /// statement that did not read would be missed once more.
 pub(crate) fn across(declared: &[Declared], complete: bool, problems: &mut Vec<Problem>) {
-    let mut streams: BTreeMap<&str, (&StreamSpec, &Place)> = BTreeMap::new();
+    let mut objects = Objects::new();
     for Declared { declaration, place } in declared {
-        let Declaration::Stream(spec) = declaration else {
+        let Some((name, object)) = object(declaration, place) else {
             continue;
         };
-        let name = spec.name.as_str();
-        if let Some((_, first)) = streams.get(name) {
-            let message = format!("stream \"{name}\" is declared twice");
+        let Object { kind, .. } = object;
+        if let Some(first) = objects.get(name) {
+            let message = match first.kind == kind {
+                true => format!("{kind} \"{name}\" is declared twice"),
+                false => format!(
+                    "name \"{name}\" is declared as a {} and as a {kind}",
+                    first.kind
+                ),
+            };
             problems.push(
                 mistake(Code::Sql006, place.clone(), message)
-                    .detail(format!("It was declared first at {first}."))
+                    .detail(format!("It was declared first at {}.", first.place))
                     .hint("names are unique in a tenant; unquoted ones fold to lower case"),
             );
         } else {
-            streams.insert(name, (spec, place));
+            objects.insert(name, object);
         }
     }
     if complete {
-        renames(declared, &streams, problems);
+        renames(declared, &objects, problems);
     }
 }
 
-fn renames(
-    declared: &[Declared],
-    streams: &BTreeMap<&str, (&StreamSpec, &Place)>,
-    problems: &mut Vec<Problem>,
-) {
+fn object<'a>(declaration: &'a Declaration, place: &'a Place) -> Option<(&'a str, Object<'a>)> {
+    let (name, kind, statement, columns) = match declaration {
+        Declaration::Stream(spec) => (&spec.name, "stream", "STREAM", Some(&spec.columns)),
+        Declaration::Table(spec) => (&spec.name, "table", "TABLE", Some(&spec.columns)),
+        Declaration::View(text) => (&text.name, "view", "MATERIALIZED VIEW", None),
+        Declaration::RenameObject { .. } | Declaration::RenameColumn { .. } => return None,
+    };
+    let object = Object {
+        kind,
+        statement,
+        columns,
+        place,
+    };
+    Some((name.as_str(), object))
+}
+
+fn renames(declared: &[Declared], objects: &Objects<'_>, problems: &mut Vec<Problem>) {
     let mut seen: BTreeMap<(&str, &str), &Place> = BTreeMap::new();
     for Declared { declaration, place } in declared {
-        let (stream, from, to) = match declaration {
-            Declaration::Stream(_) => continue,
-            Declaration::RenameStream { from, to } => ("", from.as_str(), to.as_str()),
-            Declaration::RenameColumn { stream, from, to } => {
-                (stream.as_str(), from.as_str(), to.as_str())
+        let (object, from, to) = match declaration {
+            Declaration::RenameObject { from, to } => ("", from.as_str(), to.as_str()),
+            Declaration::RenameColumn { object, from, to } => {
+                (object.as_str(), from.as_str(), to.as_str())
             }
+            Declaration::Stream(_) | Declaration::Table(_) | Declaration::View(_) => continue,
         };
-        if let Some(first) = seen.insert((stream, from), place) {
+        if let Some(first) = seen.insert((object, from), place) {
             let message = format!("\"{from}\" is renamed twice");
             problems.push(
                 mistake(Code::Sql006, place.clone(), message)
@@ -58,59 +89,71 @@ fn renames(
             );
             continue;
         }
-        problems.extend(match stream {
-            "" => stream_rename((from, to), streams, place),
-            stream => column_rename(stream, (from, to), streams, place),
+        problems.extend(match object {
+            "" => object_rename((from, to), objects, place),
+            object => column_rename(object, (from, to), objects, place),
         });
     }
 }
 
-type Streams<'a> = BTreeMap<&'a str, (&'a StreamSpec, &'a Place)>;
-
-fn stream_rename(
+fn object_rename(
     (from, to): (&str, &str),
-    streams: &Streams<'_>,
+    objects: &Objects<'_>,
     place: &Place,
 ) -> Option<Problem> {
-    if !streams.contains_key(to) {
-        let message = format!("stream \"{to}\" is not declared, so \"{from}\" cannot become it");
-        return Some(mistake(Code::Sql007, place.clone(), message).hint(format!(
-            "rename it in its statement too: CREATE STREAM {to} (…)"
+    let from_object = objects.get(from);
+    let Some(_) = objects.get(to) else {
+        let message = format!("\"{to}\" is not declared, so \"{from}\" cannot become it");
+        let kind = from_object.map_or("STREAM", |object| object.statement);
+        let problem = mistake(Code::Sql007, place.clone(), message);
+        return Some(problem.hint(format!(
+            "rename it in its statement too: CREATE {kind} {to} …"
         )));
-    }
-    streams.get(from).map(|(_, first)| {
-        let message = format!("stream \"{from}\" is renamed and declared");
-        mistake(Code::Sql006, place.clone(), message)
-            .detail(format!("It is declared at {first}."))
-            .hint("remove the statement that declares the old name")
-    })
+    };
+    from_object.map(
+        |Object {
+             kind, place: first, ..
+         }| {
+            let message = format!("{kind} \"{from}\" is renamed and declared");
+            mistake(Code::Sql006, place.clone(), message)
+                .detail(format!("It is declared at {first}."))
+                .hint("remove the statement that declares the old name")
+        },
+    )
 }
 
 fn column_rename(
-    stream: &str,
+    name: &str,
     (from, to): (&str, &str),
-    streams: &Streams<'_>,
+    objects: &Objects<'_>,
     place: &Place,
 ) -> Option<Problem> {
-    let Some((spec, first)) = streams.get(stream) else {
-        let message = format!("stream \"{stream}\" is not declared");
+    let Some(object) = objects.get(name) else {
+        let message = format!("\"{name}\" is not declared");
         return Some(
             mistake(Code::Sql007, place.clone(), message)
-                .hint_if(did_you_mean(stream, streams.keys().copied())),
+                .hint_if(did_you_mean(name, objects.keys().copied())),
         );
     };
-    if spec.columns.get(to).is_none() {
-        let names = spec.columns.0.iter().map(|column| column.name.as_str());
+    let Object {
+        kind,
+        place: first,
+        columns,
+        ..
+    } = object;
+    let columns = (*columns)?;
+    if columns.get(to).is_none() {
+        let names = columns.0.iter().map(|column| column.name.as_str());
         let message =
-            format!("stream \"{stream}\" has no column \"{to}\", so \"{from}\" cannot become it");
+            format!("{kind} \"{name}\" has no column \"{to}\", so \"{from}\" cannot become it");
         return Some(
             mistake(Code::Sql007, place.clone(), message).hint_if(did_you_mean(to, names)),
         );
     }
-    spec.columns.get(from).map(|_| {
+    columns.get(from).map(|_| {
         let message = format!("column \"{from}\" is renamed and declared");
         mistake(Code::Sql006, place.clone(), message)
-            .detail(format!("Stream \"{stream}\" declares it at {first}."))
+            .detail(format!("The {kind} \"{name}\" declares it at {first}."))
             .hint("remove the old name from the statement")
     })
 }

@@ -102,11 +102,23 @@ impl<'a> Cursor<'a> {
 
     /// Where the next token is.
     pub(crate) fn place(&self) -> Place {
-        let location = self
-            .tokens
-            .get(self.at)
-            .map_or(self.end, |token| token.span.start);
-        place_of(self.file, location)
+        place_of(self.file, self.location())
+    }
+
+    /// Where the next token is, in the file.
+    pub(crate) fn location(&self) -> Location {
+        let next = self.tokens.get(self.at);
+        next.map_or(self.end, |token| token.span.start)
+    }
+
+    /// The file.
+    pub(crate) const fn file(&self) -> &'a str {
+        self.file
+    }
+
+    /// The tokens from here up to where `later` is.
+    pub(crate) fn until(&self, later: &Self) -> &'a [TokenWithSpan] {
+        self.tokens.get(self.at..later.at).unwrap_or_default()
     }
 
     /// Goes on by one token.

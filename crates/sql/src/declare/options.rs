@@ -1,9 +1,10 @@
-//! WITH (option = value, …) of a stream. Defaults live in the statement's reader.
+//! WITH (option = value, …): the list, the values that several kinds of objects have, and the
+//! options of a stream. Defaults live in the statement's reader.
 
 use std::time::Duration;
 
 use mainstem_catalog::{Durability, StreamSpec};
-use mainstem_kernel::{ByteSize, Code, Place, Problem};
+use mainstem_kernel::{ByteSize, Code, Problem};
 use sqlparser::tokenizer::Token;
 
 use super::{
@@ -24,6 +25,13 @@ const PARTITIONS_MAX: u16 = 1_024;
 const RETENTION_MIN: Duration = Duration::from_secs(60);
 const EVENT_SIZES: std::ops::RangeInclusive<u64> = 64..=(8 << 20);
 
+/// One option as it was written.
+#[derive(Debug)]
+pub(crate) struct Given {
+    pub(crate) name: Written,
+    pub(crate) value: Written,
+}
+
 /// Reads the options after WITH into the spec.
 ///
 /// # Errors
@@ -32,6 +40,18 @@ pub(crate) fn read(
     cursor: &mut Cursor<'_>,
     spec: &mut StreamSpec,
     problems: &mut Vec<Problem>,
+) -> Result<(), Problem> {
+    each(cursor, problems, |given| set(spec, given))
+}
+
+/// Reads a list of options, each of which is `taken`.
+///
+/// # Errors
+/// When the grammar is broken; other mistakes go to `problems`.
+pub(crate) fn each(
+    cursor: &mut Cursor<'_>,
+    problems: &mut Vec<Problem>,
+    mut taken: impl FnMut(&Given) -> Result<(), Problem>,
 ) -> Result<(), Problem> {
     cursor.expect(&Token::LParen)?;
     let mut seen: Vec<String> = Vec::new();
@@ -43,10 +63,10 @@ pub(crate) fn read(
             let message = format!("option \"{}\" stands twice", name.text);
             problems.push(mistake(Code::Sql006, name.place.clone(), message));
         }
-        if let Err(problem) = set(spec, &name, &value) {
+        seen.push(name.text.clone());
+        if let Err(problem) = taken(&Given { name, value }) {
             problems.push(problem);
         }
-        seen.push(name.text);
         if !cursor.eat(&Token::Comma) {
             break;
         }
@@ -69,43 +89,56 @@ fn value(cursor: &mut Cursor<'_>) -> Result<Written, Problem> {
     }
 }
 
-fn set(spec: &mut StreamSpec, name: &Written, value: &Written) -> Result<(), Problem> {
+fn set(spec: &mut StreamSpec, Given { name, value }: &Given) -> Result<(), Problem> {
     match name.text.as_str() {
-        "retention" => spec.retention = retention(value)?,
+        "retention" => spec.retention = forever_or(value, RETENTION_MIN, "a retention")?,
         "partitions" => spec.partitions = partitions(value)?,
         "durability" => spec.durability = durability(value)?,
         "event_size_max" => spec.event_size_max = event_size(value)?,
-        other => return Err(unknown(other, &name.place)),
+        _ => return Err(unknown("stream", name, (&NAMES, &UNBUILT))),
     }
     Ok(())
 }
 
-fn unknown(name: &str, place: &Place) -> Problem {
-    if UNBUILT.contains(&name) {
-        let message = format!("option \"{name}\" is not built yet");
+/// An option that a kind of object does not have: `known` it has, `unbuilt` it will have.
+pub(crate) fn unknown(
+    kind: &str,
+    name: &Written,
+    (known, unbuilt): (&[&'static str], &[&str]),
+) -> Problem {
+    let Written { text, place } = name;
+    if unbuilt.contains(&text.as_str()) {
+        let message = format!("option \"{text}\" is not built yet");
         return mistake(Code::Sql002, place.clone(), message).hint("leave it out");
     }
-    mistake(
-        Code::Sql004,
-        place.clone(),
-        format!("a stream has no option \"{name}\""),
-    )
-    .hint_if(did_you_mean(name, NAMES))
+    let message = format!("a {kind} has no option \"{text}\"");
+    mistake(Code::Sql004, place.clone(), message).hint_if(did_you_mean(text, known.iter().copied()))
 }
 
-fn unfit(value: &Written, expected: &str) -> Problem {
+/// "expected …, found …".
+pub(crate) fn unfit(value: &Written, expected: &str) -> Problem {
     let message = format!("expected {expected}, found \"{}\"", value.text);
     mistake(Code::Sql004, value.place.clone(), message)
 }
 
-/// `None` for ever.
-fn retention(value: &Written) -> Result<Option<Duration>, Problem> {
+/// A span of at least `least`; `None` for ever.
+///
+/// # Errors
+/// When it is no span, or a shorter one.
+pub(crate) fn forever_or(
+    value: &Written,
+    least: Duration,
+    what: &str,
+) -> Result<Option<Duration>, Problem> {
     if ["for ever", "forever"].contains(&value.text.to_lowercase().as_str()) {
         return Ok(None);
     }
     match span::read(&value.text) {
-        Some(span) if span >= RETENTION_MIN => Ok(Some(span)),
-        Some(_) => Err(unfit(value, "a retention of at least 1 minute")),
+        Some(span) if span >= least => Ok(Some(span)),
+        Some(_) => {
+            let least = span::write(least);
+            Err(unfit(value, &format!("{what} of at least {least}")))
+        }
         None => {
             Err(unfit(value, "a span of time").hint("write '90 days', '2 years' or 'for ever'"))
         }

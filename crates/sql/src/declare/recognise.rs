@@ -1,6 +1,7 @@
 //! Which statement it is: what is built is read, what is not built yet is refused by its name,
 //! and everything else is told where it belongs.
 
+use mainstem_catalog::DEAD_LETTERS_SUFFIX;
 use mainstem_kernel::{Code, Problem};
 use sqlparser::tokenizer::Token;
 
@@ -8,14 +9,12 @@ use super::{
     Declaration,
     cursor::{Cursor, Told, Written, mistake},
     split::Statement,
-    stream,
+    stream, table, view,
 };
 use crate::nearest::nearest;
 
 /// Kinds of objects of the language that are not built yet, as they follow CREATE.
-const KINDS: [&[&str]; 14] = [
-    &["TABLE"],
-    &["MATERIALIZED", "VIEW"],
+const KINDS: [&[&str]; 12] = [
     &["VIEW"],
     &["SINK"],
     &["ALERT"],
@@ -94,6 +93,13 @@ fn create(
     if cursor.eat_words(&["STREAM"]) {
         return stream::read(cursor, statement, problems).map(Declaration::Stream);
     }
+    if cursor.eat_words(&["TABLE"]) {
+        return table::read(cursor, statement, problems).map(Declaration::Table);
+    }
+    if cursor.eat_words(&["MATERIALIZED", "VIEW"]) {
+        let text = view::read(cursor, statement, problems)?;
+        return Ok(Declaration::View(Box::new(text)));
+    }
     if cursor.at_words(&["EXTERNAL"]) {
         return Err(
             mistake(Code::Sql009, start, "external tables are not offered")
@@ -104,11 +110,14 @@ fn create(
     if let Some(kind) = KINDS.iter().find(|kind| cursor.at_words(kind)) {
         return Err(unbuilt(&format!("CREATE {}", kind.join(" ")), cursor).hint(instead(kind)));
     }
-    let problem = cursor.expected("STREAM");
+    let problem = cursor.expected("STREAM, TABLE or MATERIALIZED VIEW");
     Err(match cursor.peek() {
         Some(Token::Word(word)) => {
             let kinds = KINDS.iter().filter_map(|kind| kind.first().copied());
-            let near = nearest(&word.value, kinds.chain(["STREAM"]));
+            let near = nearest(
+                &word.value,
+                kinds.chain(["STREAM", "TABLE", "MATERIALIZED"]),
+            );
             problem.hint_if(near.map(|near| format!("did you mean \"CREATE {near}\"?")))
         }
         _ => problem,
@@ -126,19 +135,20 @@ fn unbuilt(what: &str, cursor: &Cursor<'_>) -> Problem {
 /// What to do today instead of an object that is not built yet.
 fn instead(kind: &[&str]) -> &'static str {
     match kind {
-        ["TABLE"] => "declare a stream of its changes, and ask for the last row per key",
-        ["MATERIALIZED", ..] | ["VIEW"] => "ask the question itself with `mainstem sql`",
+        ["VIEW"] => "CREATE MATERIALIZED VIEW computes as events arrive",
         ["SINK" | "ALERT" | "HANDLER"] => {
             "follow the stream's changes: GET /v1/streams/{name}/changes"
         }
         ["SEARCH", ..] => "filter with LIKE or with regular expressions",
-        _ => "this version has streams: CREATE STREAM and RENAME",
+        _ => {
+            "this version has streams, tables and views: CREATE STREAM, TABLE, MATERIALIZED VIEW; RENAME"
+        }
     }
 }
 
-/// RENAME a TO b, or RENAME stream.a TO b.
+/// RENAME a TO b, or RENAME object.a TO b.
 fn rename(cursor: &mut Cursor<'_>) -> Result<Declaration, Problem> {
-    let first = cursor.name("the name of a stream or of a stream's column")?;
+    let first = cursor.name("the name of an object or of its column")?;
     let second = match cursor.eat(&Token::Period) {
         true => Some(cursor.name("the name of a column")?),
         false => None,
@@ -149,9 +159,9 @@ fn rename(cursor: &mut Cursor<'_>) -> Result<Declaration, Problem> {
         return Err(mistake(
             Code::Sql001,
             to.place,
-            "expected a new name without a stream",
+            "expected a new name without an object",
         )
-        .hint("write RENAME stream.old TO new"));
+        .hint("write RENAME object.old TO new"));
     }
     if !cursor.is_end() {
         return Err(cursor.expected("\";\""));
@@ -160,7 +170,7 @@ fn rename(cursor: &mut Cursor<'_>) -> Result<Declaration, Problem> {
         None => {
             object_name(&first)?;
             object_name(&to)?;
-            Ok(Declaration::RenameStream {
+            Ok(Declaration::RenameObject {
                 from: first.text,
                 to: to.text,
             })
@@ -170,7 +180,7 @@ fn rename(cursor: &mut Cursor<'_>) -> Result<Declaration, Problem> {
             column_name(&from)?;
             column_name(&to)?;
             Ok(Declaration::RenameColumn {
-                stream: first.text,
+                object: first.text,
                 from: from.text,
                 to: to.text,
             })
@@ -200,16 +210,13 @@ pub(crate) fn object_name(name: &Written) -> Result<mainstem_kernel::StreamName,
     }
     if name.text.ends_with(DEAD_LETTERS_SUFFIX) {
         return reserved(
-            "Every stream has its dead letters beside it, under its name and this suffix.",
+            "Every stream and view has its dead letters beside it, under its name and this suffix.",
             "choose another ending",
         );
     }
     mainstem_kernel::StreamName::new(&name.text)
         .map_err(|error| mistake(Code::Sql005, name.place.clone(), error.to_string()))
 }
-
-/// What the name of a stream of dead letters ends in.
-pub(crate) const DEAD_LETTERS_SUFFIX: &str = "_dead_letters";
 
 /// Checks the name of a column.
 ///
@@ -231,7 +238,7 @@ fn misplaced(cursor: &Cursor<'_>) -> Problem {
     let at = |words: &[&str]| cursor.at_words(words);
     if let Some(words) = STATEMENTS.iter().find(|words| at(words)) {
         return unbuilt(&words.join(" "), cursor)
-            .hint("this version has streams: CREATE STREAM and RENAME");
+            .hint("this version has streams, tables and views: CREATE STREAM, TABLE, MATERIALIZED VIEW; RENAME");
     }
     let outside = |message: String| mistake(Code::Sql009, cursor.place(), message);
     if let Some(word) = ASKING.iter().find(|word| at(&[word])) {
@@ -252,9 +259,9 @@ fn misplaced(cursor: &Cursor<'_>) -> Problem {
     if at(&["ALTER"]) {
         return outside("ALTER does not belong in an application".to_owned())
             .detail("The files declare what is; apply finds the difference.")
-            .hint("change the CREATE statement; write RENAME stream.a TO b for a new name");
+            .hint("change the CREATE statement; write RENAME object.a TO b for a new name");
     }
-    let problem = cursor.expected("CREATE STREAM or RENAME");
+    let problem = cursor.expected("CREATE or RENAME");
     let near = match cursor.peek() {
         Some(Token::Word(word)) => nearest(&word.value, ["CREATE", "RENAME"]),
         _ => None,
@@ -285,10 +292,9 @@ fn unbuilt_here(cursor: &Cursor<'_>, before: Option<&Token>) -> Option<Problem> 
         && cursor.peek_at(1) == Some(&Token::LParen)
         && let Some(window) = WINDOWS.iter().find(|window| cursor.at_words(&[window]))
     {
-        return Some(
-            unbuilt(&format!("table function {window}"), cursor)
-                .hint("group by date_bin(INTERVAL '1 minute', column) to ask for windows of time"),
-        );
+        return Some(unbuilt(&format!("table function {window}"), cursor).hint(
+            "group by tumble_start(column, INTERVAL '1 minute') to ask for windows of time",
+        ));
     }
     if ["ON", "CHANGES", "FINAL"]
         .iter()

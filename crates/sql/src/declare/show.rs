@@ -1,10 +1,10 @@
-//! A stream as one canonical CREATE STREAM statement: what SHOW CREATE STREAM prints. Reading it
-//! gives the same stream again. Options at their default are left out.
+//! An object as one canonical CREATE statement: what SHOW CREATE prints. Reading it gives the
+//! same object again. Options at their default are left out.
 
-use mainstem_catalog::{Durability, StreamSpec};
-use mainstem_kernel::ColumnType;
+use mainstem_catalog::{Durability, StreamSpec, TableSpec};
+use mainstem_kernel::{Column, ColumnType};
 
-use super::{options, span};
+use super::{ViewText, emit, options, span};
 
 /// The statement, with a line per column and without a semicolon.
 #[must_use]
@@ -13,13 +13,9 @@ pub fn show(spec: &StreamSpec) -> String {
         .columns
         .0
         .iter()
-        .map(|column| {
-            let end = if column.nullable { "" } else { " NOT NULL" };
-            format!(
-                "{} {}{end}",
-                quoted(column.name.as_str()),
-                type_text(&column.ty)
-            )
+        .map(|column| match column.nullable {
+            true => column_text(column),
+            false => format!("{} NOT NULL", column_text(column)),
         })
         .collect();
     if let Some(watermark) = &spec.watermark {
@@ -55,6 +51,54 @@ pub fn show(spec: &StreamSpec) -> String {
         text.push_str(&format!(" WITH ({})", options.join(", ")));
     }
     text
+}
+
+fn column_text(column: &Column) -> String {
+    format!("{} {}", quoted(column.name.as_str()), type_text(&column.ty))
+}
+
+/// The statement of a table, with a line per column and without a semicolon.
+#[must_use]
+pub fn show_table(spec: &TableSpec) -> String {
+    let key: Vec<String> = spec.key.iter().map(|name| quoted(name.as_str())).collect();
+    let columns = spec.columns.0.iter();
+    let mut items: Vec<String> = columns
+        .map(|column| {
+            let end = match (spec.key.as_slice(), column.nullable) {
+                ([key], _) if *key == column.name => " PRIMARY KEY",
+                (_, false) => " NOT NULL",
+                (_, true) => "",
+            };
+            format!("{}{end}", column_text(column))
+        })
+        .collect();
+    if key.len() > 1 {
+        items.push(format!("PRIMARY KEY ({})", key.join(", ")));
+    }
+    let mut text = format!(
+        "CREATE TABLE {} (\n  {}\n)",
+        quoted(spec.name.as_str()),
+        items.join(",\n  ")
+    );
+    if let Some(ttl) = spec.ttl {
+        text.push_str(&format!(" WITH (ttl = '{}')", span::write(ttl)));
+    }
+    text
+}
+
+/// The statement of a view without a semicolon: the question stays as it was written.
+#[must_use]
+pub fn show_view(text: &ViewText) -> String {
+    let mut shown = format!("CREATE MATERIALIZED VIEW {}", quoted(text.name.as_str()));
+    if let Some(most) = text.distinct_max {
+        shown.push_str(&format!(" WITH (distinct_max = {most})"));
+    }
+    shown.push_str(&format!(" AS\n{}", text.query));
+    if let Some(emit) = text.emit.and_then(emit::write) {
+        // A comment at the end of the question must not swallow the clause.
+        shown.push_str(&format!("\n{emit}"));
+    }
+    shown
 }
 
 fn options_text(spec: &StreamSpec) -> Vec<String> {

@@ -20,6 +20,26 @@ pub(crate) struct Statement {
     pub(crate) text: String,
 }
 
+impl Statement {
+    /// The text between two places of the file, both within the statement.
+    pub(crate) fn slice(&self, from: Location, to: Location) -> &str {
+        let start = self
+            .tokens
+            .first()
+            .map_or(Location::new(1, 1), |token| token.span.start);
+        let lines = line_starts(&self.text);
+        let byte = |at: Location| {
+            let line = at.line.saturating_sub(start.line).saturating_add(1);
+            let column = match line {
+                1 => at.column.saturating_sub(start.column).saturating_add(1),
+                _ => at.column,
+            };
+            byte_of(&self.text, &lines, Location::new(line, column))
+        };
+        self.text.get(byte(from)..byte(to)).unwrap_or_default()
+    }
+}
+
 /// The statements of a text, and the mistake that stopped the reading, if one did. What stands
 /// before the mistake's statement is given all the same.
 pub(crate) fn statements(file: &str, text: &str) -> (Vec<Statement>, Option<Problem>) {

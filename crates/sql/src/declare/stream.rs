@@ -7,25 +7,21 @@ use mainstem_kernel::{Code, Column, ColumnName, ColumnType, Columns, Problem};
 use sqlparser::tokenizer::Token;
 
 use super::{
+    column::{self, Complete},
     cursor::{Cursor, Told, Written, mistake},
+    interval::{interval, within},
     options,
-    recognise::{column_name, object_name},
-    span,
+    recognise::object_name,
     split::Statement,
-    types,
 };
-use crate::nearest::did_you_mean;
 
-/// Columns of a stream at most; PostgreSQL's limit.
-const COLUMNS_MAX: usize = 1_600;
 const DELAY_MAX: Duration = Duration::from_secs(366 * 86_400);
 const WITHIN_MAX: Duration = Duration::from_secs(31 * 86_400);
 
 /// What clauses name, to be checked when all columns are known.
 #[derive(Debug, Default)]
 struct Named {
-    /// Whether a column did not read: then a missing one is not news.
-    lost: bool,
+    complete: Complete,
     watermark: Option<(Written, Duration)>,
     partition_by: Vec<Written>,
     deduplicate: Option<(Written, Duration)>,
@@ -66,7 +62,7 @@ pub(crate) fn read(
     let read = items(cursor, &mut spec, &mut named, &mut own)
         .and_then(|()| clauses(cursor, &mut spec, &mut named, &mut own));
     match read {
-        Ok(()) => resolve(&mut spec, named, &mut own),
+        Ok(()) => resolve(&mut spec, &named, &mut own),
         Err(problem) => own.push(problem),
     }
     // A broken statement is not a declaration: others must not be measured by it.
@@ -89,54 +85,28 @@ fn items(
         let start = cursor.clone();
         let item = match cursor.at_words(&["WATERMARK", "FOR"]) {
             true => watermark(cursor, named, problems),
-            false => column(cursor, spec).inspect_err(|_| named.lost = true),
+            false => column(cursor, spec).inspect_err(|_| named.complete = Complete::Lost),
         };
         if let Err(problem) = item {
             problems.push(problem);
             *cursor = start;
             cursor.skip_item();
         }
-        if cursor.eat(&Token::RParen) {
+        if column::is_last(cursor)? {
             return Ok(());
-        }
-        if !cursor.eat(&Token::Comma) {
-            return Err(cursor.expected("\",\" or \")\""));
         }
     }
 }
 
 /// name TYPE [NOT NULL | NULL].
 fn column(cursor: &mut Cursor<'_>, spec: &mut StreamSpec) -> Result<(), Problem> {
-    let place = cursor.place();
-    let name = cursor.name("the name of a column")?;
-    let checked = column_name(&name)?;
-    let ty = types::read(cursor)?;
+    let begun = column::begin(cursor)?;
     let nullable = !cursor.eat_words(&["NOT", "NULL"]);
     if nullable {
         cursor.eat_words(&["NULL"]);
     }
     column_end(cursor)?;
-    if spec.columns.get(&name.text).is_some() {
-        return Err(mistake(
-            Code::Sql006,
-            place,
-            format!("column \"{checked}\" is declared twice"),
-        )
-        .hint("unquoted names fold to lower case"));
-    }
-    let columns = &mut spec.columns.0;
-    if columns.len() >= COLUMNS_MAX {
-        let message = format!("a stream has at most {COLUMNS_MAX} columns");
-        return Err(mistake(Code::Sql010, place, message).hint("keep rare fields in one JSON"));
-    }
-    let id = u32::try_from(columns.len().saturating_add(1)).unwrap_or(u32::MAX);
-    columns.push(Column {
-        id,
-        name: checked,
-        ty,
-        nullable,
-    });
-    Ok(())
+    begun.add(&mut spec.columns, "stream", nullable)
 }
 
 /// What may not follow a column, by name.
@@ -160,7 +130,7 @@ fn column_end(cursor: &mut Cursor<'_>) -> Result<(), Problem> {
     }
     if cursor.at_words(&["PRIMARY", "KEY"]) || cursor.at_words(&["UNIQUE"]) {
         return Err(mistake(Code::Sql009, place, "a stream has no key")
-            .detail("A stream keeps every event; rows with a key are a table.")
+            .detail("A stream keeps every event; rows with a key are a table: CREATE TABLE.")
             .hint("use DEDUPLICATE BY (column) WITHIN '1 hour' against repetitions"));
     }
     Err(cursor.expected("NOT NULL, \",\" or \")\""))
@@ -196,65 +166,6 @@ fn watermark(
     Ok(())
 }
 
-/// INTERVAL '…' or INTERVAL '…' UNIT.
-fn interval(cursor: &mut Cursor<'_>) -> Result<Span, Problem> {
-    cursor.expect_words(&["INTERVAL"])?;
-    let text = cursor.text("a span of time in single quotes, such as '10 seconds'")?;
-    let unit = match cursor.peek() {
-        Some(Token::Word(word)) if span::unit(&word.value).is_some() => {
-            cursor.step();
-            span::unit(&word.value)
-        }
-        _ => None,
-    };
-    let span = match unit {
-        Some(unit) => span::scaled(text.text.trim(), unit).map(Duration::from_micros),
-        None => span::read(&text.text),
-    };
-    Ok(Span { span, text })
-}
-
-/// '…' or INTERVAL '…'.
-fn within(cursor: &mut Cursor<'_>) -> Result<Span, Problem> {
-    if cursor.at_words(&["INTERVAL"]) {
-        return interval(cursor);
-    }
-    let text = cursor.text("a span of time in single quotes, such as '1 hour'")?;
-    Ok(Span {
-        span: span::read(&text.text),
-        text,
-    })
-}
-
-/// A span as it was written, and its length if it is one.
-struct Span {
-    span: Option<Duration>,
-    text: Written,
-}
-
-impl Span {
-    /// Its length; a mistake is noted and the bound taken instead, so that the reading goes on.
-    fn bounded(self, most: Duration, problems: &mut Vec<Problem>) -> Duration {
-        let Self { span, text } = self;
-        match span {
-            Some(span) if span <= most => return span,
-            Some(_) => {
-                let most = span::write(most);
-                let message = format!("expected at most {most}, found \"{}\"", text.text);
-                problems.push(mistake(Code::Sql004, text.place, message));
-            }
-            None => {
-                let message = format!("expected a span of time, found \"{}\"", text.text);
-                problems.push(
-                    mistake(Code::Sql004, text.place, message)
-                        .hint("write '10 seconds', '1 day 12 hours', '1.5 hours'"),
-                );
-            }
-        }
-        most
-    }
-}
-
 /// Everything behind the columns, in any order, each once.
 fn clauses(
     cursor: &mut Cursor<'_>,
@@ -282,7 +193,7 @@ fn clauses(
         match clause {
             "PARTITION" => {
                 cursor.expect_words(&["BY"])?;
-                named.partition_by = list(cursor)?;
+                named.partition_by = column::list(cursor)?;
             }
             "DEDUPLICATE" => named.deduplicate = Some(deduplicate(cursor, problems)?),
             _ => options::read(cursor, spec, problems)?,
@@ -305,7 +216,7 @@ fn unknown_clause(cursor: &Cursor<'_>) -> Problem {
     }
     if cursor.at_words(&["AS"]) {
         return mistake(Code::Sql009, cursor.place(), "a stream is not computed")
-            .hint("CREATE MATERIALIZED VIEW computes; it is not built yet");
+            .hint("CREATE MATERIALIZED VIEW name AS SELECT … computes");
     }
     let expected = cursor.expected("PARTITION BY, DEDUPLICATE BY, WITH or \";\"");
     match cursor.peek() {
@@ -324,7 +235,7 @@ fn deduplicate(
     problems: &mut Vec<Problem>,
 ) -> Result<(Written, Duration), Problem> {
     cursor.expect_words(&["BY"])?;
-    let columns = list(cursor)?;
+    let columns = column::list(cursor)?;
     let mut columns = columns.into_iter();
     let Some(first) = columns.next() else {
         return Err(cursor.expected("a column"));
@@ -339,68 +250,50 @@ fn deduplicate(
     Ok((first, within(cursor)?.bounded(WITHIN_MAX, problems)))
 }
 
-/// (a, b, …).
-fn list(cursor: &mut Cursor<'_>) -> Result<Vec<Written>, Problem> {
-    cursor.expect(&Token::LParen)?;
-    let mut names = Vec::new();
-    loop {
-        names.push(cursor.name("the name of a column")?);
-        if !cursor.eat(&Token::Comma) {
-            break;
-        }
-    }
-    cursor.expect(&Token::RParen)?;
-    Ok(names)
-}
-
 /// Checks what the clauses name, now that all columns are known.
-fn resolve(spec: &mut StreamSpec, named: Named, problems: &mut Vec<Problem>) {
-    let complete = !named.lost;
-    if let Some((written, delay)) = named.watermark {
-        match find(spec, &written, complete).and_then(|column| event_time(column, &written)) {
-            Ok(column) => spec.watermark = Some(Watermark { column, delay }),
+fn resolve(spec: &mut StreamSpec, named: &Named, problems: &mut Vec<Problem>) {
+    let object = format!("stream \"{}\"", spec.name);
+    let columns = spec.columns.clone();
+    let find = |written: &Written| column::named(&columns, written, &object, named.complete);
+    let keyed = |written: &Written, verb: &str| {
+        find(written).and_then(|found| column::key(found, written, verb))
+    };
+    if let Some((written, delay)) = &named.watermark {
+        match find(written).and_then(|column| event_time(column, written)) {
+            Ok(column) => {
+                spec.watermark = Some(Watermark {
+                    column,
+                    delay: *delay,
+                });
+            }
             Err(problem) => problems.extend(problem),
         }
     }
-    for written in named.partition_by {
-        match find(spec, &written, complete).and_then(|c| key(c, &written, "partition by")) {
+    for written in &named.partition_by {
+        match keyed(written, "partition by") {
             Ok(column) if spec.partition_by.contains(&column) => {
                 let message = format!("column \"{column}\" stands twice in PARTITION BY");
-                problems.push(mistake(Code::Sql006, written.place, message));
+                problems.push(mistake(Code::Sql006, written.place.clone(), message));
             }
             Ok(column) => spec.partition_by.push(column),
             Err(problem) => problems.extend(problem),
         }
     }
-    if let Some((written, within)) = named.deduplicate {
-        match find(spec, &written, complete).and_then(|c| key(c, &written, "deduplicate by")) {
+    if let Some((written, within)) = &named.deduplicate {
+        match keyed(written, "deduplicate by") {
             Ok(_) if within.is_zero() => {
                 let message = "expected a span above zero behind WITHIN";
-                problems.push(mistake(Code::Sql004, written.place, message));
+                problems.push(mistake(Code::Sql004, written.place.clone(), message));
             }
-            Ok(column) => spec.deduplicate = Some(Deduplicate { column, within }),
+            Ok(column) => {
+                spec.deduplicate = Some(Deduplicate {
+                    column,
+                    within: *within,
+                });
+            }
             Err(problem) => problems.extend(problem),
         }
     }
-}
-
-/// The column of that name; no problem if it may be one that did not read.
-fn find<'a>(
-    spec: &'a StreamSpec,
-    written: &Written,
-    complete: bool,
-) -> Result<&'a Column, Option<Problem>> {
-    spec.columns.get(&written.text).ok_or_else(|| {
-        let names = spec.columns.0.iter().map(|column| column.name.as_str());
-        let message = format!(
-            "stream \"{}\" has no column \"{}\"",
-            spec.name, written.text
-        );
-        complete.then(|| {
-            mistake(Code::Sql007, written.place.clone(), message)
-                .hint_if(did_you_mean(&written.text, names))
-        })
-    })
 }
 
 fn event_time(column: &Column, written: &Written) -> Result<ColumnName, Option<Problem>> {
@@ -419,16 +312,4 @@ fn event_time(column: &Column, written: &Written) -> Result<ColumnName, Option<P
         ))));
     }
     Ok(column.name.clone())
-}
-
-fn key(column: &Column, written: &Written, verb: &str) -> Result<ColumnName, Option<Problem>> {
-    if column.ty.is_key() {
-        return Ok(column.name.clone());
-    }
-    let message = format!("cannot {verb} \"{}\", which is {}", column.name, column.ty);
-    Err(Some(
-        mistake(Code::Sql008, written.place.clone(), message)
-            .detail("Equal values of this type do not always have the same text.")
-            .hint("use a column of a type such as TEXT, BIGINT, NUMERIC, UUID or DATE"),
-    ))
 }

@@ -320,6 +320,27 @@ fn function(name: &ObjectName, kind: Option<Kind>) -> Result<(), Problem> {
     ))))
 }
 
+/// Checks that all functions within are ours, and rewrites those with a syntax of their own.
+///
+/// # Errors
+/// The first function that does not exist.
+pub(crate) fn check_calls<V: VisitMut>(within: &mut V) -> Result<(), Problem> {
+    let found = visit_expressions_mut(within, |expr| {
+        let checked = match expr {
+            Expr::Function(call) => function(&call.name, None).and_then(|()| to_char(call)),
+            _ => Ok(()),
+        };
+        match checked {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(problem) => ControlFlow::Break(problem),
+        }
+    });
+    match found {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(problem) => Err(problem),
+    }
+}
+
 /// PostgreSQL's patterns of `to_char` as the engine's.
 fn to_char(call: &mut Function) -> Result<(), Problem> {
     use sqlparser::ast::{FunctionArg, FunctionArgExpr, FunctionArguments};
@@ -357,7 +378,7 @@ fn to_char(call: &mut Function) -> Result<(), Problem> {
 }
 
 /// The one identifier of a name, or the second of `public.name`.
-fn bare(name: &ObjectName) -> Option<&Ident> {
+pub(crate) fn bare(name: &ObjectName) -> Option<&Ident> {
     match name.0.as_slice() {
         [one] => one.as_ident(),
         [schema, one] if schema.as_ident().is_some_and(|s| folded(s) == SCHEMA) => one.as_ident(),
@@ -373,7 +394,7 @@ fn span(name: &ObjectName) -> Span {
 }
 
 /// An identifier as PostgreSQL folds it.
-fn folded(ident: &Ident) -> String {
+pub(crate) fn folded(ident: &Ident) -> String {
     match ident.quote_style {
         Some(_) => ident.value.clone(),
         None => ident.value.to_lowercase(),

@@ -49,6 +49,7 @@ pub(crate) fn prototype(threads: usize) -> Result<SessionState> {
         .with_runtime_env(runtime)
         .with_expr_planners(functions::planners())
         .with_type_planner(Arc::new(Types))
+        .with_analyzer_rule(Arc::new(functions::CheckedArithmetic))
         .with_catalog_list(Arc::new(MemoryCatalogProviderList::new()));
     Ok(functions::register(builder).build())
 }
@@ -85,19 +86,26 @@ pub(crate) fn of_question(prototype: &SessionState, given: Given) -> Result<Sess
         ..RuntimeEnvBuilder::from_runtime_env(prototype.runtime_env()).build()?
     };
     runtime.register_object_store(history_url()?.as_ref(), given.store);
-    let list = MemoryCatalogProviderList::new();
-    let catalog = MemoryCatalogProvider::new();
-    catalog.register_schema(SCHEMA, Arc::new(Tables(given.tables)))?;
-    list.register_catalog(CATALOG.to_owned(), Arc::new(catalog));
     let mut state = SessionStateBuilder::new_from_existing(prototype.clone())
         .with_runtime_env(Arc::new(runtime))
-        .with_catalog_list(Arc::new(list))
+        .with_catalog_list(only(given.tables)?)
         .build();
     let options = Arc::clone(state.config_options());
     let props = state.execution_props_mut();
     props.query_execution_start_time = DateTime::from_timestamp_micros(given.now.0);
     props.config_options = Some(options);
     Ok(state)
+}
+
+/// A list of catalogs that has these tables and no others.
+pub(crate) fn only(
+    tables: HashMap<String, Arc<dyn TableProvider>>,
+) -> Result<Arc<dyn CatalogProviderList>> {
+    let list = MemoryCatalogProviderList::new();
+    let catalog = MemoryCatalogProvider::new();
+    catalog.register_schema(SCHEMA, Arc::new(Tables(tables)))?;
+    list.register_catalog(CATALOG.to_owned(), Arc::new(catalog));
+    Ok(Arc::new(list))
 }
 
 /// The tables of one question; there are no others.

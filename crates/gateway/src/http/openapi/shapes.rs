@@ -83,7 +83,7 @@ struct Plan {
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "a schema alone")]
 struct Step {
-    /// create, alter, drop, restore or rename.
+    /// create, alter, drop, restore, rename or rebuild.
     action: String,
     /// Kind and name.
     object: String,

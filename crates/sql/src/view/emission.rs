@@ -1,0 +1,111 @@
+//! Which EMIT a view can have. Pure decisions over its operators.
+
+use mainstem_catalog::Emit;
+use mainstem_kernel::{Code, Place, Problem};
+
+use super::{Input, Node, lineage, node::Function, refuse::unbuilt};
+use crate::declare::{Told, mistake};
+
+/// What of a view decides when its rows come out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Subject<'a> {
+    pub(crate) plan: &'a Node,
+    /// The input behind FROM.
+    pub(crate) source: &'a Input,
+    /// The clause as written.
+    pub(crate) written: Option<Emit>,
+    /// Where it stands, or could.
+    pub(crate) place: &'a Place,
+}
+
+/// When the rows of a view come out.
+///
+/// # Errors
+/// When the clause does not fit, is missing, or leaves state without bound.
+pub(crate) fn decide(subject: Subject<'_>) -> Result<Emit, Problem> {
+    match lineage::aggregate(subject.plan) {
+        None => ungrouped(subject),
+        Some(Node::Aggregate {
+            window: Some(_), ..
+        }) => windowed(subject),
+        Some(node) => keyed(subject, node),
+    }
+}
+
+fn unfit(subject: Subject<'_>, message: &str) -> Problem {
+    mistake(Code::View003, subject.place.clone(), message)
+}
+
+fn ungrouped(subject: Subject<'_>) -> Result<Emit, Problem> {
+    let only_adds = subject.source.is_append_only();
+    match (subject.written, only_adds) {
+        (None, true) => Ok(Emit::Append),
+        (Some(emit @ Emit::OnUpdate { .. }), false) => Ok(emit),
+        (Some(Emit::OnUpdate { .. }), true) => Err(unfit(
+            subject,
+            "EMIT ON UPDATE of a view without GROUP BY, over rows that are only added",
+        )
+        .detail("Its rows never change: the view is a stream, and would otherwise keep every row.")
+        .hint("leave EMIT out")),
+        (None, false) => Err(unfit(
+            subject,
+            "a view over rows that change does not say when it emits",
+        )
+        .hint("add EMIT ON UPDATE")),
+        (Some(Emit::OnWindowClose { .. }), true) => Err(no_window(subject)),
+        (Some(_), _) => Err(unfit(subject, "EMIT ON WINDOW CLOSE over rows that change")
+            .hint("write EMIT ON UPDATE")),
+    }
+}
+
+fn windowed(subject: Subject<'_>) -> Result<Emit, Problem> {
+    match subject.written {
+        Some(emit @ Emit::OnWindowClose { .. }) => Ok(emit),
+        Some(_) => Err(unbuilt("EMIT ON UPDATE of windows", subject.place.clone())
+            .hint("write EMIT ON WINDOW CLOSE; or group by tumble_start(time, INTERVAL '1 minute'), which keeps every window")),
+        None => Err(unfit(subject, "a view over windows does not say when it emits")
+            .hint("add EMIT ON WINDOW CLOSE, or EMIT ON WINDOW CLOSE WITH CORRECTIONS FOR INTERVAL '1 day'")),
+    }
+}
+
+fn keyed(subject: Subject<'_>, aggregate: &Node) -> Result<Emit, Problem> {
+    match subject.written {
+        Some(emit @ Emit::OnUpdate { .. }) => {
+            bounded(subject, aggregate)?;
+            Ok(emit)
+        }
+        Some(_) => Err(no_window(subject)),
+        None => Err(
+            unfit(subject, "a view with groups does not say when it emits")
+                .hint("add EMIT ON UPDATE, or EMIT ON UPDATE EVERY INTERVAL '1 second'"),
+        ),
+    }
+}
+
+fn no_window(subject: Subject<'_>) -> Problem {
+    let problem = unfit(subject, "EMIT ON WINDOW CLOSE of a view without windows");
+    match lineage::tumble(subject.plan) {
+        Some(_) => problem.hint("add window_start and window_end to GROUP BY"),
+        None => problem.hint(
+            "read TUMBLE(stream, time, INTERVAL '1 minute') and GROUP BY window_start, window_end; \
+             or write EMIT ON UPDATE",
+        ),
+    }
+}
+
+/// Refuses state that grows with every event.
+fn bounded(subject: Subject<'_>, aggregate: &Node) -> Result<(), Problem> {
+    let Node::Aggregate { calls, .. } = aggregate else {
+        return Ok(());
+    };
+    let unbounded = calls
+        .iter()
+        .any(|call| call.function == Function::CountDistinct && call.distinct_max.is_none());
+    if unbounded {
+        let message = "count(DISTINCT …) would keep more and more values of each group";
+        return Err(mistake(Code::View002, subject.place.clone(), message)
+            .detail("Without windows, a group never ends, and every different value is kept to be recognised.")
+            .hint("say how many a group may have, in front of AS: WITH (distinct_max = 100000); or group by windows"));
+    }
+    Ok(())
+}

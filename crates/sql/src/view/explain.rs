@@ -1,0 +1,151 @@
+//! What a view keeps, as EXPLAIN says it, and EXPLAIN's lines themselves.
+
+use std::time::Duration;
+
+use mainstem_catalog::Emit;
+
+use super::{
+    Input, Node, PlannedView, StateKind, StateNote, lineage,
+    node::{Call, Function},
+    relation::Known,
+};
+use crate::declare::{emit_text, span_text};
+
+/// Notes of all state, from the inputs up. `named` are the inputs by their index.
+pub(crate) fn notes(plan: &Node, emit: Emit, named: &[Known]) -> Vec<StateNote> {
+    let mut notes = match plan.input() {
+        Some(input) => notes(input, emit, named),
+        None => Vec::new(),
+    };
+    notes.extend(note(plan, emit, named));
+    notes
+}
+
+fn note(node: &Node, emit: Emit, named: &[Known]) -> Option<StateNote> {
+    match node {
+        Node::Lookup { table, .. } => {
+            let table = named.get(*table)?;
+            let ttl = table.table.as_ref().and_then(|def| def.spec.ttl);
+            let ttl = ttl.map(|ttl| format!(", each for {}", span_text(ttl)));
+            Some(StateNote {
+                operator: format!("lookup of {}", table.label()),
+                kind: StateKind::Lookup,
+                bound: format!("the rows of the table{}", ttl.unwrap_or_default()),
+            })
+        }
+        Node::Aggregate {
+            window: Some(_), ..
+        } => Some(StateNote {
+            operator: grouped(node),
+            kind: StateKind::Panes,
+            bound: panes(node, emit, named),
+        }),
+        Node::Aggregate { calls, .. } => Some(StateNote {
+            operator: grouped(node),
+            kind: StateKind::Rows,
+            bound: rows(calls, named.get(node.source())),
+        }),
+        Node::Source { input, .. } => {
+            let known = named.get(*input)?;
+            let keeps = !known.input.is_append_only();
+            keeps.then(|| StateNote {
+                operator: format!("rows of {}", known.label()),
+                kind: StateKind::Rows,
+                bound: "one row per row that it reads".to_owned(),
+            })
+        }
+        Node::Filter { .. } | Node::Project { .. } | Node::Tumble { .. } => None,
+    }
+}
+
+/// "groups of (country, window_start, window_end)".
+fn grouped(node: &Node) -> String {
+    let Node::Aggregate { keys, schema, .. } = node else {
+        return String::new();
+    };
+    let fields = schema.fields().iter().take(keys.len());
+    let names: Vec<&str> = fields.map(|field| field.name().as_str()).collect();
+    format!("groups of ({})", names.join(", "))
+}
+
+fn micros(count: i64) -> String {
+    span_text(Duration::from_micros(u64::try_from(count).unwrap_or(0)))
+}
+
+fn panes(node: &Node, emit: Emit, named: &[Known]) -> String {
+    let Some(Node::Tumble { size_us, .. }) = lineage::tumble(node) else {
+        return String::new();
+    };
+    let watermark = named.get(node.source()).and_then(|k| k.input.watermark());
+    let delay = watermark.map(|watermark| span_text(watermark.delay));
+    let mut bound = format!(
+        "windows of {}, each until the watermark ({} behind) passes its end",
+        micros(*size_us),
+        delay.unwrap_or_else(|| "0 seconds".to_owned())
+    );
+    if let Emit::OnWindowClose {
+        corrections: Some(span),
+    } = emit
+    {
+        bound.push_str(&format!(" by {}", span_text(span)));
+    }
+    bound
+}
+
+fn rows(calls: &[Call], source: Option<&Known>) -> String {
+    let mut bound = "one row per group, for as long as the view is there".to_owned();
+    for call in calls {
+        if let (Function::CountDistinct, Some(most)) = (call.function, call.distinct_max) {
+            bound.push_str(&format!(
+                "; at most {most} values per group of {}({})",
+                call.function.as_str(),
+                call.args
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ));
+        }
+    }
+    let retracts = source.is_some_and(|known| !known.input.is_append_only());
+    let ordered = calls
+        .iter()
+        .any(|call| matches!(call.function, Function::Min | Function::Max));
+    if retracts && ordered {
+        bound.push_str("; for min and max every value of the group that it reads");
+    }
+    bound
+}
+
+impl PlannedView {
+    /// What EXPLAIN prints: the operators, when rows come out, what identifies one, what is kept.
+    #[must_use]
+    pub fn explain(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self.plan.to_string().lines().map(str::to_owned).collect();
+        let inputs = self
+            .inputs
+            .iter()
+            .enumerate()
+            .map(|(index, input)| match input {
+                Input::Stream { id, .. } => format!("input {index}: stream {id}"),
+                Input::Table { id } => format!("input {index}: table {id}"),
+                Input::View { id, .. } => format!("input {index}: view {id}"),
+            });
+        lines.extend(inputs);
+        let emit = emit_text(self.emit);
+        lines.push(emit.unwrap_or_else(|| "rows as they come".to_owned()));
+        let columns = self
+            .key
+            .iter()
+            .filter_map(|index| self.columns.0.get(*index));
+        let key: Vec<&str> = columns.map(|column| column.name.as_str()).collect();
+        if !key.is_empty() {
+            lines.push(format!("key ({})", key.join(", ")));
+        }
+        match self.state.is_empty() {
+            true => lines.push("keeps nothing".to_owned()),
+            false => lines.extend(self.state.iter().map(|note| format!("keeps {note}"))),
+        }
+        lines
+    }
+}

@@ -1,0 +1,417 @@
+//! Binds the names of a view's question to objects, twice over the same tree: once to the
+//! relations that the planner reads (`"$0"`, `"$1"`, …), once to a plain question of the same
+//! rows. On the way `*` becomes columns, and everything in FROM that views do not have is
+//! refused with its place.
+
+mod batch;
+mod cut;
+mod star;
+
+use mainstem_catalog::Definitions;
+use mainstem_kernel::{Code, Place, Problem, TenantId};
+use sqlparser::ast::{
+    Cte, Expr, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, Query, Select,
+    SetExpr, Spanned, TableAlias, TableFactor, TableWithJoins,
+};
+
+use super::{
+    Input,
+    refuse::unbuilt,
+    relation::{self, Known, Relation, Role},
+};
+use crate::{
+    declare::{Told, mistake, place_of},
+    engine::{bare, check_calls, folded},
+    question::Marks,
+};
+
+/// What a view's question is bound against.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Against<'a> {
+    pub(crate) defs: &'a Definitions,
+    pub(crate) tenant: TenantId,
+    pub(crate) marks: &'a Marks,
+    pub(crate) file: &'a str,
+    /// The view's own name: it cannot read itself.
+    pub(crate) own: &'a str,
+}
+
+/// A bound question.
+#[derive(Clone, Debug)]
+pub(crate) struct Bound {
+    /// What it reads, each object once.
+    pub(crate) inputs: Vec<Known>,
+    /// Relation n is called `"$n"` in `streaming`.
+    pub(crate) relations: Vec<Relation>,
+    pub(crate) streaming: Query,
+    pub(crate) batch: Query,
+}
+
+/// Binds a question.
+///
+/// # Errors
+/// Every name and every part of FROM that is wrong.
+pub(crate) fn bind(query: &Query, against: Against<'_>) -> Result<Bound, Vec<Problem>> {
+    let (mut streaming, mut batch) = (query.clone(), query.clone());
+    let mut binder = Binder::new(against, For::Plan);
+    binder.query(&mut streaming, &Vec::new());
+    if !binder.problems.is_empty() {
+        return Err(binder.problems);
+    }
+    let mut second = Binder::new(against, For::Question);
+    second.query(&mut batch, &Vec::new());
+    Ok(Bound {
+        inputs: binder.inputs,
+        relations: binder.relations,
+        streaming,
+        batch,
+    })
+}
+
+/// What the names become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum For {
+    Plan,
+    Question,
+}
+
+/// Names that WITH has given to queries.
+type Scope = Vec<String>;
+
+#[derive(Debug)]
+struct Binder<'a> {
+    against: Against<'a>,
+    becomes: For,
+    inputs: Vec<Known>,
+    relations: Vec<Relation>,
+    problems: Vec<Problem>,
+}
+
+/// A relation as the rest of its SELECT sees it.
+#[derive(Clone, Debug)]
+struct Seen {
+    qualifier: Option<Ident>,
+    /// Index into `relations`; `None` for a subquery.
+    relation: Option<usize>,
+}
+
+impl<'a> Binder<'a> {
+    const fn new(against: Against<'a>, becomes: For) -> Self {
+        Self {
+            against,
+            becomes,
+            inputs: Vec::new(),
+            relations: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    fn place(&self, of: &impl Spanned) -> Place {
+        place_of(self.against.file, of.span().start)
+    }
+
+    fn query(&mut self, query: &mut Query, outer: &Scope) {
+        let mut scope = outer.clone();
+        for Cte { alias, query, .. } in query.with.iter_mut().flat_map(|with| &mut with.cte_tables)
+        {
+            self.query(query, &scope);
+            scope.push(folded(&alias.name));
+        }
+        match query.body.as_mut() {
+            SetExpr::Select(select) => self.select(select, &scope),
+            SetExpr::Query(inner) => self.query(inner, &scope),
+            // Refused before.
+            _ => {}
+        }
+    }
+
+    fn select(&mut self, select: &mut Select, scope: &Scope) {
+        let mut seen = Vec::new();
+        let [from] = select.from.as_mut_slice() else {
+            let problem = match select.from.get(1) {
+                Some(second) => unbuilt("a join of streams", self.place(&second.relation))
+                    .hint("a view reads one stream; JOIN looks tables up"),
+                None => mistake(Code::View001, self.place(select), "a view without FROM")
+                    .hint("SELECT … FROM a stream, a table or a view"),
+            };
+            self.problems.push(problem);
+            return;
+        };
+        self.tables(from, scope, &mut seen);
+        if let Err(problem) = self.expand(select, &seen) {
+            self.problems.push(problem);
+        }
+        // A question's functions are checked, and some rewritten, when it is asked.
+        if self.becomes == For::Plan
+            && let Err(mut problem) = check_calls(select)
+        {
+            if let Some(place) = &mut problem.position {
+                self.against.file.clone_into(&mut place.file);
+            }
+            self.problems.push(problem);
+        }
+        if is_total(select) {
+            batch::group_all(select, self.becomes == For::Plan);
+        }
+    }
+
+    fn tables(&mut self, from: &mut TableWithJoins, scope: &Scope, seen: &mut Vec<Seen>) {
+        let TableWithJoins { relation, joins } = from;
+        let first = self.first(relation, scope);
+        let left = first.as_ref().and_then(|seen| seen.qualifier.clone());
+        let is_stream = first.as_ref().is_some_and(|seen| self.is_stream(seen));
+        seen.extend(first);
+        for join in joins {
+            let place = self.place(&join.relation);
+            match self.lookup(join, left.as_ref(), scope) {
+                Ok(_) if !is_stream => {
+                    self.problems.push(
+                        unbuilt("a lookup from anything but a stream", place)
+                            .detail("The row of a table is taken as of the arrival of an event.")
+                            .hint("join in the view that reads the stream, directly after FROM"),
+                    );
+                    return;
+                }
+                Ok(joined) => seen.push(joined),
+                Err(problem) => self.problems.push(problem),
+            }
+        }
+    }
+
+    fn is_stream(&self, seen: &Seen) -> bool {
+        let relation = seen.relation.and_then(|index| self.relations.get(index));
+        let known = relation.and_then(|relation| self.inputs.get(relation.input));
+        matches!(known.map(|known| &known.input), Some(Input::Stream { .. }))
+    }
+
+    /// What stands directly behind FROM.
+    fn first(&mut self, factor: &mut TableFactor, scope: &Scope) -> Option<Seen> {
+        let place = self.place(factor);
+        let found = match *factor {
+            TableFactor::Table {
+                args: None,
+                ref name,
+                ref alias,
+                ..
+            } => {
+                let in_scope = bare(name).is_some_and(|ident| scope.contains(&folded(ident)));
+                if in_scope {
+                    let qualifier = alias.as_ref().map(|alias| alias.name.clone());
+                    return Some(Seen {
+                        qualifier: qualifier.or_else(|| bare(name).cloned()),
+                        relation: None,
+                    });
+                }
+                self.rows(name, alias.as_ref(), place)
+            }
+            TableFactor::Table {
+                args: Some(ref args),
+                ref name,
+                ref alias,
+                ..
+            } => self.windows(name, &args.args, alias.as_ref()),
+            TableFactor::Derived {
+                ref mut subquery,
+                ref alias,
+                lateral: false,
+                ..
+            } => {
+                let qualifier = alias.as_ref().map(|alias| alias.name.clone());
+                self.query(subquery, scope);
+                return Some(Seen {
+                    qualifier,
+                    relation: None,
+                });
+            }
+            ref other => Err(unbuilt(&format!("{other} in FROM"), place)
+                .hint("name a stream, a table or a view, or TUMBLE(…)")),
+        };
+        match found {
+            Ok((seen, becomes)) => {
+                *factor = becomes;
+                Some(seen)
+            }
+            Err(problem) => {
+                self.problems.push(problem);
+                None
+            }
+        }
+    }
+
+    /// A name that stands for its rows.
+    fn rows(
+        &mut self,
+        name: &ObjectName,
+        alias: Option<&TableAlias>,
+        place: Place,
+    ) -> Result<(Seen, TableFactor), Problem> {
+        let (known, ident) = self.known(name)?;
+        if self.against.marks.is_proctime(name.span().start) {
+            let message = format!("{} is looked up, and nothing looks it up", known.label());
+            return Err(mistake(Code::View005, place, message)
+                .hint("name the stream first: FROM stream JOIN table FOR SYSTEM_TIME AS OF PROCTIME() ON …"));
+        }
+        let alias = self.alias(alias, &ident)?;
+        let plain = match self.becomes {
+            For::Plan => None,
+            For::Question => Some(batch::named(known.name.as_str(), &alias)),
+        };
+        let index = self.relation(known, Role::Rows);
+        let becomes = plain.unwrap_or_else(|| batch::named(&format!("${index}"), &alias));
+        Ok((seen(alias, index), becomes))
+    }
+
+    /// The object of a name, and the name as it was written.
+    fn known(&self, name: &ObjectName) -> Result<(Known, Ident), Problem> {
+        let Against {
+            defs, tenant, own, ..
+        } = self.against;
+        let place = self.place(name);
+        let Some(ident) = bare(name) else {
+            let message = format!("there is no stream, table or view \"{name}\"");
+            return Err(mistake(Code::Sql021, place, message)
+                .detail("Objects are named without a database or schema."));
+        };
+        let text = folded(ident);
+        if text == own {
+            let message = format!("view \"{own}\" reads itself");
+            return Err(mistake(Code::View001, place, message)
+                .hint("name the stream or the table that its rows come from"));
+        }
+        Ok((relation::find((defs, tenant), &text, place)?, ident.clone()))
+    }
+
+    /// What a relation is called in its SELECT.
+    fn alias(&self, alias: Option<&TableAlias>, name: &Ident) -> Result<Ident, Problem> {
+        match alias {
+            Some(alias) if !alias.columns.is_empty() => Err(unbuilt(
+                "a list of columns behind a name in FROM",
+                place_of(self.against.file, alias.name.span.start),
+            )
+            .hint("name them in SELECT: a AS b")),
+            Some(alias) => Ok(alias.name.clone()),
+            None => Ok(name.clone()),
+        }
+    }
+
+    /// Notes a relation, and its input if it is a new one.
+    fn relation(&mut self, known: Known, role: Role) -> usize {
+        let mut inputs = self.inputs.iter();
+        let found = inputs.position(|other| other.input.id() == known.input.id());
+        let input = found.unwrap_or_else(|| {
+            self.inputs.push(known.clone());
+            self.inputs.len().saturating_sub(1)
+        });
+        let (mut schema, mut shown) = (known.schema, known.shown);
+        if let Role::Windows(_) = role {
+            schema = relation::with_window(&schema);
+            shown.extend(relation::WINDOW_COLUMNS.map(str::to_owned));
+        }
+        self.relations.push(Relation {
+            input,
+            name: known.name,
+            schema,
+            shown,
+            role,
+        });
+        self.relations.len().saturating_sub(1)
+    }
+
+    /// JOIN table FOR SYSTEM_TIME AS OF PROCTIME() alias ON ….
+    fn lookup(
+        &mut self,
+        join: &mut Join,
+        left: Option<&Ident>,
+        scope: &Scope,
+    ) -> Result<Seen, Problem> {
+        let place = self.place(&join.relation);
+        let of_streams = |place: Place| {
+            unbuilt("a join of streams", place).hint(
+                "a view reads one stream; JOIN table FOR SYSTEM_TIME AS OF PROCTIME() looks a table up",
+            )
+        };
+        let TableFactor::Table {
+            name,
+            alias,
+            args: None,
+            ..
+        } = &join.relation
+        else {
+            return Err(of_streams(place));
+        };
+        if bare(name).is_some_and(|ident| scope.contains(&folded(ident))) {
+            return Err(of_streams(place));
+        }
+        let (known, ident) = self.known(name)?;
+        let Some(table) = known.table.clone() else {
+            return Err(match known.input {
+                Input::View { .. } => unbuilt("a join with a view", place)
+                    .hint("tables are looked up; a view is read behind FROM"),
+                _ => of_streams(place),
+            });
+        };
+        let alias = self.alias(alias.as_ref(), &ident)?;
+        if !self.against.marks.is_proctime(name.span().start) {
+            let message = format!(
+                "the join with table \"{}\" does not say as of when",
+                known.name
+            );
+            return Err(mistake(Code::View005, place, message)
+                .detail("A table changes; an event is joined with the row as it is at its arrival.")
+                .hint(format!(
+                    "write JOIN {} FOR SYSTEM_TIME AS OF PROCTIME() {alias} ON …",
+                    known.name
+                )));
+        }
+        let on = condition(join, place)?;
+        let role = Role::Lookup {
+            key: known.key.clone(),
+        };
+        let index = self.relation(known, role);
+        let becomes = match (self.becomes, left) {
+            (For::Question, Some(left)) => {
+                batch::as_of(on, &alias, left)?;
+                batch::changes(&table, &alias)?
+            }
+            _ => batch::named(&format!("${index}"), &alias),
+        };
+        join.relation = becomes;
+        Ok(seen(alias, index))
+    }
+}
+
+const fn seen(alias: Ident, index: usize) -> Seen {
+    Seen {
+        qualifier: Some(alias),
+        relation: Some(index),
+    }
+}
+
+/// The condition of a join that views have.
+fn condition(join: &mut Join, place: Place) -> Result<&mut Expr, Problem> {
+    use JoinOperator as J;
+    let refused = |what: &str| {
+        unbuilt(what, place.clone()).hint("JOIN … ON and LEFT JOIN … ON look a table up")
+    };
+    match &mut join.join_operator {
+        J::Join(constraint)
+        | J::Inner(constraint)
+        | J::Left(constraint)
+        | J::LeftOuter(constraint) => match constraint {
+            JoinConstraint::On(on) => Ok(on),
+            JoinConstraint::Using(_) => Err(refused("JOIN … USING")),
+            JoinConstraint::Natural => Err(refused("NATURAL JOIN")),
+            JoinConstraint::None => Err(refused("a join without ON")),
+        },
+        J::Right(_) | J::RightOuter(_) => Err(refused("RIGHT JOIN")),
+        J::FullOuter(_) => Err(refused("FULL JOIN")),
+        J::CrossJoin(_) => Err(refused("CROSS JOIN")),
+        _ => Err(refused("this kind of join")),
+    }
+}
+
+/// Whether a SELECT makes one row of all: it has aggregates and no GROUP BY.
+fn is_total(select: &Select) -> bool {
+    let ungrouped = matches!(&select.group_by, GroupByExpr::Expressions(by, _) if by.is_empty());
+    ungrouped && (select.having.is_some() || super::refuse::has_aggregate(&select.projection))
+}

@@ -1,0 +1,262 @@
+//! The operators of a planned view, and their text: what tests and EXPLAIN show.
+//!
+//! Expressions are DataFusion's physical expressions over the input's columns, by position.
+
+use std::{fmt, sync::Arc};
+
+use datafusion::{
+    arrow::datatypes::{DataType, SchemaRef},
+    physical_expr::PhysicalExpr,
+};
+
+/// One operator; its inputs are within.
+#[derive(Clone, Debug)]
+pub enum Node {
+    /// Rows of an input, or its changes if it is not append-only.
+    Source {
+        /// Index into the view's inputs.
+        input: usize,
+        /// Columns by name, in this order; of a stream also `_extra`, `_seq`, `_partition`,
+        /// `_offset`.
+        columns: Vec<String>,
+        /// Their types.
+        schema: SchemaRef,
+    },
+    /// Rows for which the predicate is true.
+    Filter {
+        /// Below.
+        input: Box<Node>,
+        /// BOOLEAN.
+        predicate: Arc<dyn PhysicalExpr>,
+    },
+    /// Other columns.
+    Project {
+        /// Below.
+        input: Box<Node>,
+        /// One per column.
+        exprs: Vec<Arc<dyn PhysicalExpr>>,
+        /// Their names and types.
+        schema: SchemaRef,
+    },
+    /// The row of a table as it was when the input's row arrived. The input is append-only.
+    Lookup {
+        /// Below.
+        input: Box<Node>,
+        /// Index of the table into the view's inputs.
+        table: usize,
+        /// Values of the table's key over the input's columns, in the key's order and types.
+        keys: Vec<Arc<dyn PhysicalExpr>>,
+        /// Whether a row without a match stays, with NULLs.
+        outer: bool,
+        /// Columns of the table that are added, by name.
+        columns: Vec<String>,
+        /// The input's columns, then these.
+        schema: SchemaRef,
+    },
+    /// Adds the tumbling window of each row.
+    Tumble {
+        /// Below.
+        input: Box<Node>,
+        /// The column that holds event time, TIMESTAMPTZ.
+        time: usize,
+        /// Length; days of a time zone count 24 hours here.
+        size_us: i64,
+        /// How far windows are shifted.
+        offset_us: i64,
+        /// The zone whose days are counted; UTC if there is none. Then `size_us` is whole days.
+        zone: Option<String>,
+        /// The input's columns, then `window_start` and `window_end`.
+        schema: SchemaRef,
+    },
+    /// One row per group.
+    Aggregate {
+        /// Below.
+        input: Box<Node>,
+        /// What is grouped by; never empty.
+        keys: Vec<Arc<dyn PhysicalExpr>>,
+        /// Which keys are `window_start` and `window_end`; both or none.
+        window: Option<(usize, usize)>,
+        /// What is computed of each group.
+        calls: Vec<Call>,
+        /// Keys, then calls.
+        schema: SchemaRef,
+    },
+}
+
+/// What is computed of the rows of a group.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Which function.
+    pub function: Function,
+    /// Its arguments; none for count(*).
+    pub args: Vec<Arc<dyn PhysicalExpr>>,
+    /// Rows for which it is not true do not count.
+    pub filter: Option<Arc<dyn PhysicalExpr>>,
+    /// Type of the result.
+    pub ty: DataType,
+    /// Of `CountDistinct`: values that one group may have; one more is an error of the row.
+    pub distinct_max: Option<u64>,
+}
+
+/// Aggregate functions that views have. NULLs do not count; without a value the answer is NULL,
+/// or 0 for the counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Function {
+    /// Rows, or values that are not NULL.
+    Count,
+    /// Different values that are not NULL.
+    CountDistinct,
+    /// The sum; of integers it is exact and a result beyond BIGINT is an error.
+    Sum,
+    /// The least.
+    Min,
+    /// The greatest.
+    Max,
+    /// The mean.
+    Avg,
+}
+
+impl Function {
+    /// As SQL writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Count => "count",
+            Self::CountDistinct => "count distinct",
+            Self::Sum => "sum",
+            Self::Min => "min",
+            Self::Max => "max",
+            Self::Avg => "avg",
+        }
+    }
+}
+
+impl Node {
+    /// Its columns.
+    #[must_use]
+    pub fn schema(&self) -> &SchemaRef {
+        match self {
+            Self::Source { schema, .. }
+            | Self::Project { schema, .. }
+            | Self::Lookup { schema, .. }
+            | Self::Tumble { schema, .. }
+            | Self::Aggregate { schema, .. } => schema,
+            Self::Filter { input, .. } => input.schema(),
+        }
+    }
+
+    /// The operator below; a source has none.
+    #[must_use]
+    pub fn input(&self) -> Option<&Self> {
+        match self {
+            Self::Source { .. } => None,
+            Self::Filter { input, .. }
+            | Self::Project { input, .. }
+            | Self::Lookup { input, .. }
+            | Self::Tumble { input, .. }
+            | Self::Aggregate { input, .. } => Some(input),
+        }
+    }
+
+    /// The input that its rows come from.
+    #[must_use]
+    pub fn source(&self) -> usize {
+        match self {
+            Self::Source { input, .. } => *input,
+            Self::Filter { input, .. }
+            | Self::Project { input, .. }
+            | Self::Lookup { input, .. }
+            | Self::Tumble { input, .. }
+            | Self::Aggregate { input, .. } => input.source(),
+        }
+    }
+}
+
+impl fmt::Display for Node {
+    /// One line per operator, the lowest last, with the columns and types of each.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut node = Some(self);
+        let mut depth = 0_usize;
+        while let Some(shown) = node {
+            write!(f, "{:indent$}{}", "", Line(shown), indent = depth)?;
+            node = shown.input();
+            depth = depth.saturating_add(2);
+            if node.is_some() {
+                writeln!(f)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One operator without its input.
+struct Line<'a>(&'a Node);
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Node::Source { input, columns, .. } => {
+                write!(f, "source {input}: {}", columns.join(", "))
+            }
+            Node::Filter { predicate, .. } => write!(f, "filter {predicate}"),
+            Node::Project { exprs, schema, .. } => {
+                let columns = exprs.iter().zip(schema.fields()).map(|(expr, field)| {
+                    format!("{} {} = {expr}", field.name(), field.data_type())
+                });
+                write!(f, "project {}", columns.collect::<Vec<_>>().join(", "))
+            }
+            Node::Lookup {
+                table,
+                keys,
+                outer,
+                columns,
+                ..
+            } => {
+                let kind = if *outer { "lookup or NULL" } else { "lookup" };
+                let columns = columns.join(", ");
+                write!(f, "{kind} {table} by ({}): {columns}", list(keys))
+            }
+            Node::Tumble {
+                time,
+                size_us,
+                offset_us,
+                zone,
+                ..
+            } => {
+                write!(f, "tumble @{time} size {size_us} µs offset {offset_us} µs")?;
+                zone.iter().try_for_each(|zone| write!(f, " zone {zone}"))
+            }
+            Node::Aggregate {
+                keys,
+                window,
+                calls,
+                ..
+            } => {
+                write!(f, "aggregate by ({})", list(keys))?;
+                if let Some((start, end)) = window {
+                    write!(f, " window ({start}, {end})")?;
+                }
+                let calls: Vec<String> = calls.iter().map(ToString::to_string).collect();
+                write!(f, ": {}", calls.join(", "))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}({})", self.function.as_str(), list(&self.args))?;
+        if let Some(filter) = &self.filter {
+            write!(f, " where {filter}")?;
+        }
+        if let Some(most) = self.distinct_max {
+            write!(f, " at most {most}")?;
+        }
+        write!(f, " {}", self.ty)
+    }
+}
+
+fn list(exprs: &[Arc<dyn PhysicalExpr>]) -> String {
+    let texts: Vec<String> = exprs.iter().map(ToString::to_string).collect();
+    texts.join(", ")
+}

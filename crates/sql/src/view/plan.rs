@@ -1,0 +1,180 @@
+//! From the text of a view to its plan: refuse, bind, let DataFusion plan, take over as our
+//! operators, decide when rows come out and what identifies one.
+
+use std::sync::Arc;
+
+use mainstem_catalog::{Definitions, Emit, ViewSpec, Watermark};
+use mainstem_kernel::{ColumnName, Problem, TenantId};
+
+use super::{
+    Input, Node, PlannedView, emission, explain, fingerprint,
+    lineage::{self, Origin},
+    names::{self, Against, Bound},
+    output::{self, RowKey},
+    refuse, session,
+    shape::Shape,
+};
+use crate::declare::ViewText;
+
+/// Plans a view against everything that is declared beside it.
+///
+/// # Errors
+/// What cannot be computed, by name, each with its place and the next step.
+pub fn plan_view(
+    defs: &Definitions,
+    tenant: TenantId,
+    text: &ViewText,
+) -> Result<PlannedView, Vec<Problem>> {
+    let places = &text.places;
+    let query = &text.parsed.query;
+    let mut problems = refuse::clauses(query, &places.file, &places.name);
+    problems.extend(refuse::unnamed(query, &places.file));
+    let bound = names::bind(
+        query,
+        Against {
+            defs,
+            tenant,
+            marks: &text.parsed.marks,
+            file: &places.file,
+            own: text.name.as_str(),
+        },
+    );
+    let bound = match bound {
+        Ok(bound) if problems.is_empty() => bound,
+        Ok(_) => return Err(problems),
+        Err(more) => {
+            problems.extend(more);
+            problems.sort_by(|a, b| a.position.cmp(&b.position));
+            return Err(problems);
+        }
+    };
+    let logical = session::plan(&bound.streaming, &bound.relations, &places.name)
+        .map_err(|problem| vec![problem])?;
+    let shape = Shape {
+        bound: &bound,
+        place: &places.name,
+        distinct_max: text.distinct_max,
+    };
+    let plan = shape.node(&logical).map_err(|problem| vec![problem])?;
+    finish(defs, text, &bound, plan)
+}
+
+fn finish(
+    defs: &Definitions,
+    text: &ViewText,
+    bound: &Bound,
+    plan: Node,
+) -> Result<PlannedView, Vec<Problem>> {
+    let known = &bound.inputs;
+    let Some(source) = known.get(plan.source()) else {
+        return Err(vec![refuse::unbuilt(
+            "this question",
+            text.places.name.clone(),
+        )]);
+    };
+    let subject = emission::Subject {
+        plan: &plan,
+        source: &source.input,
+        written: text.emit,
+        place: &text.places.emit,
+    };
+    let emit = emission::decide(subject).map_err(|problem| vec![problem])?;
+    let row_key = RowKey {
+        source: &source.key,
+        schema: &source.schema,
+    };
+    let row_key = (!emit.is_stream()).then_some(&row_key);
+    let schemas: Vec<_> = known
+        .iter()
+        .map(|known| Arc::clone(&known.schema))
+        .collect();
+    let plan = output::with_a_column(plan, &schemas);
+    let output = output::complete(plan, row_key, &text.places.name)?;
+    let named = |index: usize| {
+        let column = output.columns.0.get(index);
+        column.map(|column: &mainstem_kernel::Column| column.name.clone())
+    };
+    let watermark = watermark(&output.plan, &source.input, emit, named);
+    let state = explain::notes(&output.plan, emit, known);
+    let inputs: Vec<Input> = known.iter().map(|known| known.input.clone()).collect();
+    let fingerprint = fingerprint::fingerprint(defs, (&inputs, &output.plan), &output.key, emit);
+    Ok(PlannedView {
+        inputs,
+        plan: output.plan,
+        columns: output.columns,
+        hidden: output.hidden,
+        key: output.key,
+        emit,
+        watermark,
+        fingerprint,
+        state,
+        batch_sql: bound.batch.to_string(),
+    })
+}
+
+/// The event time of the rows of a view that is a stream.
+fn watermark(
+    plan: &Node,
+    source: &Input,
+    emit: Emit,
+    named: impl Fn(usize) -> Option<ColumnName>,
+) -> Option<Watermark> {
+    let below = source.watermark()?;
+    let position = |wanted: &Origin| {
+        let width = plan.schema().fields().len();
+        (0..width).find(|index| lineage::origin(plan, *index).as_ref() == Some(wanted))
+    };
+    match emit {
+        // A stream's own delay is in its watermark already; a view's comes on top.
+        Emit::Append => Some(Watermark {
+            column: named(position(&Origin::Source(below.column.as_str().to_owned()))?)?,
+            delay: match source {
+                Input::View { .. } => below.delay,
+                Input::Stream { .. } | Input::Table { .. } => std::time::Duration::ZERO,
+            },
+        }),
+        // A window comes out when the watermark passes its end: its start is its length behind.
+        Emit::OnWindowClose { corrections: None } => {
+            let Some(Node::Tumble { size_us, zone, .. }) = lineage::tumble(plan) else {
+                return None;
+            };
+            // A day of a zone may be longer than 24 hours, never by as much as a day.
+            let most = match zone {
+                Some(_) => size_us.saturating_add(super::tumble::DAY_US),
+                None => *size_us,
+            };
+            let behind = match source {
+                Input::View { .. } => below.delay,
+                Input::Stream { .. } | Input::Table { .. } => std::time::Duration::ZERO,
+            };
+            let delay = std::time::Duration::from_micros(u64::try_from(most).unwrap_or(0));
+            Some(Watermark {
+                column: named(position(&Origin::WindowStart)?)?,
+                delay: delay.saturating_add(behind),
+            })
+        }
+        Emit::OnUpdate { .. } | Emit::OnWindowClose { .. } => None,
+    }
+}
+
+impl PlannedView {
+    /// What the catalog keeps of it.
+    #[must_use]
+    pub fn spec(&self, text: &ViewText) -> ViewSpec {
+        let key = self
+            .key
+            .iter()
+            .filter_map(|index| self.columns.0.get(*index));
+        ViewSpec {
+            name: text.name.clone(),
+            columns: self.columns.clone(),
+            hidden: self.hidden.clone(),
+            key: key.map(|column| column.name.clone()).collect(),
+            emit: self.emit,
+            watermark: self.watermark.clone(),
+            reads: self.inputs.iter().map(Input::id).collect(),
+            fingerprint: self.fingerprint.clone(),
+            sql: text.sql.clone(),
+        }
+    }
+}

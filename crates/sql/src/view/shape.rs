@@ -1,0 +1,174 @@
+//! DataFusion's plan of a view as our operators. What does not fit is refused by name.
+//!
+//! The plan comes from few rules of its optimizer (see `session`), so its shape is that of the
+//! SELECT; columns are by position from here on.
+
+mod aggregate;
+mod lookup;
+mod source;
+
+use std::sync::Arc;
+
+use datafusion::{
+    arrow::datatypes::SchemaRef,
+    common::DFSchema,
+    execution::context::ExecutionProps,
+    logical_expr::{Expr, LogicalPlan, physical_planning_context::PhysicalPlanningContext},
+    physical_expr::{
+        PhysicalExpr, conjunction, create_physical_expr, expressions::Column, split_conjunction,
+        utils::collect_columns,
+    },
+};
+use mainstem_kernel::{Place, Problem};
+
+use super::{Node, names::Bound, refuse::unbuilt};
+use crate::{error::from_engine, question::in_file};
+
+/// Turns plans into operators.
+#[derive(Debug)]
+pub(crate) struct Shape<'a> {
+    pub(crate) bound: &'a Bound,
+    /// Where the view is named: for what the plan has no place of.
+    pub(crate) place: &'a Place,
+    pub(crate) distinct_max: Option<u64>,
+}
+
+impl Shape<'_> {
+    /// The operators of a plan.
+    ///
+    /// # Errors
+    /// The first part that does not fit.
+    pub(crate) fn node(&self, plan: &LogicalPlan) -> Result<Node, Problem> {
+        match plan {
+            LogicalPlan::Projection(projection) => {
+                let input = self.node(&projection.input)?;
+                let exprs = self.physical(&projection.expr, projection.input.schema())?;
+                Ok(projected(input, exprs, schema(plan)))
+            }
+            LogicalPlan::SubqueryAlias(alias) => self.node(&alias.input),
+            LogicalPlan::Filter(filter) => {
+                let input = self.node(&filter.input)?;
+                let predicate = self.one(&filter.predicate, filter.input.schema())?;
+                Ok(filtered(input, &predicate))
+            }
+            LogicalPlan::Join(join) => self.lookup(join, schema(plan)),
+            LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate, schema(plan)),
+            LogicalPlan::TableScan(scan) => self.source(scan),
+            other => Err(self.unfit(other)),
+        }
+    }
+
+    fn unfit(&self, plan: &LogicalPlan) -> Problem {
+        let what = match plan {
+            LogicalPlan::Sort(_) => "ORDER BY",
+            LogicalPlan::Limit(_) => "LIMIT",
+            LogicalPlan::Union(_) => "UNION",
+            LogicalPlan::Window(_) => "OVER",
+            LogicalPlan::Unnest(_) => "unnest",
+            LogicalPlan::EmptyRelation(_) | LogicalPlan::Values(_) => "a view without rows to read",
+            _ => "this question",
+        };
+        unbuilt(what, self.place.clone())
+    }
+
+    /// Expressions over the columns of a plan.
+    fn physical(
+        &self,
+        exprs: &[Expr],
+        over: &DFSchema,
+    ) -> Result<Vec<Arc<dyn PhysicalExpr>>, Problem> {
+        exprs.iter().map(|expr| self.one(expr, over)).collect()
+    }
+
+    fn one(&self, expr: &Expr, over: &DFSchema) -> Result<Arc<dyn PhysicalExpr>, Problem> {
+        let props = ExecutionProps::new();
+        let context = PhysicalPlanningContext::default();
+        create_physical_expr(expr, over, &props, &context)
+            .map_err(|error| in_file(from_engine(error), &self.place.file))
+    }
+}
+
+fn schema(plan: &LogicalPlan) -> SchemaRef {
+    Arc::clone(plan.schema().inner())
+}
+
+/// A projection, unless it changes nothing.
+pub(crate) fn projected(input: Node, exprs: Vec<Arc<dyn PhysicalExpr>>, schema: SchemaRef) -> Node {
+    let is_same = exprs.len() == input.schema().fields().len()
+        && exprs
+            .iter()
+            .enumerate()
+            .all(|(index, expr)| column(expr) == Some(index))
+        && input.schema().fields() == schema.fields();
+    match is_same {
+        true => input,
+        false => Node::Project {
+            input: Box::new(input),
+            exprs,
+            schema,
+        },
+    }
+}
+
+/// A filter, as near to the source as its columns allow: lookups and windows are done for fewer
+/// rows.
+pub(crate) fn filtered(input: Node, predicate: &Arc<dyn PhysicalExpr>) -> Node {
+    let parts: Vec<_> = split_conjunction(predicate).into_iter().cloned().collect();
+    parts.into_iter().fold(input, filtered_by)
+}
+
+fn filtered_by(node: Node, predicate: Arc<dyn PhysicalExpr>) -> Node {
+    let needs = |below: &Node| {
+        let width = below.schema().fields().len();
+        let columns = collect_columns(&predicate);
+        columns.iter().any(|column| column.index() >= width)
+    };
+    match node {
+        Node::Lookup {
+            input,
+            table,
+            keys,
+            outer,
+            columns,
+            schema,
+        } if !needs(&input) => Node::Lookup {
+            input: Box::new(filtered_by(*input, predicate)),
+            table,
+            keys,
+            outer,
+            columns,
+            schema,
+        },
+        Node::Tumble {
+            input,
+            time,
+            size_us,
+            offset_us,
+            zone,
+            schema,
+        } if !needs(&input) => Node::Tumble {
+            input: Box::new(filtered_by(*input, predicate)),
+            time,
+            size_us,
+            offset_us,
+            zone,
+            schema,
+        },
+        Node::Filter {
+            input,
+            predicate: first,
+        } => Node::Filter {
+            input,
+            predicate: conjunction([first, predicate]),
+        },
+        other => Node::Filter {
+            input: Box::new(other),
+            predicate,
+        },
+    }
+}
+
+/// The position of an expression that is just a column.
+pub(crate) fn column(expr: &Arc<dyn PhysicalExpr>) -> Option<usize> {
+    expr.downcast_ref::<Column>().map(Column::index)
+}

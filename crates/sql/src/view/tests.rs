@@ -1,0 +1,8 @@
+//! Views: what each accepted form becomes, what is refused in which words, and that the plan and
+//! the plain question mean the same rows.
+
+mod accepted;
+mod bed;
+mod names;
+mod refused;
+mod rows;

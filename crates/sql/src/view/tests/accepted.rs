@@ -1,0 +1,81 @@
+//! Every accepted form, as operators, state and plain question.
+
+use super::bed::Bed;
+
+/// The views that the shipped applications have.
+pub(super) const SHIPPED: [&str; 6] = [
+    "revenue_by_country WITH (distinct_max = 100000) AS
+SELECT country, count(DISTINCT invoice_no) AS orders, count(DISTINCT customer_id) AS customers, sum(quantity * unit_price) AS revenue
+FROM purchases GROUP BY country EMIT ON UPDATE",
+    "revenue_by_hour AS
+SELECT window_start, window_end, count(DISTINCT invoice_no) AS orders, sum(quantity * unit_price) AS revenue
+FROM TUMBLE(purchases, invoice_date, INTERVAL '1 hour') GROUP BY window_start, window_end
+EMIT ON WINDOW CLOSE WITH CORRECTIONS FOR INTERVAL '1 day'",
+    "driven AS
+SELECT r.vehicle_id, r.at, v.owner_id, v.model, r.speed_kmh, r.celsius
+FROM readings r JOIN vehicles FOR SYSTEM_TIME AS OF PROCTIME() v ON v.vehicle_id = r.vehicle_id",
+    "minute_by_vehicle AS
+SELECT window_start, window_end, r.vehicle_id, v.model, count(*) AS n, avg(celsius) AS mean, max(celsius) AS hottest,
+  count(*) FILTER (WHERE speed_kmh > 50) AS fast
+FROM TUMBLE(readings, at, INTERVAL '1 minute') r
+JOIN vehicles FOR SYSTEM_TIME AS OF PROCTIME() v ON v.vehicle_id = r.vehicle_id
+GROUP BY window_start, window_end, r.vehicle_id, v.model
+EMIT ON WINDOW CLOSE WITH CORRECTIONS FOR INTERVAL '1 day'",
+    "trips_by_owner AS
+SELECT v.owner_id, count(*) AS trips, sum(distance_km) AS km, sum(harsh_brakes) AS harsh_brakes
+FROM trips t LEFT JOIN vehicles FOR SYSTEM_TIME AS OF PROCTIME() v ON v.vehicle_id = t.vehicle_id
+GROUP BY v.owner_id EMIT ON UPDATE EVERY INTERVAL '1 second'",
+    "vehicles_by_model AS SELECT model, count(*) AS vehicles, min(owner_id) AS first FROM vehicles GROUP BY model EMIT ON UPDATE",
+];
+
+/// Other forms, over the views before them too.
+pub(super) const OTHERS: [&str; 20] = [
+    "fast AS SELECT * FROM readings WHERE speed_kmh > 130 AND celsius IS NOT NULL",
+    "days AS SELECT window_start, count(*) AS n FROM TUMBLE(readings, at, INTERVAL '1 day', TIME ZONE 'Europe/Berlin') GROUP BY window_start, window_end EMIT ON WINDOW CLOSE",
+    "weeks AS SELECT window_start AS week, window_end, country, sum(quantity) AS pieces FROM TUMBLE(purchases, invoice_date, INTERVAL '1' WEEK, INTERVAL '4 days') p WHERE p.country <> 'Unspecified' GROUP BY country, window_start, window_end HAVING sum(quantity) > 10 EMIT ON WINDOW CLOSE",
+    "per_vehicle AS SELECT vehicle_id, window_start AS minute, window_end AS until, count(*) AS n FROM TUMBLE(driven, at, INTERVAL '1 minute') GROUP BY vehicle_id, window_start, window_end EMIT ON WINDOW CLOSE",
+    "hours AS SELECT window_start, window_end, sum(n) AS n FROM TUMBLE(per_vehicle, minute, INTERVAL '1 hour') GROUP BY window_start, window_end EMIT ON WINDOW CLOSE",
+    "totals AS SELECT count(*) AS n, sum(quantity) AS pieces, max(invoice_date) AS latest FROM purchases EMIT ON UPDATE",
+    "many AS SELECT sum(quantity) AS pieces FROM purchases HAVING sum(quantity) > 100 EMIT ON UPDATE",
+    "upper_countries AS SELECT upper(country) AS c, avg(quantity) AS mean FROM purchases GROUP BY 1 EMIT ON UPDATE",
+    "unselected AS SELECT count(*) AS n FROM purchases GROUP BY country, customer_id EMIT ON UPDATE",
+    "different AS SELECT DISTINCT country, customer_id IS NULL AS unknown FROM purchases EMIT ON UPDATE",
+    "owned AS SELECT owner_id, model FROM vehicles WHERE owner_id IS NOT NULL EMIT ON UPDATE",
+    "big_stock AS SELECT article * 2 AS a, pieces FROM stock WHERE pieces > 10 EMIT ON UPDATE",
+    "top AS SELECT country, revenue FROM revenue_by_country WHERE revenue > 1000 EMIT ON UPDATE",
+    "sums AS SELECT count(*) AS countries, sum(orders) AS orders FROM revenue_by_country EMIT ON UPDATE",
+    "with_stock AS SELECT p.n, s.pieces FROM plain p LEFT JOIN stock FOR SYSTEM_TIME AS OF PROCTIME() AS s ON s.article = p.id AND s.site = 7 WHERE p.n > 3",
+    "inner_rest AS SELECT p.n, s.pieces FROM plain p JOIN stock FOR SYSTEM_TIME AS OF PROCTIME() AS s ON s.article = p.id AND s.site = p.n::INTEGER AND s.pieces > p.n",
+    "two AS SELECT t.trip_id, v.model, w.owner_id FROM trips t JOIN vehicles FOR SYSTEM_TIME AS OF PROCTIME() v ON v.vehicle_id = t.vehicle_id JOIN vehicles FOR SYSTEM_TIME AS OF PROCTIME() w ON w.vehicle_id = v.owner_id",
+    "nested AS WITH p AS (SELECT country AS c, quantity * unit_price AS price FROM purchases WHERE quantity > 0) SELECT c, sum(price) AS s FROM (SELECT c, price FROM p WHERE price > 1) q GROUP BY c EMIT ON UPDATE",
+    "only_count AS SELECT window_start, window_end, count(*) AS n FROM TUMBLE(plain_timed, at, INTERVAL '10 minutes') GROUP BY window_start, window_end EMIT ON WINDOW CLOSE",
+    "arrived AS SELECT id, arrival_time(_seq) AS arrived_at, j ->> 'a' AS a, CASE WHEN n = 0 THEN NULL ELSE id / n END AS part, 1 + 1 AS two, id + n AS total FROM plain",
+];
+
+#[test]
+fn shipped_views_become_operators() {
+    let mut bed = Bed::new();
+    let mut shown = String::new();
+    for rest in SHIPPED {
+        shown.push_str(&bed.shown(rest));
+        bed.declare(&format!("CREATE MATERIALIZED VIEW {rest}"));
+    }
+    expect_test::expect_file!["../../../tests/expected/views_shipped.txt"].assert_eq(&shown);
+}
+
+#[test]
+fn every_other_form_becomes_operators() {
+    let mut bed = Bed::new();
+    bed.declare(
+        "CREATE STREAM plain_timed (id BIGINT, at TIMESTAMPTZ NOT NULL, WATERMARK FOR at AS at)",
+    );
+    for rest in SHIPPED {
+        bed.declare(&format!("CREATE MATERIALIZED VIEW {rest}"));
+    }
+    let mut shown = String::new();
+    for rest in OTHERS {
+        shown.push_str(&bed.shown(rest));
+        bed.declare(&format!("CREATE MATERIALIZED VIEW {rest}"));
+    }
+    expect_test::expect_file!["../../../tests/expected/views.txt"].assert_eq(&shown);
+}

@@ -1,0 +1,325 @@
+//! The operators in the plainest way: whole batches, one row after the other, values compared as
+//! values.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use datafusion::{
+    arrow::{
+        array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions},
+        compute::{cast, concat, filter_record_batch},
+        datatypes::{DataType, Float64Type, SchemaRef, TimestampMicrosecondType},
+    },
+    common::ScalarValue,
+    physical_expr::PhysicalExpr,
+};
+
+use super::{
+    super::super::{Call, Function, Node, Tumbling},
+    data::{Rows, is_deleted, key_of},
+};
+
+/// Rows and their seqs.
+pub(super) struct Evaluated {
+    pub(super) batch: RecordBatch,
+    seqs: Vec<i64>,
+}
+
+/// The rows of an operator; `input` gives those of the inputs.
+pub(super) fn evaluate(node: &Node, input: &dyn Fn(usize) -> Rows) -> Evaluated {
+    match node {
+        Node::Source {
+            input: index,
+            columns,
+            schema,
+        } => {
+            let rows = input(*index);
+            let arrays = columns
+                .iter()
+                .map(|name| Arc::clone(rows.batch.column_by_name(name).unwrap()));
+            Evaluated {
+                batch: batch(schema, arrays.collect(), rows.seqs.len()),
+                seqs: rows.seqs,
+            }
+        }
+        Node::Filter {
+            input: below,
+            predicate,
+        } => {
+            let rows = evaluate(below, input);
+            let kept = values(predicate, &rows.batch);
+            kept_only(rows, kept.as_boolean())
+        }
+        Node::Project {
+            input: below,
+            exprs,
+            schema,
+        } => {
+            let rows = evaluate(below, input);
+            let arrays = exprs.iter().map(|expr| values(expr, &rows.batch)).collect();
+            Evaluated {
+                batch: batch(schema, arrays, rows.seqs.len()),
+                seqs: rows.seqs,
+            }
+        }
+        Node::Tumble { .. } => tumble(node, input),
+        Node::Lookup { .. } => lookup(node, input),
+        Node::Aggregate { .. } => aggregate(node, input),
+    }
+}
+
+fn batch(schema: &SchemaRef, arrays: Vec<ArrayRef>, rows: usize) -> RecordBatch {
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options).unwrap()
+}
+
+fn values(expr: &Arc<dyn PhysicalExpr>, over: &RecordBatch) -> ArrayRef {
+    let value = expr.evaluate(over).unwrap();
+    value.into_array(over.num_rows()).unwrap()
+}
+
+fn kept_only(rows: Evaluated, kept: &BooleanArray) -> Evaluated {
+    let is_kept = |row: usize| kept.is_valid(row) && kept.value(row);
+    let seqs = rows
+        .seqs
+        .iter()
+        .enumerate()
+        .filter(|(row, _)| is_kept(*row));
+    Evaluated {
+        seqs: seqs.map(|(_, seq)| *seq).collect(),
+        batch: filter_record_batch(&rows.batch, kept).unwrap(),
+    }
+}
+
+fn tumble(node: &Node, input: &dyn Fn(usize) -> Rows) -> Evaluated {
+    let Node::Tumble {
+        input: below,
+        time,
+        size_us,
+        offset_us,
+        zone,
+        schema,
+    } = node
+    else {
+        unreachable!()
+    };
+    let rows = evaluate(below, input);
+    let cut = Tumbling::new(*size_us, *offset_us, zone.as_deref()).unwrap();
+    let times = rows
+        .batch
+        .column(*time)
+        .as_primitive::<TimestampMicrosecondType>();
+    let (starts, ends) = cut.windows(times).unwrap();
+    let mut arrays = rows.batch.columns().to_vec();
+    arrays.push(Arc::new(starts));
+    arrays.push(Arc::new(ends));
+    Evaluated {
+        batch: batch(schema, arrays, rows.seqs.len()),
+        seqs: rows.seqs,
+    }
+}
+
+fn lookup(node: &Node, input: &dyn Fn(usize) -> Rows) -> Evaluated {
+    let Node::Lookup {
+        input: below,
+        table,
+        keys,
+        outer,
+        columns,
+        schema,
+    } = node
+    else {
+        unreachable!()
+    };
+    let rows = evaluate(below, input);
+    let (changes, key, ttl) = input(*table).changes.unwrap();
+    let asked: Vec<ArrayRef> = keys.iter().map(|key| values(key, &rows.batch)).collect();
+    let change_seqs = changes.column_by_name("_seq").unwrap();
+    let mut found = Vec::new();
+    for (row, seq) in rows.seqs.iter().enumerate() {
+        let wanted: Vec<ScalarValue> = asked
+            .iter()
+            .map(|array| ScalarValue::try_from_array(array, row).unwrap())
+            .collect();
+        let seq_of = |change: usize| match ScalarValue::try_from_array(change_seqs, change) {
+            Ok(ScalarValue::Int64(Some(seq))) => seq,
+            other => panic!("{other:?}"),
+        };
+        let last = (0..changes.num_rows())
+            .rfind(|change| seq_of(*change) <= *seq && key_of(&changes, &key, *change) == wanted);
+        let alive = last.filter(|change| {
+            !is_deleted(&changes, *change) && ttl.is_none_or(|ttl| *seq < seq_of(*change) + ttl)
+        });
+        found.push(alive);
+    }
+    let mut arrays = rows.batch.columns().to_vec();
+    for name in columns {
+        let column = changes.column_by_name(name).unwrap();
+        let cells = found.iter().map(|change| match change {
+            Some(change) => ScalarValue::try_from_array(column, *change).unwrap(),
+            None => ScalarValue::try_from(column.data_type()).unwrap(),
+        });
+        arrays.push(array_of(cells.collect(), column.data_type()));
+    }
+    if *outer {
+        return Evaluated {
+            batch: batch(schema, arrays, rows.seqs.len()),
+            seqs: rows.seqs,
+        };
+    }
+    // NOT NULL columns of the table are only so where it has a row.
+    let kept = BooleanArray::from_iter(found.iter().map(|change| Some(change.is_some())));
+    let arrays = arrays
+        .iter()
+        .map(|array| datafusion::arrow::compute::filter(array, &kept).unwrap());
+    let seqs = rows
+        .seqs
+        .iter()
+        .zip(&found)
+        .filter(|(_, change)| change.is_some());
+    let seqs: Vec<i64> = seqs.map(|(seq, _)| *seq).collect();
+    Evaluated {
+        batch: batch(schema, arrays.collect(), seqs.len()),
+        seqs,
+    }
+}
+
+fn array_of(cells: Vec<ScalarValue>, ty: &DataType) -> ArrayRef {
+    match cells.is_empty() {
+        true => datafusion::arrow::array::new_empty_array(ty),
+        false => ScalarValue::iter_to_array(cells).unwrap(),
+    }
+}
+
+fn aggregate(node: &Node, input: &dyn Fn(usize) -> Rows) -> Evaluated {
+    let Node::Aggregate {
+        input: below,
+        keys,
+        window,
+        calls,
+        schema,
+    } = node
+    else {
+        unreachable!()
+    };
+    if let Some((start, end)) = window {
+        assert_ne!(start, end);
+    }
+    let rows = evaluate(below, input);
+    let by: Vec<ArrayRef> = keys.iter().map(|key| values(key, &rows.batch)).collect();
+    let mut groups: BTreeMap<String, (Vec<ScalarValue>, Vec<usize>)> = BTreeMap::new();
+    for row in 0..rows.seqs.len() {
+        let key: Vec<ScalarValue> = by
+            .iter()
+            .map(|array| ScalarValue::try_from_array(array, row).unwrap())
+            .collect();
+        let (_, members) = groups
+            .entry(format!("{key:?}"))
+            .or_insert((key, Vec::new()));
+        members.push(row);
+    }
+    let mut arrays = Vec::new();
+    for (index, array) in by.iter().enumerate() {
+        let cells = groups.values().map(|(key, _)| key[index].clone()).collect();
+        arrays.push(array_of(cells, array.data_type()));
+    }
+    for call in calls {
+        let cells = groups
+            .values()
+            .map(|(_, members)| result(call, &rows.batch, members));
+        arrays.push(array_of(cells.collect(), &call.ty));
+    }
+    Evaluated {
+        batch: batch(schema, arrays, groups.len()),
+        seqs: vec![0; groups.len()],
+    }
+}
+
+fn result(call: &Call, over: &RecordBatch, members: &[usize]) -> ScalarValue {
+    let filter = call.filter.as_ref().map(|filter| values(filter, over));
+    let is_counted = |row: usize| {
+        filter.as_ref().is_none_or(|filter| {
+            let filter = filter.as_boolean();
+            filter.is_valid(row) && filter.value(row)
+        })
+    };
+    let members: Vec<usize> = members
+        .iter()
+        .copied()
+        .filter(|row| is_counted(*row))
+        .collect();
+    let count = |n: usize| ScalarValue::Int64(Some(i64::try_from(n).unwrap()));
+    let Some(arg) = call.args.first() else {
+        return count(members.len());
+    };
+    let array = values(arg, over);
+    let cells: Vec<ScalarValue> = members
+        .iter()
+        .map(|row| ScalarValue::try_from_array(&array, *row).unwrap())
+        .filter(|cell| !cell.is_null())
+        .collect();
+    match call.function {
+        Function::Count => count(cells.len()),
+        Function::CountDistinct => {
+            let different: BTreeSet<String> =
+                cells.iter().map(|cell| format!("{cell:?}")).collect();
+            count(different.len())
+        }
+        Function::Min | Function::Max => extreme(call, cells),
+        Function::Sum | Function::Avg => sum(call, &cells),
+    }
+}
+
+fn extreme(call: &Call, cells: Vec<ScalarValue>) -> ScalarValue {
+    let wanted = match call.function {
+        Function::Min => std::cmp::Ordering::Less,
+        _ => std::cmp::Ordering::Greater,
+    };
+    let best = cells.into_iter().reduce(|best, cell| {
+        if cell.partial_cmp(&best) == Some(wanted) {
+            cell
+        } else {
+            best
+        }
+    });
+    best.unwrap_or_else(|| ScalarValue::try_from(&call.ty).unwrap())
+}
+
+fn sum(call: &Call, cells: &[ScalarValue]) -> ScalarValue {
+    if cells.is_empty() {
+        return ScalarValue::try_from(&call.ty).unwrap();
+    }
+    let n = cells.len();
+    let arrays: Vec<ArrayRef> = cells.iter().map(|cell| cell.to_array().unwrap()).collect();
+    let all: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
+    let wide = match call.ty {
+        DataType::Float64 => DataType::Float64,
+        DataType::Decimal128(_, scale) => DataType::Decimal128(38, scale),
+        _ => DataType::Decimal128(38, 0),
+    };
+    let wide = cast(&concat(&all).unwrap(), &wide).unwrap();
+    let sum = match wide.data_type() {
+        DataType::Float64 => {
+            let sum: f64 = wide.as_primitive::<Float64Type>().values().iter().sum();
+            let n = f64::from(u32::try_from(n).unwrap());
+            ScalarValue::Float64(Some(if call.function == Function::Avg {
+                sum / n
+            } else {
+                sum
+            }))
+        }
+        DataType::Decimal128(_, scale) => {
+            assert_eq!(
+                call.function,
+                Function::Sum,
+                "avg of NUMERIC is not in these views"
+            );
+            let values = wide.as_primitive::<datafusion::arrow::datatypes::Decimal128Type>();
+            ScalarValue::Decimal128(Some(values.values().iter().sum()), 38, *scale)
+        }
+        other => panic!("{other}"),
+    };
+    sum.cast_to(&call.ty).unwrap()
+}
