@@ -25,7 +25,10 @@ pub(crate) const LAYERS: &[Layer] = &[
         &["kernel", "disk", "log", "store", "history", "catalog"],
     ),
     layer("admit", &["kernel", "log", "catalog"]),
-    layer("sql", &["kernel", "log", "history", "catalog"]),
+    layer(
+        "sql",
+        &["kernel", "log", "history", "store", "catalog", "table"],
+    ),
     layer(
         "flow",
         &[

@@ -23,7 +23,7 @@ use mainstem_kernel::{
     spawn::SharedSpawn,
 };
 use mainstem_log::{JournalParts, SharedLog};
-use mainstem_sql::{Engine, SqlParts};
+use mainstem_sql::{Engine, NoRows, SqlParts};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
@@ -109,7 +109,14 @@ impl Parts {
         let engine = open_engine(
             &config,
             shares,
-            (&catalog, &log, &history, &clock, &metrics, runtimes.queries.handle()),
+            (
+                &catalog,
+                &log,
+                &history,
+                &clock,
+                &metrics,
+                runtimes.queries.handle(),
+            ),
         );
         let apps = Apps::open(Arc::clone(&catalog));
         let admission = Admission::open(
@@ -202,6 +209,7 @@ fn open_engine(
         catalog: Arc::clone(catalog),
         log: Arc::clone(log),
         history: Arc::clone(history),
+        rows: Arc::new(NoRows),
         clock: Arc::clone(clock),
         metrics: Arc::clone(metrics),
         runtime: runtime.clone(),

@@ -1,13 +1,16 @@
 //! Questions: each is planned and run over its streams at one frontier, within its limits.
 //!
-//! It never writes, and a question reads nothing but registered streams.
+//! It never writes, and a question reads nothing but declared objects.
 
 mod apart;
 pub(crate) mod columns;
+mod cut;
 mod files;
+mod keyed;
 mod limits;
 mod names;
 mod range;
+mod relation;
 mod rows;
 pub(crate) mod session;
 mod show;
@@ -16,50 +19,41 @@ mod stats;
 mod store;
 mod table;
 mod tail;
+mod waiting;
 
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    panic::AssertUnwindSafe,
-    pin::Pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::{panic::AssertUnwindSafe, pin::Pin, sync::Arc, time::Duration};
 
 use datafusion::{
     arrow::{array::RecordBatch, datatypes::SchemaRef},
-    catalog::TableProvider,
     execution::{SendableRecordBatchStream, context::SQLOptions, session_state::SessionState},
     logical_expr::LogicalPlan,
     physical_plan::{ExecutionPlan, execute_stream, stream::RecordBatchStreamAdapter},
 };
 use futures::{FutureExt, Stream};
-use mainstem_catalog::{Catalog, Definitions};
-use mainstem_history::{History, Pinned};
-use mainstem_kernel::{
-    ByteSize, Position, Seq, StreamId, TenantId, clock::SharedClock, metrics::Metrics,
-};
+use mainstem_catalog::Catalog;
+use mainstem_history::History;
+use mainstem_kernel::{ByteSize, Position, Seq, TenantId, clock::SharedClock, metrics::Metrics};
 use mainstem_log::SharedLog;
 use sqlparser::ast::Statement;
 use tokio::{
     runtime::Handle,
+    sync::watch,
     time::{Instant, timeout_at},
 };
 
 use self::{
+    cut::Cut,
     limits::{Memory, QueryMemory, Turns},
-    names::Streams,
     rows::{LimitedRows, Running, log_cause, panicked},
     session::Given,
-    statement::{Asked, Named},
-    store::FileStore,
-    table::StreamTable,
+    statement::Asked,
 };
 use crate::{
-    declare::Told,
     error::{QueryError, from_engine},
+    rows::SharedRowSource,
 };
 
 pub(crate) use columns::StreamColumns;
@@ -91,6 +85,8 @@ pub struct SqlParts {
     pub log: SharedLog,
     /// Rows up to the cut.
     pub history: Arc<History>,
+    /// Rows by key.
+    pub rows: SharedRowSource,
     /// `now()`.
     pub clock: SharedClock,
     /// Counters.
@@ -220,6 +216,8 @@ impl Engine {
         let asked = statement::read(&question.sql)?;
         if let Some(position) = question.wait {
             self.wait_for(position, deadline, limit).await?;
+            self.wait_for_rows(&asked, question, (deadline, limit))
+                .await?;
         }
         match asked {
             Asked::Query(statement) => self.query(*statement, question.tenant).await,
@@ -233,75 +231,41 @@ impl Engine {
         deadline: Instant,
         limit: Duration,
     ) -> Result<(), QueryError> {
-        let mut frontier = self.parts.log.watch();
-        let reached = frontier.wait_for(|seq| *seq >= position.seq());
-        match timeout_at(deadline, reached).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(QueryError::Position { position, limit }),
+        let frontier = self.parts.log.watch();
+        reach(frontier, position, (deadline, limit)).await
+    }
+
+    /// Waits until rows by key that the question names are at the position too.
+    async fn wait_for_rows(
+        &self,
+        asked: &Asked,
+        question: &Question,
+        time: (Instant, Duration),
+    ) -> Result<(), QueryError> {
+        let (Asked::Query(ast), Some(position)) = (asked, question.wait) else {
+            return Ok(());
+        };
+        let defs = self.parts.catalog.definitions();
+        match self.parts.rows_named(ast, &defs, question.tenant)? {
+            Some(rows) => reach(rows.tables.watch(), position, time).await,
+            None => Ok(()),
         }
     }
 
     async fn query(&self, ast: Statement, tenant: TenantId) -> Result<Begun, QueryError> {
-        let (ast, streams, cut) = self.snapshot(ast, tenant)?;
-        let frontier = cut.frontier;
-        let state = self.session(streams, cut)?;
+        let (ast, cut) = self.parts.cut(&ast, tenant)?;
+        let state = self.session(&cut)?;
         let plan = plan(&state, ast).await.map_err(from_engine)?;
         let rows = execute_stream(plan, state.task_ctx()).map_err(from_engine)?;
-        Ok((rows, frontier))
+        Ok((rows, cut.frontier))
     }
 
-    /// Names, pins and the frontier of one question, all of one moment.
-    ///
-    /// The pins come before the frontier, so that no file holds a row above it; the definitions
-    /// must still be the same behind it, so that no frame below it has columns unknown to them.
-    fn snapshot(
-        &self,
-        ast: Statement,
-        tenant: TenantId,
-    ) -> Result<(Statement, Streams, Cut), QueryError> {
-        loop {
-            let defs = self.parts.catalog.definitions();
-            let mut resolved = ast.clone();
-            let streams = names::resolve(&mut resolved, &defs, tenant)?;
-            let ids = streams.values().map(|columns| columns.def.id);
-            let pins = ids
-                .filter_map(|id| Some((id, self.parts.history.pin(id)?)))
-                .collect();
-            let cut = Cut {
-                pins,
-                frontier: self.parts.log.frontier(),
-            };
-            if self.parts.catalog.definitions().seq == defs.seq {
-                return Ok((resolved, streams, cut));
-            }
-        }
-    }
-
-    fn session(&self, streams: Streams, cut: Cut) -> Result<SessionState, QueryError> {
+    fn session(&self, cut: &Cut) -> Result<SessionState, QueryError> {
         let prototype = self.prototype.as_ref().map_err(QueryError::broken)?;
-        let mut store = FileStore::default();
-        for (id, pin) in &cut.pins {
-            store
-                .add(*id, &pin.folder)
-                .map_err(|error| QueryError::Unreadable {
-                    source: Box::new(error),
-                })?;
-        }
-        let store = Arc::new(store);
-        let tables = streams.into_iter().map(|(name, columns)| {
-            let table = StreamTable {
-                pin: cut.pins.get(&columns.def.id).cloned(),
-                columns,
-                frontier: cut.frontier,
-                log: Arc::clone(&self.parts.log),
-                history: Arc::clone(&self.parts.history),
-                store: Arc::clone(&store),
-            };
-            (name, Arc::new(table) as Arc<dyn TableProvider>)
-        });
+        let store = cut.store()?;
         let given = Given {
-            tables: tables.collect::<HashMap<_, _>>(),
-            store: Arc::clone(&store),
+            tables: cut.tables(&self.parts, &store),
+            store,
             memory: QueryMemory::new(&self.memory, self.config.query_memory_max),
             now: self.parts.clock.now(),
         };
@@ -311,14 +275,7 @@ impl Engine {
     fn show(&self, asked: &Asked, tenant: TenantId) -> Result<Begun, QueryError> {
         let frontier = self.parts.log.frontier();
         let defs = self.parts.catalog.definitions();
-        let batch = match asked {
-            Asked::Streams => show::streams(&defs, tenant),
-            Asked::Functions => show::functions(),
-            Asked::Columns(named) => show::columns(stream(&defs, tenant, named)?),
-            Asked::Create(named) => show::create(stream(&defs, tenant, named)?),
-            Asked::Query(_) => return Err(QueryError::broken("a query is not shown")),
-        };
-        let batch = batch.map_err(|error| from_engine(error.into()))?;
+        let batch = show::answer(asked, &defs, tenant)?;
         let rows = futures::stream::iter([Ok(batch.clone())]);
         Ok((
             Box::pin(RecordBatchStreamAdapter::new(batch.schema(), rows)),
@@ -327,25 +284,16 @@ impl Engine {
     }
 }
 
-/// One moment of the log and of the named streams' histories.
-#[derive(Debug)]
-struct Cut {
-    pins: BTreeMap<StreamId, Arc<Pinned>>,
-    frontier: Seq,
-}
-
-fn stream<'a>(
-    defs: &'a Definitions,
-    tenant: TenantId,
-    named: &Named,
-) -> Result<&'a mainstem_catalog::StreamDef, QueryError> {
-    let found = defs.stream(tenant, &named.name).map(AsRef::as_ref);
-    found.ok_or_else(|| {
-        let hint = names::near_streams(defs, tenant, &named.name);
-        names::unknown_stream(&named.name, named.place.clone())
-            .hint_if(hint)
-            .into()
-    })
+async fn reach(
+    mut frontier: watch::Receiver<Seq>,
+    position: Position,
+    (deadline, limit): (Instant, Duration),
+) -> Result<(), QueryError> {
+    let reached = frontier.wait_for(|seq| *seq >= position.seq());
+    match timeout_at(deadline, reached).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(_)) | Err(_) => Err(QueryError::Position { position, limit }),
+    }
 }
 
 async fn plan(
@@ -368,9 +316,13 @@ pub(crate) async fn constant(sql: &str) -> Result<Vec<RecordBatch>, QueryError> 
     let Asked::Query(mut ast) = statement::read(sql)? else {
         return Err(QueryError::broken("not a query"));
     };
-    names::resolve(&mut ast, &Definitions::default(), TenantId::ONLY)?;
+    names::resolve(
+        &mut ast,
+        &mainstem_catalog::Definitions::default(),
+        TenantId::ONLY,
+    )?;
     let given = Given {
-        tables: HashMap::new(),
+        tables: std::collections::HashMap::new(),
         store: Arc::default(),
         memory: QueryMemory::new(&Memory::new(ByteSize::mib(64)), ByteSize::mib(64)),
         now: mainstem_kernel::Timestamp(1_700_000_000_000_000),

@@ -4,9 +4,11 @@ mod translate;
 
 use std::time::Duration;
 
+use mainstem_catalog::Label;
 use mainstem_kernel::{
-    Answer, Blame, ByteSize, Code, Fault, Place, Position, Problem, Retry, TenantId,
+    Answer, AppName, Blame, ByteSize, Code, Fault, Place, Position, Problem, Retry, TenantId,
 };
+use mainstem_table::WriteError;
 
 pub(crate) use translate::{from_engine, from_parser};
 
@@ -57,6 +59,21 @@ pub enum QueryError {
         /// What the expression met.
         message: String,
     },
+    /// Caller: ask again when it is there; nothing was missed.
+    #[error("{object} is being built")]
+    NotReady {
+        /// A view, or a table that was created just now.
+        object: Label,
+    },
+    /// Node: its tables and views answer once it runs.
+    #[error("application \"{app}\" does not run")]
+    NotRunning {
+        /// Whose tables or views were asked for.
+        app: AppName,
+    },
+    /// What the tables say of a write; nothing of it was done.
+    #[error("{0}")]
+    Write(Box<WriteError>),
     /// Node: look into the log for the cause.
     #[error("rows could not be read")]
     Unreadable {
@@ -87,6 +104,12 @@ impl QueryError {
     }
 }
 
+impl From<WriteError> for QueryError {
+    fn from(error: WriteError) -> Self {
+        Self::Write(Box::new(error))
+    }
+}
+
 impl From<Problem> for QueryError {
     fn from(problem: Problem) -> Self {
         Self::text(problem)
@@ -110,6 +133,8 @@ impl Fault for QueryError {
                 retry: Retry::Backoff,
             },
             Self::Row { .. } => Answer::caller(Code::Sql026),
+            Self::NotReady { .. } | Self::NotRunning { .. } => Answer::busy(Code::Sql036, TURN),
+            Self::Write(error) => error.answer(),
             Self::Unreadable { .. } => Answer::node(Code::Sql034),
             Self::Broken { .. } => Answer {
                 code: Code::Sql035,
@@ -125,7 +150,10 @@ impl Fault for QueryError {
             Self::Unreadable { .. } | Self::Broken { .. } => {
                 Some("The node's log says more.".to_owned())
             }
-            Self::Timeout { .. }
+            Self::Write(error) => error.detail(),
+            Self::NotReady { .. } => Some("Its rows are not whole yet.".to_owned()),
+            Self::NotRunning { .. }
+            | Self::Timeout { .. }
             | Self::Memory { .. }
             | Self::MemoryOfAll { .. }
             | Self::Busy { .. }
@@ -137,6 +165,9 @@ impl Fault for QueryError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Text(problem) => return problem.hint.clone(),
+            Self::Write(error) => return error.hint(),
+            Self::NotReady { .. } => "ask again; SHOW VIEWS says when it is live",
+            Self::NotRunning { .. } => "ask again; `mainstem status` says why it does not run",
             Self::Timeout { .. } => "filter by _seq or by a column, or group by fewer keys",
             Self::Memory { .. } => "filter before joining, add LIMIT to ORDER BY, group by less",
             Self::MemoryOfAll { .. } | Self::Busy { .. } => "try again when others have ended",
@@ -151,6 +182,7 @@ impl Fault for QueryError {
     fn place(&self) -> Option<Place> {
         match self {
             Self::Text(problem) => problem.position.clone(),
+            Self::Write(error) => error.place(),
             _ => None,
         }
     }

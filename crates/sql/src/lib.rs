@@ -1,6 +1,7 @@
 //! The only crate that parses and plans SQL: dialect, function table, ad-hoc execution.
 //!
-//! It never writes, and a query reads nothing but registered streams.
+//! It never appends by itself: writes are handed to `table`, compiled. A question reads nothing but
+//! declared objects.
 
 mod declare;
 mod dialect;
@@ -10,6 +11,7 @@ pub mod format;
 pub mod functions;
 mod nearest;
 mod question;
+mod rows;
 pub mod view;
 
 pub use declare::{
@@ -18,4 +20,5 @@ pub use declare::{
 pub use engine::{Answered, Engine, Question, Rows, SqlConfig, SqlParts};
 pub use error::QueryError;
 pub use format::{ResultFormat, RowWriter, objects};
+pub use rows::{AppRows, NoRows, RowSource, SharedRowSource};
 pub use view::{PlannedView, ViewEngine, plan_view};

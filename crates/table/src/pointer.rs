@@ -64,6 +64,17 @@ pub struct StreamRows {
     pub waiting: Vec<RecordBatch>,
 }
 
+impl StreamRows {
+    /// Rows of the log alone.
+    #[must_use]
+    pub const fn up_to(cut: Seq) -> Self {
+        Self {
+            cut,
+            waiting: Vec::new(),
+        }
+    }
+}
+
 /// Rows that were asked for by their keys.
 #[derive(Clone, Debug)]
 pub struct Found {

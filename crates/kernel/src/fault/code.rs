@@ -159,6 +159,8 @@ codes! {
     Sql033 = "SQL-033",
     Sql034 = "SQL-034",
     Sql035 = "SQL-035",
+    Sql036 = "SQL-036",
+    Sql037 = "SQL-037",
     // views
     View001 = "VIEW-001",
     View002 = "VIEW-002",

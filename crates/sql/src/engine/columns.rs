@@ -9,7 +9,7 @@ use datafusion::arrow::{
     datatypes::{Field, Fields, Schema, SchemaRef},
     error::ArrowError,
 };
-use mainstem_catalog::StreamDef;
+use mainstem_catalog::{StreamDef, ViewDef};
 use mainstem_history::Pinned;
 use mainstem_kernel::types::{EXTRA_COLUMN, OFFSET_COLUMN, PARTITION_COLUMN, SEQ_COLUMN};
 use mainstem_log::Frame;
@@ -32,6 +32,8 @@ enum Source {
 #[derive(Debug)]
 pub(crate) struct StreamColumns {
     pub(crate) def: Arc<StreamDef>,
+    /// Names that `SELECT *` leaves out.
+    pub(crate) hidden: Vec<String>,
     /// Declared columns may be NULL here whatever they say: their files are older.
     pub(crate) schema: SchemaRef,
     sources: Vec<Source>,
@@ -58,18 +60,30 @@ impl StreamColumns {
         ];
         Self {
             def: Arc::clone(def),
+            hidden: HIDDEN.map(str::to_owned).to_vec(),
             schema,
             sources: declared.chain(system).collect(),
         }
     }
 
+    /// Those of a view whose rows are a stream; `None` if they are not. Rows that are not in the
+    /// log yet have no seq and no offset, so these may be NULL.
+    pub(crate) fn of_view(def: &ViewDef) -> Option<Self> {
+        let mut columns = Self::new(&Arc::new(def.stream()?));
+        let names = def.spec.hidden.iter().map(|name| name.as_str().to_owned());
+        columns.hidden.extend(names);
+        let fields = columns.schema.fields().iter();
+        let fields = fields.map(|field| Arc::new(field.as_ref().clone().with_nullable(true)));
+        columns.schema = Arc::new(Schema::new(fields.collect::<Fields>()));
+        Some(columns)
+    }
+
     /// Names that `SELECT *` shows.
     pub(crate) fn shown(&self) -> impl Iterator<Item = &str> {
-        self.schema
-            .fields()
-            .iter()
-            .map(|f| f.name().as_str())
-            .filter(|name| !HIDDEN.contains(name))
+        let names = self.schema.fields().iter().map(|field| field.name());
+        names
+            .filter(|name| !self.hidden.contains(name))
+            .map(String::as_str)
     }
 
     /// The names of all columns in the files of a pinned history. A column that no file has gets

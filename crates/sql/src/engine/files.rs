@@ -23,11 +23,12 @@ use datafusion::{
         TaskContext, config::SessionConfig, object_store::ObjectStoreUrl, runtime_env::RuntimeEnv,
     },
     physical_expr::expressions::Column,
-    physical_plan::{ExecutionPlan, PhysicalExpr, projection::ProjectionExec},
+    physical_plan::{ExecutionPlan, PhysicalExpr, filter::FilterExec, projection::ProjectionExec},
 };
 use mainstem_history::{DataFile, Pinned};
+use mainstem_kernel::types::SEQ_COLUMN;
 
-use super::{columns::StreamColumns, range::SeqRange, stats, store::FileStore};
+use super::{columns::StreamColumns, range::SeqRange, stats, store::FileStore, tail::within};
 
 /// Files at least this large are read by several threads.
 const SPLIT_BYTES_MIN: usize = 4 << 20;
@@ -94,6 +95,41 @@ impl FileScan {
             .build();
         let scan: Arc<dyn ExecutionPlan> = DataSourceExec::from_data_source(config);
         self.named(scan, &physical).map(Some)
+    }
+
+    /// The plan of those rows alone that are within the range.
+    ///
+    /// # Errors
+    /// When DataFusion refuses the plan.
+    pub(crate) fn plan_within(&self, machine: &Machine) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let seq = self.columns.schema.index_of(SEQ_COLUMN)?;
+        let every = || (0..self.columns.schema.fields().len()).collect();
+        let wanted: Vec<usize> = self.projection.clone().unwrap_or_else(every);
+        let mut projection = wanted.clone();
+        let position = wanted.iter().position(|index| *index == seq);
+        let position = position.unwrap_or_else(|| {
+            projection.push(seq);
+            wanted.len()
+        });
+        let scan = Self {
+            projection: Some(projection),
+            ..self.clone()
+        };
+        let Some(files) = scan.plan(machine)? else {
+            return Ok(None);
+        };
+        let filter = FilterExec::try_new(within(self.range, position), files)?;
+        let fields = self.columns.schema.fields();
+        let exprs = wanted.iter().enumerate().filter_map(|(index, place)| {
+            let name = fields.get(*place)?.name().clone();
+            let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new(&name, index));
+            Some((column, name))
+        });
+        let exprs: Vec<_> = exprs.collect();
+        Ok(Some(Arc::new(ProjectionExec::try_new(
+            exprs,
+            Arc::new(filter),
+        )?)))
     }
 
     fn files(&self, physical: &[String]) -> Vec<&DataFile> {

@@ -1,14 +1,14 @@
-//! What a question names: its streams and functions, each checked with its place; and what
-//! `SELECT *` means over a stream: its declared columns, without the hidden ones.
+//! What a question names: its objects and functions, each checked with its place; and what
+//! `SELECT *` means over an object: its declared columns, without the hidden ones.
 //!
 //! It rewrites the statement's tree and never reads rows.
 
 mod using;
 mod wildcard;
 
-use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
+use std::{collections::BTreeMap, ops::ControlFlow};
 
-use mainstem_catalog::Definitions;
+use mainstem_catalog::{Definitions, Object};
 use mainstem_kernel::{Code, Problem, TenantId};
 use sqlparser::{
     ast::{
@@ -19,29 +19,30 @@ use sqlparser::{
     tokenizer::Span,
 };
 
-use super::{columns::StreamColumns, session::SCHEMA};
+use super::{relation::Relation, session::SCHEMA};
 use crate::{
     declare::{Told, mistake, place_of},
+    error::QueryError,
     functions::{self, Kind},
     nearest::did_you_mean,
 };
 
-/// Streams of a question by name.
-pub(crate) type Streams = BTreeMap<String, Arc<StreamColumns>>;
+/// Objects of a question by name.
+pub(crate) type Relations = BTreeMap<String, Relation>;
 
 /// Resolves all names of a question and rewrites it.
 ///
 /// # Errors
-/// The first stream or function that does not exist.
+/// The first object or function that does not exist; `NotReady` of a view that is being built.
 pub(crate) fn resolve(
     statement: &mut Statement,
     defs: &Definitions,
     tenant: TenantId,
-) -> Result<Streams, Problem> {
+) -> Result<Relations, QueryError> {
     let mut names = Names {
         defs,
         tenant,
-        streams: Streams::new(),
+        objects: BTreeMap::new(),
     };
     match statement {
         Statement::Query(query) => names.query(query, &Scope::default())?,
@@ -52,7 +53,10 @@ pub(crate) fn resolve(
         }
         _ => {}
     }
-    Ok(names.streams)
+    let objects = names.objects.into_iter();
+    objects
+        .map(|(name, object)| Ok((name, Relation::of(object)?)))
+        .collect()
 }
 
 /// Names that WITH has given to queries.
@@ -62,7 +66,7 @@ struct Scope(Vec<String>);
 struct Names<'a> {
     defs: &'a Definitions,
     tenant: TenantId,
-    streams: Streams,
+    objects: BTreeMap<String, Object<'a>>,
 }
 
 impl Names<'_> {
@@ -126,7 +130,7 @@ impl Names<'_> {
         for table in &mut select.from {
             self.tables(table, scope)?;
         }
-        let relations = wildcard::expand(select, |name| self.stream_of(name, scope))?;
+        let relations = wildcard::expand(select, |name| self.relation_of(name, scope))?;
         using::qualify(select, &relations);
         let Select {
             projection,
@@ -207,45 +211,45 @@ impl Names<'_> {
         }
     }
 
-    /// Checks a name after FROM and notes its stream.
+    /// Checks a name after FROM and notes its object.
     fn table(&mut self, name: &ObjectName, scope: &Scope) -> Result<(), Problem> {
         let Some(ident) = bare(name) else {
             let place = place_of("", span(name).start);
             return Err(mistake(
                 Code::Sql021,
                 place,
-                format!("there is no stream \"{name}\""),
+                format!("there is no stream, table or view \"{name}\""),
             )
-            .detail("Streams are named without a database or schema.")
+            .detail("Objects are named without a database or schema.")
             .hint_if(self.near(&name.to_string())));
         };
         let text = folded(ident);
-        if scope.0.contains(&text) || self.streams.contains_key(&text) {
+        if scope.0.contains(&text) || self.objects.contains_key(&text) {
             return Ok(());
         }
-        match self.defs.stream(self.tenant, &text) {
-            Some(def) => {
-                self.streams.insert(text, Arc::new(StreamColumns::new(def)));
+        match self.defs.object(self.tenant, &text) {
+            Some(object) => {
+                self.objects.insert(text, object);
                 Ok(())
             }
             None => {
                 let place = place_of("", ident.span.start);
-                Err(unknown_stream(&text, place).hint_if(self.near(&text)))
+                Err(unknown(&text, place).hint_if(self.near(&text)))
             }
         }
     }
 
     fn near(&self, name: &str) -> Option<String> {
-        near_streams(self.defs, self.tenant, name)
+        near(self.defs, self.tenant, name)
     }
 
-    /// The stream that a name after FROM is, unless WITH has given it to a query.
-    fn stream_of(&self, name: &ObjectName, scope: &Scope) -> Option<Arc<StreamColumns>> {
+    /// The object that a name after FROM is, unless WITH has given it to a query.
+    fn relation_of(&self, name: &ObjectName, scope: &Scope) -> Option<Relation> {
         let text = folded(bare(name)?);
         if scope.0.contains(&text) {
             return None;
         }
-        self.streams.get(&text).cloned()
+        Relation::of(*self.objects.get(&text)?).ok()
     }
 
     /// Checks functions and subqueries within expressions.
@@ -278,21 +282,18 @@ impl Names<'_> {
     }
 }
 
-/// "there is no stream …".
-pub(crate) fn unknown_stream(name: &str, place: mainstem_kernel::Place) -> Problem {
-    mistake(
-        Code::Sql021,
-        place,
-        format!("there is no stream \"{name}\""),
-    )
+/// "there is no stream, table or view …".
+pub(crate) fn unknown(name: &str, place: mainstem_kernel::Place) -> Problem {
+    let message = format!("there is no stream, table or view \"{name}\"");
+    mistake(Code::Sql021, place, message)
 }
 
-/// The nearest streams of a tenant.
-pub(crate) fn near_streams(defs: &Definitions, tenant: TenantId, name: &str) -> Option<String> {
+/// The nearest objects of a tenant.
+pub(crate) fn near(defs: &Definitions, tenant: TenantId, name: &str) -> Option<String> {
     let mine = defs.names.keys().filter(|(owner, _)| *owner == tenant);
     let names: Vec<&str> = mine.map(|(_, name)| name.as_str()).collect();
     let hint = did_you_mean(name, names.iter().copied());
-    hint.or_else(|| Some("no stream is declared yet: `mainstem apply` an application".to_owned()))
+    hint.or_else(|| Some("nothing is declared yet: `mainstem apply` an application".to_owned()))
 }
 
 /// Checks that a function is one of ours, of that kind if one is asked for.

@@ -1,16 +1,64 @@
-//! The answers of SHOW and DESCRIBE: what is declared, as rows.
+//! The answers of SHOW, DESCRIBE and EXPLAIN VIEW: what is declared, as rows.
+
+mod columns;
+mod explain;
+mod objects;
 
 use std::sync::Arc;
 
 use datafusion::arrow::{
-    array::{ArrayRef, BooleanArray, Int32Array, RecordBatch, StringArray},
+    array::{ArrayRef, Int32Array, RecordBatch, StringArray},
     datatypes::{DataType, Field, Schema},
     error::ArrowError,
 };
-use mainstem_catalog::{Definitions, StreamDef};
+use mainstem_catalog::{DEAD_LETTERS_SUFFIX, Definitions, Object, StreamDef};
 use mainstem_kernel::TenantId;
 
-use crate::{declare, functions};
+use super::{
+    names,
+    statement::{Asked, Named},
+};
+use crate::{
+    declare::{self, Told},
+    error::{QueryError, from_engine},
+    functions,
+};
+
+/// The answer of a question that reads definitions alone.
+///
+/// # Errors
+/// When there is no such object.
+pub(crate) fn answer(
+    asked: &Asked,
+    defs: &Definitions,
+    tenant: TenantId,
+) -> Result<RecordBatch, QueryError> {
+    let batch = match asked {
+        Asked::Streams => streams(defs, tenant),
+        Asked::Tables => objects::tables(defs, tenant),
+        Asked::Views => objects::views(defs, tenant),
+        Asked::Functions => functions(),
+        Asked::Columns(named) => columns::of(object(defs, tenant, named)?),
+        Asked::Create(named) => objects::create(object(defs, tenant, named)?),
+        Asked::ExplainView(named) => return explain::view((defs, tenant), named),
+        Asked::Query(_) => return Err(QueryError::broken("it is not shown")),
+    };
+    batch.map_err(|error| from_engine(error.into()))
+}
+
+/// The object of a name.
+fn object<'a>(
+    defs: &'a Definitions,
+    tenant: TenantId,
+    named: &Named,
+) -> Result<Object<'a>, QueryError> {
+    defs.object(tenant, &named.name).ok_or_else(|| {
+        let hint = names::near(defs, tenant, &named.name);
+        names::unknown(&named.name, named.place.clone())
+            .hint_if(hint)
+            .into()
+    })
+}
 
 fn texts<'a>(values: impl IntoIterator<Item = &'a str>) -> ArrayRef {
     Arc::new(StringArray::from_iter_values(values))
@@ -25,7 +73,7 @@ fn batch(fields: &[(&str, DataType)], columns: Vec<ArrayRef>) -> Result<RecordBa
 }
 
 /// Name, application, partitions and retention of every stream.
-pub(crate) fn streams(defs: &Definitions, tenant: TenantId) -> Result<RecordBatch, ArrowError> {
+fn streams(defs: &Definitions, tenant: TenantId) -> Result<RecordBatch, ArrowError> {
     let mine = defs.names.iter().filter(|((owner, _), _)| *owner == tenant);
     let streams: Vec<&Arc<StreamDef>> = mine.filter_map(|(_, id)| defs.streams.get(id)).collect();
     let retention: Vec<String> = streams
@@ -37,9 +85,13 @@ pub(crate) fn streams(defs: &Definitions, tenant: TenantId) -> Result<RecordBatc
         })
         .collect();
     let partitions = streams.iter().map(|def| i32::from(def.spec.partitions));
-    let kinds = streams.iter().map(|def| match def.dead_letters {
-        Some(_) => "stream",
-        None => "dead letters",
+    let kinds = streams.iter().map(|def| {
+        let name = def.spec.name.as_str();
+        match def.dead_letters {
+            Some(_) => "stream",
+            None if name.ends_with(DEAD_LETTERS_SUFFIX) => "dead letters",
+            None => "late rows",
+        }
     });
     batch(
         &[
@@ -59,82 +111,8 @@ pub(crate) fn streams(defs: &Definitions, tenant: TenantId) -> Result<RecordBatc
     )
 }
 
-/// Name, type, NULLs and role of every column; the hidden ones too.
-pub(crate) fn columns(def: &StreamDef) -> Result<RecordBatch, ArrowError> {
-    let newest = def
-        .schemas
-        .last()
-        .map_or(&def.spec.columns, |entry| &entry.columns);
-    let mut rows: Vec<(String, String, bool, &str)> = Vec::new();
-    for column in &newest.0 {
-        let name = column.name.as_str();
-        let role = if def
-            .spec
-            .watermark
-            .as_ref()
-            .is_some_and(|w| w.column == column.name)
-        {
-            "event time"
-        } else if def.spec.partition_by.contains(&column.name) {
-            "partition key"
-        } else {
-            ""
-        };
-        rows.push((
-            name.to_owned(),
-            column.ty.to_string(),
-            column.nullable,
-            role,
-        ));
-    }
-    for (name, ty, nullable, role) in [
-        (
-            "_extra",
-            "JSON",
-            true,
-            "hidden: fields that are not declared",
-        ),
-        ("_seq", "BIGINT", false, "hidden: order of arrival"),
-        ("_partition", "INTEGER", false, "hidden"),
-        ("_offset", "BIGINT", false, "hidden"),
-    ] {
-        rows.push((name.to_owned(), ty.to_owned(), nullable, role));
-    }
-    batch(
-        &[
-            ("column", DataType::Utf8),
-            ("type", DataType::Utf8),
-            ("nullable", DataType::Boolean),
-            ("role", DataType::Utf8),
-        ],
-        vec![
-            texts(rows.iter().map(|row| row.0.as_str())),
-            texts(rows.iter().map(|row| row.1.as_str())),
-            Arc::new(BooleanArray::from_iter(rows.iter().map(|row| Some(row.2)))),
-            texts(rows.iter().map(|row| row.3)),
-        ],
-    )
-}
-
-/// The canonical statement of a stream.
-pub(crate) fn create(def: &StreamDef) -> Result<RecordBatch, ArrowError> {
-    let newest = def
-        .schemas
-        .last()
-        .map_or(&def.spec.columns, |entry| &entry.columns);
-    let spec = mainstem_catalog::StreamSpec {
-        columns: newest.clone(),
-        ..def.spec.clone()
-    };
-    let text = declare::show(&spec);
-    batch(
-        &[("stream", DataType::Utf8), ("statement", DataType::Utf8)],
-        vec![texts([def.spec.name.as_str()]), texts([text.as_str()])],
-    )
-}
-
 /// Every SQL function.
-pub(crate) fn functions() -> Result<RecordBatch, ArrowError> {
+fn functions() -> Result<RecordBatch, ArrowError> {
     let table = functions::table();
     let field = |get: fn(&functions::Function) -> &str| texts(table.iter().map(get));
     batch(

@@ -20,15 +20,21 @@ pub(crate) enum Asked {
     Query(Box<Ast>),
     /// SHOW STREAMS.
     Streams,
+    /// SHOW TABLES.
+    Tables,
+    /// SHOW VIEWS.
+    Views,
     /// SHOW FUNCTIONS.
     Functions,
     /// SHOW COLUMNS FROM s, DESCRIBE s.
     Columns(Named),
-    /// SHOW CREATE STREAM s.
+    /// SHOW CREATE STREAM s, TABLE t, VIEW v.
     Create(Named),
+    /// EXPLAIN VIEW v.
+    ExplainView(Named),
 }
 
-/// A stream as a question names it.
+/// An object as a question names it.
 #[derive(Clone, Debug)]
 pub(crate) struct Named {
     pub(crate) name: String,
@@ -142,11 +148,19 @@ fn refuse_writing(cursor: &Cursor<'_>) -> Result<(), QueryError> {
 /// SHOW … and DESCRIBE …, which are ours.
 fn shown(cursor: &mut Cursor<'_>) -> Result<Option<Asked>, QueryError> {
     let asked = if cursor.eat_words(&["DESCRIBE"]) || cursor.eat_words(&["DESC"]) {
-        cursor.eat_words(&["STREAM"]);
+        eat_kind(cursor);
         Asked::Columns(named(cursor)?)
+    } else if cursor.eat_words(&["EXPLAIN", "VIEW"])
+        || cursor.eat_words(&["EXPLAIN", "MATERIALIZED", "VIEW"])
+    {
+        Asked::ExplainView(named(cursor)?)
     } else if cursor.eat_words(&["SHOW"]) {
-        if cursor.eat_words(&["STREAMS"]) || cursor.eat_words(&["TABLES"]) {
+        if cursor.eat_words(&["STREAMS"]) {
             Asked::Streams
+        } else if cursor.eat_words(&["TABLES"]) {
+            Asked::Tables
+        } else if cursor.eat_words(&["VIEWS"]) || cursor.eat_words(&["MATERIALIZED", "VIEWS"]) {
+            Asked::Views
         } else if cursor.eat_words(&["FUNCTIONS"]) {
             Asked::Functions
         } else if cursor.eat_words(&["COLUMNS"]) {
@@ -155,11 +169,13 @@ fn shown(cursor: &mut Cursor<'_>) -> Result<Option<Asked>, QueryError> {
             }
             Asked::Columns(named(cursor)?)
         } else if cursor.eat_words(&["CREATE"]) {
-            cursor.expect_words(&["STREAM"])?;
+            if !eat_kind(cursor) {
+                return Err(cursor.expected("STREAM, TABLE or VIEW").into());
+            }
             Asked::Create(named(cursor)?)
         } else {
             return Err(cursor
-                .expected("STREAMS, FUNCTIONS, COLUMNS FROM or CREATE STREAM")
+                .expected("STREAMS, TABLES, VIEWS, FUNCTIONS, COLUMNS FROM or CREATE STREAM")
                 .into());
         }
     } else {
@@ -171,8 +187,19 @@ fn shown(cursor: &mut Cursor<'_>) -> Result<Option<Asked>, QueryError> {
     Ok(Some(asked))
 }
 
+/// Passes what kind of object is named; whether it was said.
+fn eat_kind(cursor: &mut Cursor<'_>) -> bool {
+    let kinds = [
+        &["STREAM"][..],
+        &["TABLE"],
+        &["VIEW"],
+        &["MATERIALIZED", "VIEW"],
+    ];
+    kinds.iter().any(|words| cursor.eat_words(words))
+}
+
 fn named(cursor: &mut Cursor<'_>) -> Result<Named, Problem> {
-    let written = cursor.name("the name of a stream")?;
+    let written = cursor.name("the name of a stream, table or view")?;
     Ok(Named {
         name: written.text,
         place: written.place,

@@ -1,11 +1,12 @@
 //! A stream as a table of DataFusion: history up to the cut, the log above it, both up to the
-//! question's frontier. It never shows a row twice and never one above the frontier.
+//! question's frontier; of a view, rows that are not in the log yet behind them. It never shows a
+//! row twice and never one above the frontier.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::{
-    arrow::datatypes::SchemaRef,
+    arrow::{array::RecordBatch, datatypes::SchemaRef},
     catalog::{Session, TableProvider},
     common::{DFSchema, Result},
     logical_expr::{Expr, TableProviderFilterPushDown, TableType, utils::conjunction},
@@ -24,6 +25,7 @@ use super::{
     range::SeqRange,
     store::SharedStore,
     tail::{TailScan, within},
+    waiting,
 };
 
 /// One stream at one frontier.
@@ -33,6 +35,8 @@ pub(crate) struct StreamTable {
     /// `None` when it has no history yet.
     pub(crate) pin: Option<Arc<Pinned>>,
     pub(crate) frontier: Seq,
+    /// Rows behind those of the log.
+    pub(crate) waiting: Vec<RecordBatch>,
     pub(crate) log: SharedLog,
     pub(crate) history: Arc<History>,
     pub(crate) store: SharedStore,
@@ -66,10 +70,15 @@ impl TableProvider for StreamTable {
         let range = SeqRange::up_to(self.frontier).narrowed(filters);
         let files = self.files(session, projection, filters, (range, limit))?;
         let tail = self.tail(session, projection, (range, limit))?;
-        match (files, tail) {
-            (Some(files), Some(tail)) => UnionExec::try_new(vec![files, tail]),
-            (Some(one), None) | (None, Some(one)) => Ok(one),
-            (None, None) => {
+        let waiting = waiting::plan(&self.columns, &self.waiting, projection)?;
+        let mut parts: Vec<_> = [files, tail, waiting].into_iter().flatten().collect();
+        match (parts.pop(), parts.is_empty()) {
+            (Some(only), true) => Ok(only),
+            (Some(last), false) => {
+                parts.push(last);
+                UnionExec::try_new(parts)
+            }
+            (None, _) => {
                 let schema = datafusion::common::project_schema(&self.columns.schema, projection)?;
                 Ok(Arc::new(EmptyExec::new(schema)))
             }
@@ -95,20 +104,25 @@ impl StreamTable {
         if range.is_empty() {
             return Ok(None);
         }
+        // Rows by key may be behind history: then files hold rows above the frontier.
+        let is_above = pin.archived > self.frontier;
         let scan = FileScan {
             columns: Arc::clone(&self.columns),
             pin: Arc::clone(pin),
             store: Arc::clone(&self.store),
             range,
-            predicate: self.predicate(session, filters, range)?,
+            predicate: self.predicate(session, filters, range, is_above)?,
             projection: projection.cloned(),
-            limit,
+            limit: limit.filter(|_| !is_above),
         };
         let machine = Machine {
             config: session.config().clone(),
             runtime: Arc::clone(session.runtime_env()),
         };
-        scan.plan(&machine)
+        match is_above {
+            true => scan.plan_within(&machine),
+            false => scan.plan(&machine),
+        }
     }
 
     /// What files, row groups and pages are pruned by.
@@ -117,15 +131,16 @@ impl StreamTable {
         session: &dyn Session,
         filters: &[Expr],
         range: SeqRange,
+        is_above: bool,
     ) -> Result<Option<Arc<dyn PhysicalExpr>>> {
+        let seq = self.columns.schema.index_of(SEQ_COLUMN)?;
+        let range = within(range, seq);
         let Some(filter) = conjunction(filters.iter().cloned()) else {
-            return Ok(None);
+            return Ok(is_above.then_some(range));
         };
         let schema = DFSchema::try_from(Arc::clone(&self.columns.schema))?;
         let filter = session.create_physical_expr(filter, &schema)?;
         // What was learnt from arrival_time(_seq) prunes row groups too.
-        let seq = self.columns.schema.index_of(SEQ_COLUMN)?;
-        let range = within(range, seq);
         let both = datafusion::physical_expr::conjunction(vec![filter, range]);
         Ok(Some(both))
     }

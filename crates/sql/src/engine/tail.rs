@@ -12,8 +12,8 @@ use datafusion::{
     logical_expr::Operator,
     physical_expr::expressions::{BinaryExpr, Column, lit},
     physical_plan::{
-        ExecutionPlan, PhysicalExpr, execute_stream, filter::FilterExec,
-        projection::ProjectionExec, stream::RecordBatchReceiverStream, streaming::PartitionStream,
+        ExecutionPlan, PhysicalExpr, execute_stream, stream::RecordBatchReceiverStream,
+        streaming::PartitionStream,
     },
 };
 use futures::StreamExt;
@@ -232,44 +232,16 @@ impl TailScan {
             return Err(unreadable("rows are neither in the log nor in history"));
         };
         let seq = self.columns.schema.index_of(SEQ_COLUMN)?;
-        let mut projection = self.projection.clone();
-        let position = projection
-            .iter()
-            .position(|index| *index == seq)
-            .unwrap_or_else(|| {
-                projection.push(seq);
-                projection.len().saturating_sub(1)
-            });
         let scan = FileScan {
             columns: Arc::clone(&self.columns),
             pin,
             store: Arc::clone(&self.store),
             range,
             predicate: Some(within(range, seq)),
-            projection: Some(projection),
+            projection: Some(self.projection.clone()),
             limit: None,
         };
-        let Some(files) = scan.plan(&Machine::of_task(ctx))? else {
-            return Ok(None);
-        };
-        let filter = FilterExec::try_new(within(range, position), files)?;
-        let exprs = self
-            .schema
-            .fields()
-            .iter()
-            .enumerate()
-            .map(|(index, field)| {
-                let column = Column::new(field.name(), index);
-                (
-                    Arc::new(column) as Arc<dyn PhysicalExpr>,
-                    field.name().clone(),
-                )
-            });
-        let exprs: Vec<_> = exprs.collect();
-        Ok(Some(Arc::new(ProjectionExec::try_new(
-            exprs,
-            Arc::new(filter),
-        )?)))
+        scan.plan_within(&Machine::of_task(ctx))
     }
 }
 

@@ -2,8 +2,10 @@
 //! nothing but registered streams.
 
 mod bed;
+mod keyed;
 mod moving;
 mod refused;
+mod rows;
 
 use bed::Bed;
 use mainstem_kernel::Code;

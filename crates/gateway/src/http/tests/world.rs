@@ -14,7 +14,7 @@ use mainstem_kernel::{
     spawn::{TaskBody, ThreadBody},
 };
 use mainstem_log::{MemoryLog, SharedLog};
-use mainstem_sql::{Engine, SqlConfig, SqlParts};
+use mainstem_sql::{Engine, NoRows, SqlConfig, SqlParts};
 use parking_lot::Mutex;
 use tempfile::TempDir;
 use tokio::{
@@ -198,6 +198,7 @@ fn parts(clock: &SharedClock, folder: &TempDir) -> (GatewayParts, Arc<Node>) {
         catalog: Arc::clone(&catalog),
         log: Arc::clone(&log),
         history: Arc::clone(&history),
+        rows: Arc::new(NoRows),
         clock: Arc::clone(clock),
         metrics: Arc::clone(&metrics),
         runtime: Handle::current(),

@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{Expr, Ident, Query, Select, VisitMut, VisitorMut};
 
-use super::{folded, wildcard::Relation};
+use super::{folded, wildcard::Joined};
 
 /// Qualifies merged columns in a SELECT's WHERE.
-pub(super) fn qualify(select: &mut Select, relations: &[Relation]) {
+pub(super) fn qualify(select: &mut Select, relations: &[Joined]) {
     if relations.iter().all(|relation| relation.using.is_empty()) {
         return;
     }
@@ -23,14 +23,14 @@ pub(super) fn qualify(select: &mut Select, relations: &[Relation]) {
 }
 
 struct Sides<'a> {
-    relations: &'a [Relation],
+    relations: &'a [Joined],
     /// Subqueries have names of their own.
     depth: usize,
 }
 
 impl Sides<'_> {
     /// The relation that always has the merged column's value: the right side of the last join
-    /// that merges it, unless that may have no row; then a stream before it that has the column.
+    /// that merges it, unless that may have no row; then an object before it that has the column.
     fn of(&self, name: &str) -> Option<&Ident> {
         let joined = self
             .relations
@@ -41,9 +41,10 @@ impl Sides<'_> {
             return right.qualifier.as_ref();
         }
         let before = self.relations.get(..joined)?.iter().rev();
-        let has = |relation: &&Relation| {
-            let stream = relation.stream.as_ref();
-            !relation.optional && stream.is_some_and(|stream| stream.schema.index_of(name).is_ok())
+        let has = |relation: &&Joined| {
+            let object = relation.object.as_ref();
+            !relation.optional
+                && object.is_some_and(|object| object.schema().index_of(name).is_ok())
         };
         before
             .filter(has)

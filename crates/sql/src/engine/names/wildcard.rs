@@ -1,8 +1,6 @@
-//! `SELECT *` over streams: replaced by the columns that it shows.
+//! `SELECT *` over objects: replaced by the columns that it shows.
 //!
-//! Relations that are no streams keep their own wildcard, so nothing else changes its meaning.
-
-use std::sync::Arc;
+//! Relations that are no objects keep their own wildcard, so nothing else changes its meaning.
 
 use mainstem_kernel::{Code, Problem};
 use sqlparser::ast::{
@@ -11,33 +9,30 @@ use sqlparser::ast::{
     WildcardAdditionalOptions,
 };
 
-use super::{StreamColumns, bare, folded, start};
-use crate::{
-    declare::{Told, mistake},
-    engine::columns::HIDDEN,
-};
+use super::{Relation, bare, folded, start};
+use crate::declare::{Told, mistake};
 
 /// A relation of FROM, in order.
-pub(super) struct Relation {
+pub(super) struct Joined {
     /// How its columns are qualified; `None` if they cannot be.
     pub(super) qualifier: Option<Ident>,
-    /// Its columns, if it is a stream.
-    pub(super) stream: Option<Arc<StreamColumns>>,
+    /// Its columns, if it is an object.
+    pub(super) object: Option<Relation>,
     /// Columns that its join merges with those before it.
     pub(super) using: Vec<String>,
     /// Whether its join keeps rows that it has no match for.
     pub(super) optional: bool,
 }
 
-/// Replaces the wildcards of a SELECT, and gives its relations; `stream` says which names are
-/// streams.
+/// Replaces the wildcards of a SELECT, and gives its relations; `object` says which names are
+/// objects.
 ///
 /// # Errors
 /// When it cannot be said what a wildcard shows.
 pub(super) fn expand(
     select: &mut Select,
-    stream: impl Fn(&ObjectName) -> Option<Arc<StreamColumns>>,
-) -> Result<Vec<Relation>, Problem> {
+    object: impl Fn(&ObjectName) -> Option<Relation>,
+) -> Result<Vec<Joined>, Problem> {
     let wild = |item: &SelectItem| {
         matches!(
             item,
@@ -46,10 +41,10 @@ pub(super) fn expand(
     };
     let mut relations = Vec::new();
     for table in &select.from {
-        collect(table, &stream, &mut relations)?;
+        collect(table, &object, &mut relations)?;
     }
     if !select.projection.iter().any(wild)
-        || relations.iter().all(|relation| relation.stream.is_none())
+        || relations.iter().all(|relation| relation.object.is_none())
     {
         return Ok(relations);
     }
@@ -72,10 +67,10 @@ pub(super) fn expand(
 
 fn collect(
     table: &TableWithJoins,
-    stream: &impl Fn(&ObjectName) -> Option<Arc<StreamColumns>>,
-    into: &mut Vec<Relation>,
+    object: &impl Fn(&ObjectName) -> Option<Relation>,
+    into: &mut Vec<Joined>,
 ) -> Result<(), Problem> {
-    factor(&table.relation, (Vec::new(), false), stream, into)?;
+    factor(&table.relation, (Vec::new(), false), object, into)?;
     for Join {
         relation,
         join_operator,
@@ -88,7 +83,7 @@ fn collect(
             | JoinOperator::LeftSemi(_)
             | JoinOperator::Anti(_)
             | JoinOperator::LeftAnti(_) => continue,
-            _ => factor(relation, using(join_operator), stream, into)?,
+            _ => factor(relation, using(join_operator), object, into)?,
         }
     }
     Ok(())
@@ -118,8 +113,8 @@ fn using(operator: &JoinOperator) -> (Vec<String>, bool) {
 fn factor(
     factor: &TableFactor,
     (using, optional): (Vec<String>, bool),
-    stream: &impl Fn(&ObjectName) -> Option<Arc<StreamColumns>>,
-    into: &mut Vec<Relation>,
+    object: &impl Fn(&ObjectName) -> Option<Relation>,
+    into: &mut Vec<Joined>,
 ) -> Result<(), Problem> {
     let (alias, name) = match factor {
         TableFactor::Table {
@@ -129,7 +124,7 @@ fn factor(
             table_with_joins,
             alias: None,
         } => {
-            return collect(table_with_joins, stream, into);
+            return collect(table_with_joins, object, into);
         }
         TableFactor::Derived { alias, .. }
         | TableFactor::Function { alias, .. }
@@ -137,20 +132,20 @@ fn factor(
         | TableFactor::UNNEST { alias, .. } => (alias.as_ref(), None),
         _ => (None, None),
     };
-    let found = name.and_then(stream);
+    let found = name.and_then(object);
     if found.is_some() && alias.is_some_and(|alias| !alias.columns.is_empty()) {
         return Err(mistake(
             Code::Sql027,
             start(),
-            "a stream's columns are not renamed in FROM",
+            "an object's columns are not renamed in FROM",
         )
         .hint("name them in a subquery: FROM (SELECT a AS b FROM stream) t"));
     }
     let own = name.and_then(|name| name.0.last()?.as_ident().cloned());
     let qualifier = alias.map(|alias| alias.name.clone()).or(own);
-    into.push(Relation {
+    into.push(Joined {
         qualifier,
-        stream: found,
+        object: found,
         using,
         optional,
     });
@@ -158,7 +153,7 @@ fn factor(
 }
 
 /// `*`: the columns of every relation, those that USING merges only once.
-fn every(relations: &[Relation], items: &mut Vec<SelectItem>) -> Result<(), Problem> {
+fn every(relations: &[Joined], items: &mut Vec<SelectItem>) -> Result<(), Problem> {
     for relation in relations {
         let merged = |name: &str| relation.using.iter().any(|using| using == name);
         let later = |name: &str| {
@@ -166,9 +161,9 @@ fn every(relations: &[Relation], items: &mut Vec<SelectItem>) -> Result<(), Prob
                 .iter()
                 .any(|other| other.using.iter().any(|using| using == name))
         };
-        match (&relation.stream, &relation.qualifier) {
-            (Some(stream), Some(qualifier)) => {
-                for name in stream.shown().filter(|name| !merged(name)) {
+        match (&relation.object, &relation.qualifier) {
+            (Some(object), Some(qualifier)) => {
+                for name in object.shown().filter(|name| !merged(name)) {
                     // A merged column has no side.
                     items.push(if later(name) {
                         unqualified(name)
@@ -196,22 +191,22 @@ fn every(relations: &[Relation], items: &mut Vec<SelectItem>) -> Result<(), Prob
     Ok(())
 }
 
-/// `t.*`: a stream's shown columns; anything else stays.
+/// `t.*`: an object's shown columns; anything else stays.
 fn qualified(
     kind: SelectItemQualifiedWildcardKind,
     options: WildcardAdditionalOptions,
-    relations: &[Relation],
+    relations: &[Joined],
 ) -> Result<Vec<SelectItem>, Problem> {
     let wanted = match &kind {
         SelectItemQualifiedWildcardKind::ObjectName(name) => bare(name).map(folded),
         SelectItemQualifiedWildcardKind::Expr(_) => None,
     };
     let found = relations.iter().find(|relation| {
-        relation.stream.is_some() && relation.qualifier.as_ref().map(folded) == wanted
+        relation.object.is_some() && relation.qualifier.as_ref().map(folded) == wanted
     });
     match found {
-        Some(Relation {
-            stream: Some(stream),
+        Some(Joined {
+            object: Some(object),
             qualifier: Some(qualifier),
             ..
         }) => {
@@ -219,22 +214,22 @@ fn qualified(
                 let options = excluding(options, relations)?;
                 return Ok(vec![SelectItem::QualifiedWildcard(kind, options)]);
             }
-            Ok(stream.shown().map(|name| column(qualifier, name)).collect())
+            Ok(object.shown().map(|name| column(qualifier, name)).collect())
         }
         _ => Ok(vec![SelectItem::QualifiedWildcard(kind, options)]),
     }
 }
 
-/// `* EXCLUDE (…)` and its kin over one stream: the hidden columns are excluded too.
+/// `* EXCLUDE (…)` and its kin over one object: the hidden columns are excluded too.
 fn excluding(
     mut options: WildcardAdditionalOptions,
-    relations: &[Relation],
+    relations: &[Joined],
 ) -> Result<WildcardAdditionalOptions, Problem> {
     if relations.len() != 1 || options.opt_ilike.is_some() {
         return Err(mistake(
             Code::Sql027,
             start(),
-            "* EXCLUDE is offered over one stream alone",
+            "* EXCLUDE is offered over one stream, table or view alone",
         )
         .hint("name the columns"));
     }
@@ -249,12 +244,13 @@ fn excluding(
             .chain(except.additional_elements);
         names.extend(all.map(|ident| ObjectName::from(vec![ident])));
     }
-    for hidden in HIDDEN {
+    let hidden = relations.iter().filter_map(|one| one.object.as_ref());
+    for hidden in hidden.flat_map(Relation::hidden) {
         if !names
             .iter()
-            .any(|name| bare(name).is_some_and(|ident| folded(ident) == hidden))
+            .any(|name| bare(name).is_some_and(|ident| folded(ident) == *hidden))
         {
-            names.push(ObjectName::from(vec![Ident::new(hidden)]));
+            names.push(ObjectName::from(vec![Ident::with_quote('"', hidden)]));
         }
     }
     options.opt_exclude = Some(ExcludeSelectItem::Multiple(names));

@@ -11,15 +11,16 @@ use mainstem_catalog::{Catalog, Change, ChangeSet, StreamDef};
 use mainstem_disk::RealDisk;
 use mainstem_history::{History, HistoryConfig, HistoryParts, StreamTable};
 use mainstem_kernel::{
-    AppName, ByteSize, Code, Fault, PartitionId, Problem, Seq, TenantId, Timestamp,
+    AppName, ByteSize, Code, Fault, PartitionId, Problem, Seq, StreamId, TenantId, Timestamp,
     clock::{ManualClock, SharedClock},
     metrics::Metrics,
 };
 use mainstem_log::{Append, Draft, DraftEntry, MemoryLog, SharedLog, append::append_and_wait};
 
+use super::rows::TestRows;
 use crate::{
     Declaration, Engine, QueryError, Question, ResultFormat, RowWriter, SqlConfig, SqlParts,
-    declarations,
+    declarations, plan_view,
 };
 
 /// Everything that an engine stands on.
@@ -28,6 +29,7 @@ pub(super) struct Bed {
     pub(super) log: SharedLog,
     pub(super) catalog: Arc<Catalog>,
     pub(super) history: Arc<History>,
+    pub(super) rows: Arc<TestRows>,
     clock: Arc<ManualClock>,
     _folder: tempfile::TempDir,
 }
@@ -67,10 +69,12 @@ impl Bed {
             memory_max: ByteSize::mib(64),
         };
         let history = History::open(parts, limits).unwrap();
+        let rows = TestRows::new(&log, &clock);
         let parts = SqlParts {
             catalog: Arc::clone(&catalog),
             log: wrap(Arc::clone(&log)),
             history: Arc::clone(&history),
+            rows: Arc::<TestRows>::clone(&rows),
             clock: shared,
             metrics,
             runtime: tokio::runtime::Handle::current(),
@@ -81,6 +85,7 @@ impl Bed {
             log,
             catalog,
             history,
+            rows,
             clock,
             _folder: folder,
         }
@@ -88,15 +93,38 @@ impl Bed {
 
     pub(super) fn declare(&self, sql: &str) {
         let files = BTreeMap::from([("a.sql".to_owned(), sql.to_owned())]);
-        let changes = declarations(&files)
-            .unwrap()
-            .into_iter()
-            .map(|d| match d.declaration {
+        for declared in declarations(&files).unwrap() {
+            let defs = self.catalog.definitions();
+            let change = match declared.declaration {
                 Declaration::Stream(spec) => Change::CreateStream(spec),
+                Declaration::Table(spec) => Change::CreateTable(spec),
+                Declaration::View(text) => {
+                    let planned = plan_view(&defs, TenantId::ONLY, &text).unwrap();
+                    Change::CreateView(planned.spec(&text))
+                }
                 other => panic!("{other:?}"),
-            });
-        self.apply(changes.collect());
+            };
+            self.apply(vec![change]);
+        }
         self.tables();
+        self.rows.define(&self.catalog.definitions());
+    }
+
+    /// Makes a view live.
+    pub(super) fn swap(&self, view: &str) {
+        let id = self.id(view);
+        self.apply(vec![Change::SwapView { id }]);
+    }
+
+    /// The id of an object.
+    pub(super) fn id(&self, name: &str) -> StreamId {
+        let defs = self.catalog.definitions();
+        defs.object(TenantId::ONLY, name).unwrap().id()
+    }
+
+    /// Takes what the log has into tables, as `flow` does.
+    pub(super) fn step(&self) {
+        self.rows.step(&self.log);
     }
 
     /// A new version of a stream's columns, which history is not told of.
@@ -156,15 +184,29 @@ impl Bed {
 
     /// Appends rows: id = n, country = c(n mod 3), price = n mod 10 thirds, at = n seconds.
     pub(super) fn append(&self, stream: &str, rows: std::ops::Range<i64>) {
-        let def = self.def(stream);
+        self.append_as(&self.def(stream), rows);
+    }
+
+    /// Appends rows to a view that is a stream; countries are all "x".
+    pub(super) fn append_to_view(&self, view: &str, rows: std::ops::Range<i64>) {
+        let defs = self.catalog.definitions();
+        let def = defs.view(TenantId::ONLY, view).unwrap().stream().unwrap();
+        self.append_as(&def, rows);
+    }
+
+    fn append_as(&self, def: &StreamDef, rows: std::ops::Range<i64>) {
+        let is_view = def.dead_letters.is_none();
         let schema = def.spec.columns.body_schema();
         let count = usize::try_from(rows.end - rows.start).unwrap();
         let columns = schema.fields().iter().map(|field| -> ArrayRef {
             match field.name().as_str() {
                 "id" => Arc::new(Int64Array::from_iter_values(rows.clone())),
-                "country" | "land" => Arc::new(StringArray::from_iter_values(
-                    rows.clone().map(|n| format!("c{}", n % 3)),
-                )),
+                "country" | "land" => Arc::new(StringArray::from_iter_values(rows.clone().map(
+                    |n| match is_view {
+                        true => "x".to_owned(),
+                        false => format!("c{}", n % 3),
+                    },
+                ))),
                 "price" => {
                     let values = rows.clone().map(|n| i128::from(n % 10) * 1_000 / 3);
                     let array = Decimal128Array::from_iter_values(values);
