@@ -26,6 +26,7 @@ mod delta;
 mod errors;
 mod file;
 mod pinned;
+mod replay;
 mod rounds;
 mod rows;
 mod table;
@@ -46,6 +47,7 @@ use parking_lot::{Mutex, RwLock};
 pub use config::{HistoryConfig, HistoryParts, StreamTable};
 pub use errors::HistoryError;
 pub use pinned::{DataFile, FileStats, Pinned, TableFiles, Totals};
+pub use replay::{Replay, Replayed};
 
 use crate::{
     delta::{checkpoint_path, entry_path},

@@ -3,16 +3,20 @@
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
-use arrow::{array::RecordBatch, compute::concat_batches, error::ArrowError};
+use arrow::{
+    array::{RecordBatch, RecordBatchReader},
+    compute::concat_batches,
+    error::ArrowError,
+};
 use bytes::{Buf, Bytes};
 use mainstem_disk::{Disk, OpenMode, SharedFile};
 use mainstem_kernel::ByteSize;
 use parquet::{
-    arrow::arrow_reader::{
-        ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+    arrow::{
+        ProjectionMask,
+        arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder},
     },
     errors::{ParquetError, Result},
     file::reader::{ChunkReader, Length},
@@ -27,6 +31,8 @@ pub(crate) struct GroupReader {
     path: PathBuf,
     reader: DiskReader,
     metadata: ArrowReaderMetadata,
+    /// Columns that are read, as indices of the file's; all if there is none.
+    columns: Option<Vec<usize>>,
     next: usize,
 }
 
@@ -44,8 +50,20 @@ impl GroupReader {
             path: path.to_owned(),
             reader,
             metadata,
+            columns: None,
             next: 0,
         })
+    }
+
+    /// Reads only these columns from now on; those that the file does not have are left out.
+    pub(crate) fn project(&mut self, names: &[&str]) {
+        let schema = self.metadata.schema();
+        let mut columns: Vec<usize> = names
+            .iter()
+            .filter_map(|name| schema.index_of(name).ok())
+            .collect();
+        columns.sort_unstable();
+        self.columns = Some(columns);
     }
 
     /// The next row group as one batch; `None` after the last.
@@ -58,9 +76,16 @@ impl GroupReader {
             ParquetRecordBatchReaderBuilder::new_with_metadata(self.reader.clone(), metadata)
                 .with_row_groups(vec![self.next])
                 .with_batch_size(GROUP_ROWS_MAX);
+        let builder = match &self.columns {
+            None => builder,
+            Some(columns) => {
+                let mask = ProjectionMask::roots(builder.parquet_schema(), columns.clone());
+                builder.with_projection(mask)
+            }
+        };
         self.next += 1;
         let batches = builder.build().and_then(|reader| {
-            let schema = Arc::clone(self.metadata.schema());
+            let schema = reader.schema();
             let batches = reader.collect::<Result<Vec<_>, ArrowError>>()?;
             Ok(concat_batches(&schema, &batches)?)
         });

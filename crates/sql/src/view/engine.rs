@@ -1,42 +1,28 @@
 //! `ViewEngine`: whoever runs planned views. One machine's implementation is `flow`.
 //!
 //! A view is computed beside the one that it replaces, caught up, and swapped in at a frontier;
-//! the older one is kept for a way back. Nothing here decides when: `app` does.
+//! the older one is kept for a way back. When that is, definitions say.
 
-use std::{fmt::Debug, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, fmt::Debug, sync::Arc, time::Duration};
 
-use mainstem_catalog::ViewDef;
 use mainstem_kernel::{Answer, Code, Fault, Problem, Seq, StreamId};
-
-use super::PlannedView;
 
 /// A `ViewEngine` as it is shared.
 pub type SharedViewEngine = Arc<dyn ViewEngine>;
 
-/// Runs planned views. Calls return at once; `status` says how far the work is. Every call may
-/// be repeated: what is already so stays so.
+/// Runs the views of one application. It follows the definitions by itself: a view that is created
+/// is built beside the one that it replaces, one that was swapped in is shown, one that is gone is
+/// forgotten.
 pub trait ViewEngine: Debug + Send + Sync {
-    /// Begins to compute a view from history, under its own budget, without showing it.
-    ///
-    /// # Errors
-    /// When it cannot be run here; nothing is begun.
-    fn add(&self, def: Arc<ViewDef>, plan: Arc<PlannedView>) -> Result<(), ViewError>;
+    /// The views that were built and have caught up, all at one frontier. `Definitions::swappable`
+    /// says which of them may be swapped in together.
+    fn ready(&self) -> BTreeSet<StreamId>;
 
-    /// Shows a view instead of the one that has its name, at the frontier that is answered, which
-    /// both have reached. The other one goes on so that it can be swapped back.
-    ///
-    /// # Errors
-    /// `NotCaughtUp` when the view is still behind; `Unknown`.
-    fn swap(&self, id: StreamId) -> Result<Seq, ViewError>;
-
-    /// Stops a view and deletes what it kept. Its emitted rows stay in the log.
-    ///
-    /// # Errors
-    /// When its state could not be deleted; it is stopped all the same.
-    fn remove(&self, id: StreamId) -> Result<(), ViewError>;
-
-    /// How it goes.
+    /// How a view goes; `None` if it is not run here.
     fn status(&self, id: StreamId) -> Option<ViewStatus>;
+
+    /// Why everything stands still, if it does.
+    fn problem(&self) -> Option<Problem>;
 }
 
 /// How a view goes.
