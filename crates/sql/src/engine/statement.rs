@@ -1,16 +1,19 @@
-//! Which question it is. One statement, and only one that reads.
+//! Which question it is: one statement, or the statements of one transaction.
+
+mod writing;
 
 use mainstem_kernel::{Code, Place, Problem};
 use sqlparser::{
     ast::{DescribeAlias, Statement as Ast},
     parser::Parser,
-    tokenizer::Token,
+    tokenizer::{Location, Token},
 };
 
 use crate::{
-    declare::{Cursor, Told, mistake, place_of, statements, unbuilt_in_query},
+    declare::{Cursor, Statement, Told, mistake, place_of, statements, unbuilt_in_query},
     dialect::MainstemDialect,
     error::{QueryError, from_parser},
+    write::Written,
 };
 
 /// A question that was understood.
@@ -18,6 +21,8 @@ use crate::{
 pub(crate) enum Asked {
     /// SELECT, WITH, VALUES, EXPLAIN.
     Query(Box<Ast>),
+    /// INSERT, UPDATE, DELETE; several of them between BEGIN and COMMIT.
+    Write(Vec<Written>),
     /// SHOW STREAMS.
     Streams,
     /// SHOW TABLES.
@@ -41,10 +46,10 @@ pub(crate) struct Named {
     pub(crate) place: Place,
 }
 
-/// Reads one statement.
+/// Reads one statement, or those of one transaction.
 ///
 /// # Errors
-/// When it is none, more than one, one that writes, or one that is not built yet.
+/// When it is none, more than one, or one that is not built yet.
 pub(crate) fn read(sql: &str) -> Result<Asked, QueryError> {
     let (mut found, stopped) = statements("", sql);
     if let Some(problem) = stopped {
@@ -55,6 +60,9 @@ pub(crate) fn read(sql: &str) -> Result<Asked, QueryError> {
         line: 1,
         column: 1,
     };
+    if let Some(written) = writing::read(&found)? {
+        return Ok(Asked::Write(written));
+    }
     let Some(statement) = found.pop() else {
         return Err(
             mistake(Code::Sql001, start, "expected a question, found nothing")
@@ -79,18 +87,23 @@ pub(crate) fn read(sql: &str) -> Result<Asked, QueryError> {
         return Err(problem.into());
     }
     let place = cursor.place();
+    reading(parsed(&statement)?, place)
+}
+
+/// A statement as sqlparser reads it.
+fn parsed(statement: &Statement) -> Result<Ast, QueryError> {
     let end = place_of("", statement.end);
     let dialect = MainstemDialect::default();
     let mut parser = Parser::new(&dialect)
         .with_recursion_limit(NESTED_MAX)
-        .with_tokens_with_locations(statement.tokens);
+        .with_tokens_with_locations(statement.tokens.clone());
     let ast = parser
         .parse_statement()
         .map_err(|error| from_parser(&error, &end))?;
     parser
         .expect_token(&Token::EOF)
         .map_err(|error| from_parser(&error, &end))?;
-    reading(ast, place)
+    Ok(ast)
 }
 
 /// Deepest nesting of expressions and subqueries.
@@ -105,15 +118,25 @@ fn reading(ast: Ast, place: Place) -> Result<Asked, QueryError> {
             ..
         } => match statement.as_ref() {
             Ast::Query(_) => Ok(Asked::Query(Box::new(ast))),
-            _ => Err(only_reading(place).into()),
+            _ => Err(unknown_statement(place).into()),
         },
-        _ => Err(only_reading(place).into()),
+        _ => Err(unknown_statement(place).into()),
     }
 }
 
-fn only_reading(place: Place) -> Problem {
+/// Refuses statements that write, of someone who may only read.
+pub(crate) fn only_reading(statements: &[Written]) -> Problem {
+    let first = statements.first().map(|written| written.place.clone());
+    let place = first.unwrap_or_else(|| place_of("", Location::new(1, 1)));
     mistake(Code::Sql020, place, "only questions are answered here")
-        .detail("SELECT, WITH, VALUES, EXPLAIN, SHOW and DESCRIBE read; nothing else is offered.")
+        .detail("Whoever asks may read and may not write.")
+}
+
+fn unknown_statement(place: Place) -> Problem {
+    mistake(Code::Sql020, place, "only questions are answered here").detail(
+        "SELECT, WITH, VALUES, EXPLAIN, SHOW and DESCRIBE read; INSERT, UPDATE and DELETE write \
+         to tables; nothing else is offered.",
+    )
 }
 
 /// Says where to go with statements that do not read.
@@ -122,14 +145,14 @@ fn refuse_writing(cursor: &Cursor<'_>) -> Result<(), QueryError> {
     if asking.iter().any(|word| cursor.at_words(&[word])) || cursor.peek() == Some(&Token::LParen) {
         return Ok(());
     }
-    let problem = only_reading(cursor.place());
+    let problem = unknown_statement(cursor.place());
     let at = |words: &[&str]| words.iter().any(|word| cursor.at_words(&[word]));
     let hint = if at(&["CREATE", "DROP", "ALTER", "RENAME"]) {
         "change the application's files and `mainstem apply` them"
-    } else if at(&["INSERT", "COPY", "LOAD"]) {
+    } else if at(&["COPY", "LOAD"]) {
         "send rows with `mainstem load` or POST /v1/streams/{name}/events"
-    } else if at(&["UPDATE", "DELETE", "MERGE", "TRUNCATE"]) {
-        "a stream keeps every event; its retention says for how long"
+    } else if at(&["MERGE", "TRUNCATE"]) {
+        "INSERT … ON CONFLICT, UPDATE and DELETE write the rows of tables"
     } else if at(&["SET", "RESET", "BEGIN", "COMMIT", "ROLLBACK"]) {
         "every question stands alone: there is no session to set"
     } else {

@@ -6,6 +6,7 @@ mod keyed;
 mod moving;
 mod refused;
 mod rows;
+mod writing;
 
 use bed::Bed;
 use mainstem_kernel::Code;

@@ -19,8 +19,8 @@ use mainstem_log::{Append, Draft, DraftEntry, MemoryLog, SharedLog, append::appe
 
 use super::rows::TestRows;
 use crate::{
-    Declaration, Engine, QueryError, Question, ResultFormat, RowWriter, SqlConfig, SqlParts,
-    declarations, plan_view,
+    Declaration, Engine, QueryError, Question, ResultFormat, Rights, RowWriter, SqlConfig,
+    SqlParts, declarations, plan_view,
 };
 
 /// Everything that an engine stands on.
@@ -254,6 +254,7 @@ impl Bed {
         Question {
             tenant: TenantId::ONLY,
             sql: sql.to_owned(),
+            rights: Rights::Write,
             wait: None,
             time_max: None,
         }

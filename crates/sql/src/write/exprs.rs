@@ -1,0 +1,197 @@
+//! Expressions of statements that write: planned once, evaluated over rows whenever they are seen.
+//! `now()` is the time at which the statement came.
+
+use std::{ops::ControlFlow, sync::Arc};
+
+use datafusion::{
+    arrow::{
+        array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch},
+        datatypes::DataType,
+    },
+    common::{DFSchema, tree_node::TreeNode},
+    execution::{
+        context::ExecutionProps,
+        session_state::{SessionState, SessionStateBuilder},
+    },
+    logical_expr::{
+        EmptyRelation, Expr, LogicalPlan, LogicalPlanBuilder,
+        physical_planning_context::PhysicalPlanningContext,
+    },
+    optimizer::simplify_expressions::SimplifyExpressions,
+    physical_expr::{PhysicalExpr, create_physical_expr},
+};
+use mainstem_kernel::Code;
+use sqlparser::ast::{Expr as Ast, ExprWithAlias, visit_expressions};
+
+use super::{
+    Written,
+    target::{place_of_expr, unbuilt},
+};
+use crate::{
+    declare::{Told, mistake},
+    engine::check_calls,
+    error::{QueryError, from_engine},
+};
+
+/// Plans expressions.
+pub(super) struct Planner<'a> {
+    /// Functions and types; no tables.
+    pub(super) state: &'a SessionState,
+}
+
+/// A planned expression.
+#[derive(Clone, Debug)]
+pub(super) struct Planned {
+    /// Simplified, with types made to fit.
+    pub(super) logical: Expr,
+    physical: Arc<dyn PhysicalExpr>,
+}
+
+impl Planner<'_> {
+    /// Plans expressions over columns; none of them may look into other tables.
+    ///
+    /// # Errors
+    /// The first name that is not there, or types that do not fit.
+    pub(super) fn plan(
+        &self,
+        exprs: &[&Ast],
+        over: &DFSchema,
+        written: &Written,
+    ) -> Result<Vec<Planned>, QueryError> {
+        let mut bound = Vec::with_capacity(exprs.len());
+        for (index, expr) in exprs.iter().enumerate() {
+            let logical = self.bind(expr, over, written)?;
+            bound.push(logical.alias(format!("_{index}")));
+        }
+        let simplified = self.simplified(bound, over)?;
+        let planned = simplified.into_iter().map(|logical| {
+            let logical = logical.unalias();
+            let physical = create_physical_expr(
+                &logical,
+                over,
+                &ExecutionProps::new(),
+                &PhysicalPlanningContext::default(),
+            );
+            physical
+                .map(|physical| Planned { logical, physical })
+                .map_err(from_engine)
+        });
+        planned.collect()
+    }
+
+    /// Plans a condition.
+    ///
+    /// # Errors
+    /// As `plan`, and when it is not BOOLEAN.
+    pub(super) fn condition(
+        &self,
+        expr: &Ast,
+        over: &DFSchema,
+        written: &Written,
+    ) -> Result<Planned, QueryError> {
+        let planned = self.plan(&[expr], over, written)?.pop();
+        let planned = planned.ok_or_else(|| QueryError::broken("a condition was lost"))?;
+        let ty = planned.physical.data_type(over.as_arrow());
+        match ty.map_err(from_engine)? {
+            DataType::Boolean | DataType::Null => Ok(planned),
+            _ => {
+                let place = place_of_expr(expr, written);
+                Err(mistake(Code::Sql024, place, "WHERE is not a condition")
+                    .hint("compare something: column = value")
+                    .into())
+            }
+        }
+    }
+
+    fn bind(&self, expr: &Ast, over: &DFSchema, written: &Written) -> Result<Expr, QueryError> {
+        let mut expr = expr.clone();
+        let subquery = visit_expressions(&expr, |expr| match expr {
+            Ast::Subquery(_) | Ast::InSubquery { .. } | Ast::Exists { .. } => {
+                ControlFlow::Break(())
+            }
+            _ => ControlFlow::Continue(()),
+        });
+        if subquery.is_break() {
+            return Err(unbuilt("a question", written));
+        }
+        check_calls(&mut expr)?;
+        let place = place_of_expr(&expr, written);
+        let expr = ExprWithAlias { expr, alias: None };
+        let bound = self.state.create_logical_expr_from_sql_expr(expr, over);
+        let bound = bound.map_err(from_engine)?;
+        let many = bound.exists(|expr| {
+            Ok(matches!(
+                expr,
+                Expr::AggregateFunction(_) | Expr::WindowFunction(_) | Expr::Unnest(_)
+            ))
+        });
+        match many.map_err(from_engine)? {
+            true => Err(mistake(
+                Code::Sql025,
+                place,
+                "expected a value of one row, found one of many",
+            )
+            .into()),
+            false => Ok(bound),
+        }
+    }
+
+    /// Types made to fit, arithmetic that checks, constants folded.
+    fn simplified(&self, exprs: Vec<Expr>, over: &DFSchema) -> Result<Vec<Expr>, QueryError> {
+        let input = LogicalPlan::EmptyRelation(EmptyRelation {
+            produce_one_row: false,
+            schema: Arc::new(over.clone()),
+        });
+        let plan = LogicalPlanBuilder::from(input)
+            .project(exprs)
+            .and_then(LogicalPlanBuilder::build)
+            .map_err(from_engine)?;
+        let state = SessionStateBuilder::new_from_existing(self.state.clone())
+            .with_optimizer_rules(vec![Arc::new(SimplifyExpressions::new())])
+            .build();
+        match state.optimize(&plan).map_err(from_engine)? {
+            LogicalPlan::Projection(projection) => Ok(projection.expr),
+            _ => Err(QueryError::broken(
+                "expressions were planned into something else",
+            )),
+        }
+    }
+}
+
+impl Planned {
+    /// Its values over rows.
+    ///
+    /// # Errors
+    /// `Row` of a value that it fails on.
+    pub(super) fn values(&self, rows: &RecordBatch) -> Result<ArrayRef, QueryError> {
+        let values = self.physical.evaluate(rows).map_err(from_engine)?;
+        values.into_array(rows.num_rows()).map_err(from_engine)
+    }
+
+    /// The rows that it is true of.
+    ///
+    /// # Errors
+    /// As `values`.
+    pub(super) fn filter(&self, rows: &RecordBatch) -> Result<RecordBatch, QueryError> {
+        let values = self.values(rows)?;
+        let is_true = match values.data_type() {
+            DataType::Null => BooleanArray::new_null(rows.num_rows()),
+            _ => values.as_boolean().clone(),
+        };
+        datafusion::arrow::compute::filter_record_batch(rows, &is_true)
+            .map_err(|error| from_engine(error.into()))
+    }
+
+    /// Its type over columns.
+    ///
+    /// # Errors
+    /// Never, in practice: it was planned over them.
+    pub(super) fn field(
+        &self,
+        over: &DFSchema,
+    ) -> Result<Arc<datafusion::arrow::datatypes::Field>, QueryError> {
+        self.physical
+            .return_field(over.as_arrow())
+            .map_err(from_engine)
+    }
+}
