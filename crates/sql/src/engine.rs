@@ -53,12 +53,14 @@ use self::{
 };
 use crate::{
     error::{QueryError, from_engine},
-    rows::SharedRowSource,
+    rows::{AppRows, SharedRowSource},
+    write::{self, Write, Written},
 };
 
 pub(crate) use columns::StreamColumns;
+pub(crate) use keyed::{Access, KeyedColumns};
 pub(crate) use limits::OutOfMemory;
-pub(crate) use names::{bare, check_calls, folded};
+pub(crate) use names::{bare, check_calls, folded, near, unknown};
 pub(crate) use session::default_planners;
 
 /// Limits of questions.
@@ -111,12 +113,23 @@ pub struct Engine {
 pub struct Question {
     /// Who asks.
     pub tenant: TenantId,
-    /// One SELECT, EXPLAIN or SHOW.
+    /// One SELECT, EXPLAIN or SHOW; or INSERT, UPDATE and DELETE, several between BEGIN and COMMIT.
     pub sql: String,
+    /// What the asker may do.
+    pub rights: Rights,
     /// Answer at this position or later.
     pub wait: Option<Position>,
     /// Shorter than the engine's own limit.
     pub time_max: Option<Duration>,
+}
+
+/// What an asker may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rights {
+    /// Ask.
+    Read,
+    /// Ask, and write rows of tables.
+    Write,
 }
 
 /// The rows of an answer, as they come.
@@ -143,6 +156,13 @@ impl std::fmt::Debug for Answered {
 
 /// Rows about to come, and the frontier that they show.
 type Begun = (SendableRecordBatchStream, Seq);
+
+/// What a statement has become.
+enum Started {
+    Rows(Begun),
+    /// It is compiled, and nothing of it is done.
+    Write(Box<Write>, AppRows),
+}
 
 impl Engine {
     /// Makes an engine over the parts.
@@ -184,10 +204,16 @@ impl Engine {
         );
         let mut running = Running::start(turn, metrics, clock);
         let begin = AssertUnwindSafe(Box::pin(self.begin(&question, deadline, limit)));
-        let begun = match timeout_at(deadline, begin.catch_unwind()).await {
+        let started = match timeout_at(deadline, begin.catch_unwind()).await {
             Err(_late) => Err(QueryError::Timeout { limit }),
             Ok(Err(panic)) => Err(panicked(panic.as_ref())),
-            Ok(Ok(begun)) => begun,
+            Ok(Ok(started)) => started,
+        };
+        let begun = match started {
+            Ok(Started::Rows(begun)) => Ok(begun),
+            // It waits as long as it takes: whether it was written must be told.
+            Ok(Started::Write(write, rows)) => commit(*write, &rows).await,
+            Err(error) => Err(error),
         };
         match begun {
             Ok((rows, frontier)) => {
@@ -212,7 +238,7 @@ impl Engine {
         question: &Question,
         deadline: Instant,
         limit: Duration,
-    ) -> Result<Begun, QueryError> {
+    ) -> Result<Started, QueryError> {
         let asked = statement::read(&question.sql)?;
         if let Some(position) = question.wait {
             self.wait_for(position, deadline, limit).await?;
@@ -220,9 +246,28 @@ impl Engine {
                 .await?;
         }
         match asked {
-            Asked::Query(statement) => self.query(*statement, question.tenant).await,
-            shown => self.show(&shown, question.tenant),
+            Asked::Query(statement) => {
+                let rows = self.query(*statement, question.tenant).await?;
+                Ok(Started::Rows(rows))
+            }
+            Asked::Write(statements) => self.write(&statements, question),
+            shown => Ok(Started::Rows(self.show(&shown, question.tenant)?)),
         }
+    }
+
+    /// Compiles statements that write.
+    fn write(&self, statements: &[Written], question: &Question) -> Result<Started, QueryError> {
+        if question.rights == Rights::Read {
+            return Err(statement::only_reading(statements).into());
+        }
+        let defs = self.parts.catalog.definitions();
+        let state = self.session(&Cut::empty(self.parts.log.frontier()))?;
+        let write = write::compile(&state, (&defs, question.tenant), statements)?;
+        let rows = self.parts.rows.rows_of(question.tenant, &write.app);
+        let rows = rows.ok_or_else(|| QueryError::NotRunning {
+            app: write.app.clone(),
+        })?;
+        Ok(Started::Write(Box::new(write), rows))
     }
 
     async fn wait_for(
@@ -275,13 +320,23 @@ impl Engine {
     fn show(&self, asked: &Asked, tenant: TenantId) -> Result<Begun, QueryError> {
         let frontier = self.parts.log.frontier();
         let defs = self.parts.catalog.definitions();
-        let batch = show::answer(asked, &defs, tenant)?;
-        let rows = futures::stream::iter([Ok(batch.clone())]);
-        Ok((
-            Box::pin(RecordBatchStreamAdapter::new(batch.schema(), rows)),
-            frontier,
-        ))
+        Ok((one(show::answer(asked, &defs, tenant)?), frontier))
     }
+}
+
+/// An answer of one batch.
+fn one(batch: RecordBatch) -> SendableRecordBatchStream {
+    let schema = batch.schema();
+    let rows = futures::stream::iter([Ok(batch)]);
+    Box::pin(RecordBatchStreamAdapter::new(schema, rows))
+}
+
+/// Writes, and answers when it is durable.
+async fn commit(mut write: Write, rows: &AppRows) -> Result<Begun, QueryError> {
+    let transaction = std::mem::take(&mut write.transaction);
+    let written = rows.writer.commit(transaction).await?;
+    let answer = write.answer(&written.outcomes)?;
+    Ok((one(answer), written.position.seq()))
 }
 
 async fn reach(

@@ -13,11 +13,12 @@ mod nearest;
 mod question;
 mod rows;
 pub mod view;
+mod write;
 
 pub use declare::{
     Declaration, Declared, ViewText, declarations, show, show_table, show_view, view_text,
 };
-pub use engine::{Answered, Engine, Question, Rows, SqlConfig, SqlParts};
+pub use engine::{Answered, Engine, Question, Rights, Rows, SqlConfig, SqlParts};
 pub use error::QueryError;
 pub use format::{ResultFormat, RowWriter, objects};
 pub use rows::{AppRows, NoRows, RowSource, SharedRowSource};
