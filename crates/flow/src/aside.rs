@@ -17,33 +17,33 @@ use mainstem_sql::objects;
 
 /// A row on which the view failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Letter {
+pub(crate) struct Letter {
     /// What kind of failure.
-    pub code: Code,
+    pub(crate) code: Code,
     /// What failed, for people.
-    pub reason: String,
+    pub(crate) reason: String,
     /// The row as JSON.
-    pub payload: String,
+    pub(crate) payload: String,
 }
 
 /// A row all of whose windows were closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Late {
+pub(crate) struct Late {
     /// Its event time, in µs.
-    pub event_time: i64,
+    pub(crate) event_time: i64,
     /// The watermark that had passed it, in µs.
-    pub watermark: i64,
+    pub(crate) watermark: i64,
     /// The row as JSON.
-    pub payload: String,
+    pub(crate) payload: String,
 }
 
 /// Rows that were set aside, in their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Aside {
+pub(crate) struct Aside {
     /// Failed.
-    pub letters: Vec<Letter>,
+    pub(crate) letters: Vec<Letter>,
     /// Late.
-    pub late: Vec<Late>,
+    pub(crate) late: Vec<Late>,
 }
 
 impl Aside {
@@ -112,7 +112,10 @@ fn payloads(
 ///
 /// # Errors
 /// When the schema is another.
-pub fn letter_rows(letters: &[Letter], schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+pub(crate) fn letter_rows(
+    letters: &[Letter],
+    schema: &SchemaRef,
+) -> Result<RecordBatch, ArrowError> {
     let text = |of: fn(&Letter) -> &str| -> ArrayRef {
         Arc::new(
             letters
@@ -137,7 +140,7 @@ pub fn letter_rows(letters: &[Letter], schema: &SchemaRef) -> Result<RecordBatch
 ///
 /// # Errors
 /// When the schema is another.
-pub fn late_rows(late: &[Late], schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+pub(crate) fn late_rows(late: &[Late], schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
     let time = |of: fn(&Late) -> i64| -> ArrayRef {
         let times = TimestampMicrosecondArray::from_iter_values(late.iter().map(of));
         Arc::new(times.with_timezone("UTC"))

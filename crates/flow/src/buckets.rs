@@ -39,10 +39,12 @@ use crate::{
     change::{NO_WATERMARK, Run, Weighted, Weights},
     errors::FlowError,
     group_by::{BUCKETS, Emission, GroupBy, NO_WINDOW, Partial},
+    moment::Moment,
     pane::{Pane, Piece, Told, pieces_of},
     pool::Pool,
     state::{SharedState, StateChange, StateKey},
-    watermark::{Trace, reached_at},
+    view::Kept,
+    watermark::reached_at,
 };
 use directory::Directory;
 use lane::{Lane, LaneTask};
@@ -65,17 +67,6 @@ pub(crate) struct Buckets {
     groups: usize,
 }
 
-/// How far event time is at the end of a step, and how it got there.
-#[derive(Clone, Debug)]
-pub struct Moment {
-    /// Seq of the step's end.
-    pub through: Seq,
-    /// Watermark at its end, in µs.
-    pub watermark: i64,
-    /// How it moved.
-    pub trace: Trace,
-}
-
 /// What groups of one pane answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -90,9 +81,12 @@ impl Buckets {
     pub(crate) fn open(
         by: Arc<GroupBy>,
         key: StateKey,
-        source: SharedState,
+        (source, kept): (SharedState, Kept),
     ) -> Result<Self, FlowError> {
-        let directory = Directory::load(key, source.as_ref())?;
+        let directory = match kept {
+            Kept::State => Directory::load(key, source.as_ref())?,
+            Kept::Nothing => Directory::default(),
+        };
         Ok(Self {
             by,
             key,
@@ -104,6 +98,11 @@ impl Buckets {
             size: 0,
             groups: 0,
         })
+    }
+
+    /// Goes on with a grouping that computes the same.
+    pub(crate) fn replan(&mut self, by: &Arc<GroupBy>) {
+        self.by = Arc::clone(by);
     }
 
     /// Merges the chunks of a step, and gives the rows that are to be told.

@@ -14,22 +14,22 @@ use datafusion::arrow::{
 use mainstem_kernel::Seq;
 
 /// No event time was seen yet.
-pub const NO_WATERMARK: i64 = i64::MIN;
+pub(crate) const NO_WATERMARK: i64 = i64::MIN;
 
 /// Neighbouring rows of one seq.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Run {
+pub(crate) struct Run {
     /// How many.
-    pub rows: usize,
+    pub(crate) rows: usize,
     /// Their place in the order of the log.
-    pub seq: Seq,
+    pub(crate) seq: Seq,
     /// The watermark as of all rows with smaller seqs, in µs; `NO_WATERMARK` before the first.
-    pub watermark: i64,
+    pub(crate) watermark: i64,
 }
 
 /// How often each row is added: −1 takes it back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Weights {
+pub(crate) enum Weights {
     /// Every row is added once.
     #[default]
     Inserts,
@@ -40,19 +40,18 @@ pub enum Weights {
 /// Rows with weights and places. Invariants: `runs` cover the batch, seqs of runs ascend, and
 /// mixed weights are as many as rows.
 #[derive(Clone, Debug)]
-pub struct Weighted {
+pub(crate) struct Weighted {
     /// The rows.
-    pub batch: RecordBatch,
+    pub(crate) batch: RecordBatch,
     /// Their weights.
-    pub weights: Weights,
+    pub(crate) weights: Weights,
     /// Their places.
-    pub runs: Arc<[Run]>,
+    pub(crate) runs: Arc<[Run]>,
 }
 
 impl Weights {
     /// The weights, if they are not all 1.
-    #[must_use]
-    pub fn mixed(&self) -> Option<&[i64]> {
+    pub(crate) fn mixed(&self) -> Option<&[i64]> {
         match self {
             Self::Inserts => None,
             Self::Mixed(weights) => Some(weights),
@@ -60,8 +59,7 @@ impl Weights {
     }
 
     /// The weight of a row.
-    #[must_use]
-    pub fn of(&self, row: usize) -> i64 {
+    pub(crate) fn of(&self, row: usize) -> i64 {
         self.mixed()
             .map_or(1, |weights| weights.get(row).copied().unwrap_or(0))
     }
@@ -92,8 +90,7 @@ impl Weights {
 
 impl Weighted {
     /// Rows that are added, all of one seq.
-    #[must_use]
-    pub fn inserts(batch: RecordBatch, seq: Seq) -> Self {
+    pub(crate) fn inserts(batch: RecordBatch, seq: Seq) -> Self {
         let run = Run {
             rows: batch.num_rows(),
             seq,
@@ -107,14 +104,12 @@ impl Weighted {
     }
 
     /// How many rows.
-    #[must_use]
-    pub fn rows(&self) -> usize {
+    pub(crate) fn rows(&self) -> usize {
         self.batch.num_rows()
     }
 
     /// The same rows with other columns.
-    #[must_use]
-    pub fn with_batch(&self, batch: RecordBatch) -> Self {
+    pub(crate) fn with_batch(&self, batch: RecordBatch) -> Self {
         Self {
             batch,
             weights: self.weights.clone(),
@@ -126,7 +121,7 @@ impl Weighted {
     ///
     /// # Errors
     /// When `keep` has another length.
-    pub fn filter(&self, keep: &BooleanArray) -> Result<Self, ArrowError> {
+    pub(crate) fn filter(&self, keep: &BooleanArray) -> Result<Self, ArrowError> {
         let plain;
         let keep = if keep.null_count() == 0 {
             keep
@@ -155,8 +150,7 @@ impl Weighted {
     }
 
     /// A stretch of the rows, without copying them.
-    #[must_use]
-    pub fn slice(&self, start: usize, rows: usize) -> Self {
+    pub(crate) fn slice(&self, start: usize, rows: usize) -> Self {
         let (mut skip, mut left) = (start, rows);
         let mut runs = Vec::new();
         for run in self.runs.iter() {

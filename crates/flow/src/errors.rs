@@ -1,9 +1,12 @@
-//! Why a view cannot be run, or a step does not end.
+//! Why a view cannot be run, or an application's steps do not go on.
 
 use datafusion::arrow::error::ArrowError;
-use mainstem_kernel::{Answer, Blame, Code, Fault, Retry, StreamId};
+use mainstem_history::HistoryError;
+use mainstem_kernel::{Answer, Blame, Code, Fault, Problem, Retry, Seq, StreamId, StreamName};
+use mainstem_log::{AppendError, ReadError};
+use mainstem_table::TableError;
 
-/// Why a view cannot be run, or a step does not end.
+/// Why a view cannot be run, or an application's steps do not go on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FlowError {
@@ -24,22 +27,101 @@ pub enum FlowError {
         /// The view.
         view: StreamId,
     },
+    /// Caller: apply the application again, so that the view is built anew.
+    #[error("view \"{view}\" is planned differently by this version of the program")]
+    Planned {
+        /// The view.
+        view: StreamName,
+        /// What the planner says, if it refuses it.
+        problems: Vec<Problem>,
+    },
+    /// Operator: rows are missing between history and log; restore both from one backup.
+    #[error(
+        "rows of stream \"{stream}\" from {after} to {trimmed} are neither in history nor in the log"
+    )]
+    Missing {
+        /// The stream.
+        stream: StreamName,
+        /// What is read begins behind it.
+        after: Seq,
+        /// The log begins behind it.
+        trimmed: Seq,
+    },
+    /// Node: a step panicked; a defect of ours. The application stands still until a restart.
+    #[error("a step panicked: {words}")]
+    Panicked {
+        /// Its last words.
+        words: String,
+    },
+    /// Operator: the note of the last checkpoint is of another program; start the newer one.
+    #[error("the note of the last checkpoint does not read")]
+    Note,
+    /// What the log says.
+    #[error("could not read the log")]
+    Read(#[from] ReadError),
+    /// What history says.
+    #[error("could not read history")]
+    History(#[from] HistoryError),
+    /// What rows by key say.
+    #[error("could not keep rows by key")]
+    Table(#[from] TableError),
+    /// What the log says.
+    #[error("could not append rows of views")]
+    Append(#[from] AppendError),
 }
 
 impl Fault for FlowError {
     fn answer(&self) -> Answer {
+        let never = |code: Code| Answer {
+            code,
+            blame: Blame::Node,
+            retry: Retry::Never,
+        };
         match self {
             Self::Plan { .. } => Answer::caller(Code::Flow001),
-            Self::Operator(_) => Answer {
-                code: Code::Flow002,
-                blame: Blame::Node,
-                retry: Retry::Never,
-            },
-            Self::State { .. } => Answer {
-                code: Code::Flow003,
-                blame: Blame::Node,
-                retry: Retry::Never,
-            },
+            Self::Operator(_) => never(Code::Flow002),
+            Self::State { .. } => never(Code::Flow003),
+            Self::Planned { .. } => Answer::caller(Code::Flow004),
+            Self::Missing { .. } => never(Code::Flow005),
+            Self::Panicked { .. } => Answer::restart(Code::Flow006),
+            Self::Note => Answer::restart(Code::Flow007),
+            Self::Read(error) => error.answer(),
+            Self::History(error) => error.answer(),
+            Self::Table(error) => error.answer(),
+            Self::Append(error) => error.answer(),
+        }
+    }
+
+    fn detail(&self) -> Option<String> {
+        match self {
+            Self::Planned { problems, .. } => {
+                let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                (!problems.is_empty()).then(|| problems.join("\n"))
+            }
+            Self::Read(error) => error.detail(),
+            Self::History(error) => error.detail(),
+            Self::Table(error) => error.detail(),
+            Self::Append(error) => error.detail(),
+            _ => None,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Planned { .. } => Some("apply the application again".to_owned()),
+            Self::Missing { .. } => Some("restore journal and history from one backup".to_owned()),
+            Self::Panicked { .. } => {
+                Some("restart the node; if it happens again, report it with the log".to_owned())
+            }
+            Self::State { .. } | Self::Note => Some(
+                "delete the folders of store and redo files: rows are then rebuilt from history"
+                    .to_owned(),
+            ),
+            Self::Read(error) => error.hint(),
+            Self::History(error) => error.hint(),
+            Self::Table(error) => error.hint(),
+            Self::Append(error) => error.hint(),
+            Self::Plan { .. } | Self::Operator(_) => None,
         }
     }
 }

@@ -1,33 +1,37 @@
 //! Views on one machine: operators, steps, buckets, watermarks, redo, rebuilds.
 //!
-//! It never parses SQL, and never writes a row of a table that is not a view.
+//! It never parses SQL, and never writes a row of a table that is not a view. The way of a row is
+//! told at [`Application`].
 
 mod aggregate;
+mod application;
 mod aside;
 mod buckets;
-pub mod change;
+mod change;
 mod errors;
 mod evaluate;
 mod group_by;
 mod grouping;
 mod hash;
 mod keys;
+mod moment;
+mod note;
+mod outbox;
 mod pane;
 mod pool;
 #[cfg(test)]
 mod samples;
 mod slots;
+mod source;
 mod stage;
 mod state;
 mod table;
+mod track;
+mod unit;
 mod view;
 mod watermark;
 
-pub use aside::{Aside, Late, Letter, late_rows, letter_rows};
-pub use buckets::Moment;
+pub use application::{
+    Application, ApplicationParts, FlowConfig, Health, Steps, ViewHealth, schemas,
+};
 pub use errors::FlowError;
-pub use pool::Pool;
-pub use state::{SharedState, StateChange, StateSource};
-pub use table::{LookupTable, Tables};
-pub use view::{Output, Pipeline, StepParts, View};
-pub use watermark::{Trace, Watermarks};

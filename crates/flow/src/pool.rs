@@ -15,7 +15,7 @@ type Job = Box<dyn FnOnce() + Send>;
 type Outcome<R> = (usize, Result<R, Box<dyn Any + Send>>);
 
 /// Threads that work for steps.
-pub struct Pool {
+pub(crate) struct Pool {
     jobs: Option<Sender<Job>>,
     threads: usize,
 }
@@ -30,8 +30,7 @@ impl fmt::Debug for Pool {
 
 impl Pool {
     /// A pool that does everything in the caller's thread.
-    #[must_use]
-    pub const fn alone() -> Self {
+    pub(crate) const fn alone() -> Self {
         Self {
             jobs: None,
             threads: 1,
@@ -42,7 +41,7 @@ impl Pool {
     ///
     /// # Errors
     /// When the machine refuses a thread.
-    pub fn start(spawn: &SharedSpawn, name: &str, threads: usize) -> io::Result<Self> {
+    pub(crate) fn start(spawn: &SharedSpawn, name: &str, threads: usize) -> io::Result<Self> {
         if threads <= 1 {
             return Ok(Self::alone());
         }
@@ -84,6 +83,8 @@ impl Pool {
             let (work, tx) = (Arc::clone(&work), tx.clone());
             let job: Job = Box::new(move || {
                 let outcome = catch_unwind(AssertUnwindSafe(|| work(item)));
+                // What the work holds is free again before the caller goes on.
+                drop(work);
                 // Whoever waits has room for all; it is gone only if another job panicked.
                 match tx.send((at, outcome)) {
                     Ok(()) | Err(_) => {}

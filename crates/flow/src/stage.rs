@@ -16,7 +16,7 @@ use crate::{
     aside::Aside,
     change::Weighted,
     evaluate::{Evaluated, Expr, evaluate},
-    table::Tables,
+    table::LookupTables,
 };
 pub(crate) use lookup::Lookup;
 pub(crate) use tumble::{LateRows, Tumble};
@@ -35,7 +35,7 @@ impl Stage {
     pub(crate) fn run(
         &self,
         rows: Weighted,
-        tables: &Tables,
+        tables: &LookupTables,
         aside: &mut Aside,
     ) -> Result<Weighted, ArrowError> {
         match self {

@@ -18,10 +18,10 @@ use mainstem_kernel::StreamId;
 use crate::errors::FlowError;
 
 /// A source of state that parts share.
-pub type SharedState = Arc<dyn StateSource>;
+pub(crate) type SharedState = Arc<dyn StateSource>;
 
 /// State as of the last checkpoint.
-pub trait StateSource: Debug + Send + Sync {
+pub(crate) trait StateSource: Debug + Send + Sync {
     /// All values whose keys begin with `prefix`, in the order of keys.
     ///
     /// # Errors
@@ -31,11 +31,11 @@ pub trait StateSource: Debug + Send + Sync {
 
 /// One change of state since the last checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StateChange {
+pub(crate) struct StateChange {
     /// Which.
-    pub key: Bytes,
+    pub(crate) key: Bytes,
     /// The value from now on; `None` if there is none any more.
-    pub value: Option<Bytes>,
+    pub(crate) value: Option<Bytes>,
 }
 
 impl StateChange {

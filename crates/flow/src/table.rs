@@ -16,7 +16,7 @@
 
 mod segments;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use datafusion::arrow::{
     array::{Array, ArrayRef, BooleanArray, RecordBatch},
@@ -35,11 +35,11 @@ use crate::{
 use segments::Segments;
 
 /// The tables that a step looks rows up in.
-pub type Tables = HashMap<StreamId, Arc<LookupTable>>;
+pub(crate) type LookupTables = HashMap<StreamId, Arc<LookupTable>>;
 
 /// The rows of a table, by key.
 #[derive(Clone, Debug)]
-pub struct LookupTable {
+pub(crate) struct LookupTable {
     /// Which columns of a row are the key, in its order.
     key: Vec<usize>,
     /// The types in which keys are compared.
@@ -50,16 +50,25 @@ pub struct LookupTable {
     places: Vec<u32>,
     pending: HashMap<u32, Vec<(Seq, u32)>>,
     segments: Segments,
+    /// When the row at each place was written.
+    written: Vec<Seq>,
+    /// How long a row is there after it was written, in ms.
+    ttl_ms: Option<u64>,
     /// Keys that have a row.
     live: usize,
 }
 
 impl LookupTable {
-    /// An empty table with these columns, of which `key` are the key.
+    /// An empty table with these columns, of which `key` are the key. A row is there for `ttl`
+    /// after it was written, by the seqs of those who look it up.
     ///
     /// # Errors
     /// When a key column has a type that is no key.
-    pub fn new(schema: SchemaRef, key: Vec<usize>) -> Result<Self, ArrowError> {
+    pub(crate) fn new(
+        schema: SchemaRef,
+        key: Vec<usize>,
+        ttl: Option<Duration>,
+    ) -> Result<Self, ArrowError> {
         let key_types = key
             .iter()
             .map(|at| {
@@ -77,48 +86,62 @@ impl LookupTable {
             places: Vec::new(),
             pending: HashMap::new(),
             segments: Segments::new(schema),
+            written: Vec::new(),
+            ttl_ms: ttl.map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)),
             live: 0,
         })
     }
 
-    /// Takes rows that are there before everything else.
+    /// Takes rows that are there before everything else, with when each was written.
     ///
     /// # Errors
     /// When the columns differ.
-    pub fn load(&mut self, rows: &RecordBatch) -> Result<(), ArrowError> {
+    pub(crate) fn load(&mut self, rows: &RecordBatch, written: &[Seq]) -> Result<(), ArrowError> {
         let numbers = self.intern(rows)?;
-        let first = self.segments.push(rows)?;
+        let first = self.push(rows, written)?;
         for (number, place) in numbers.into_iter().zip(first..) {
             self.set(number, place);
         }
         Ok(())
     }
 
-    /// Takes the changes of one seq, none smaller than before: after images, and deletes of which
-    /// only the key counts. One change per key.
+    /// Takes changes with their seqs, none smaller than before: after images, and deletes of which
+    /// only the key counts.
     ///
     /// # Errors
     /// When the columns differ.
-    pub fn change(
+    pub(crate) fn change(
         &mut self,
-        seq: Seq,
         rows: &RecordBatch,
         deleted: &BooleanArray,
+        seqs: &[Seq],
     ) -> Result<(), ArrowError> {
         let numbers = self.intern(rows)?;
-        let first = self.segments.push(rows)?;
+        let first = self.push(rows, seqs)?;
         for (row, (number, place)) in numbers.into_iter().zip(first..).enumerate() {
             let place = if deleted.value(row) { NONE } else { place };
-            self.pending.entry(number).or_default().push((seq, place));
+            let changes = self.pending.entry(number).or_default();
+            changes.push((seqs[row], place));
         }
         Ok(())
+    }
+
+    /// Adds rows; gives the place of the first.
+    fn push(&mut self, rows: &RecordBatch, written: &[Seq]) -> Result<u32, ArrowError> {
+        if written.len() != rows.num_rows() {
+            let reason = "as many seqs as rows are expected".to_owned();
+            return Err(ArrowError::InvalidArgumentError(reason));
+        }
+        let first = self.segments.push(rows)?;
+        self.written.extend_from_slice(written);
+        Ok(first)
     }
 
     /// The step is over: its changes are what the next one begins with.
     ///
     /// # Errors
     /// When Arrow cannot join columns.
-    pub fn settle(&mut self) -> Result<(), ArrowError> {
+    pub(crate) fn settle(&mut self) -> Result<(), ArrowError> {
         for (number, changes) in std::mem::take(&mut self.pending) {
             if let Some((_, place)) = changes.last() {
                 self.set(number, *place);
@@ -126,6 +149,9 @@ impl LookupTable {
         }
         self.segments.merge()?;
         if self.segments.rows() > 2 * self.live + SPARE_ROWS {
+            let kept = self.places.iter().filter(|place| **place != NONE);
+            let written = kept.map(|place| self.written[*place as usize]);
+            self.written = written.collect();
             self.segments.keep(&mut self.places)?;
         }
         Ok(())
@@ -204,7 +230,28 @@ impl LookupTable {
                 }
             }
         }
-        Ok(self.places_of(numbers, rows))
+        let mut places = self.places_of(numbers, rows);
+        if let Some(ttl_ms) = self.ttl_ms {
+            self.forget_expired(&mut places, rows, ttl_ms);
+        }
+        Ok(places)
+    }
+
+    /// A row is gone once so much time has passed since it was written: as `Tables::expire` says.
+    fn forget_expired(&self, places: &mut [u32], rows: &Weighted, ttl_ms: u64) {
+        for (first, run) in rows.runs() {
+            let now = run.seq.millis();
+            for place in &mut places[first..first + run.rows] {
+                if *place != NONE
+                    && self.written[*place as usize]
+                        .millis()
+                        .saturating_add(ttl_ms)
+                        <= now
+                {
+                    *place = NONE;
+                }
+            }
+        }
     }
 
     #[inline]
@@ -249,18 +296,17 @@ impl LookupTable {
     }
 
     /// Rows that are there.
-    #[must_use]
-    pub fn rows(&self) -> usize {
+    pub(crate) fn rows(&self) -> usize {
         self.live
     }
 
     /// Bytes that it takes, about.
-    #[must_use]
-    pub fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         self.slots.size()
             + self.keys.size()
             + self.hashes.capacity() * size_of::<u64>()
             + self.places.capacity() * size_of::<u32>()
+            + self.written.capacity() * size_of::<Seq>()
             + self.segments.size()
     }
 }

@@ -17,14 +17,15 @@ use mainstem_kernel::StreamId;
 
 use crate::{
     aside::Aside,
-    buckets::{Buckets, Moment},
+    buckets::Buckets,
     change::{Weighted, regroup},
     errors::FlowError,
     group_by::{GroupBy, Partial},
+    moment::Moment,
     pool::Pool,
     stage::Stage,
     state::{SharedState, StateChange, StateKey},
-    table::Tables,
+    table::LookupTables,
 };
 
 /// Rows of a chunk: enough to spread the cost of a call, few enough for the processor's cache.
@@ -32,7 +33,7 @@ const CHUNK_ROWS: usize = 16_384;
 
 /// What a view does with its rows.
 #[derive(Debug)]
-pub struct Pipeline {
+pub(crate) struct Pipeline {
     pub(crate) view: StreamId,
     /// Which of the inputs its rows come from, and which columns of it.
     pub(crate) source: usize,
@@ -52,63 +53,92 @@ pub(crate) struct Segment {
 
 /// A view as it runs.
 #[derive(Debug)]
-pub struct View {
+pub(crate) struct View {
     pipeline: Arc<Pipeline>,
     /// One per grouping.
     states: Vec<Buckets>,
 }
 
+/// Whether a view goes on with the state that is kept of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// It does.
+    State,
+    /// It begins anew: whatever is kept does not count.
+    Nothing,
+}
+
 /// What a step of a view gave.
 #[derive(Debug, Default)]
-pub struct Output {
+pub(crate) struct Output {
     /// Its rows, or the changes of its rows.
-    pub rows: Vec<Weighted>,
+    pub(crate) rows: Vec<Weighted>,
     /// What it set aside.
-    pub aside: Aside,
+    pub(crate) aside: Aside,
 }
 
 /// What a step is run with.
 #[derive(Clone, Debug)]
-pub struct StepParts<'a> {
+pub(crate) struct StepParts<'a> {
     /// The tables that it looks rows up in.
-    pub tables: &'a Arc<Tables>,
+    pub(crate) tables: &'a Arc<LookupTables>,
     /// How far event time is.
-    pub moment: &'a Moment,
+    pub(crate) moment: &'a Moment,
     /// Who works.
-    pub pool: &'a Pool,
+    pub(crate) pool: &'a Pool,
 }
 
 impl View {
-    /// A view with the state that was kept of it.
+    /// A view with the state that was kept of it, its groupings numbered from `first`.
     ///
     /// # Errors
     /// `State` when it is damaged.
-    pub fn open(pipeline: Arc<Pipeline>, source: &SharedState) -> Result<Self, FlowError> {
-        let mut states = Vec::new();
+    pub(crate) fn open(
+        pipeline: Arc<Pipeline>,
+        first: u8,
+        (source, kept): (&SharedState, Kept),
+    ) -> Result<Self, FlowError> {
+        let mut states: Vec<Buckets> = Vec::new();
         for segment in &pipeline.segments {
             if let Some(by) = &segment.by {
                 let operator = u8::try_from(states.len()).unwrap_or(u8::MAX);
+                let operator = first.saturating_add(operator);
                 let key = StateKey {
                     view: pipeline.view,
                     operator,
                 };
-                states.push(Buckets::open(Arc::clone(by), key, Arc::clone(source))?);
+                states.push(Buckets::open(
+                    Arc::clone(by),
+                    key,
+                    (Arc::clone(source), kept),
+                )?);
             }
         }
         Ok(Self { pipeline, states })
     }
 
     /// Its plan.
-    #[must_use]
-    pub fn pipeline(&self) -> &Arc<Pipeline> {
+    pub(crate) fn pipeline(&self) -> &Arc<Pipeline> {
         &self.pipeline
+    }
+
+    /// Goes on with a plan that computes the same from columns of other names.
+    pub(crate) fn replan(&mut self, pipeline: Arc<Pipeline>) {
+        let groupings = pipeline
+            .segments
+            .iter()
+            .filter_map(|segment| segment.by.as_ref());
+        for (state, by) in self.states.iter_mut().zip(groupings) {
+            state.replan(by);
+        }
+        self.pipeline = pipeline;
     }
 
     /// Takes the rows of a step and gives what comes of them.
     ///
     /// # Errors
     /// `Operator` when a column is not what the plan says.
-    pub fn step(
+    pub(crate) fn step(
         &mut self,
         rows: Vec<Weighted>,
         parts: &StepParts<'_>,
@@ -136,7 +166,7 @@ impl View {
     ///
     /// # Errors
     /// As `step`.
-    pub fn checkpoint(&mut self) -> Result<Vec<StateChange>, FlowError> {
+    pub(crate) fn checkpoint(&mut self) -> Result<Vec<StateChange>, FlowError> {
         let mut changes = Vec::new();
         for state in &mut self.states {
             changes.extend(state.checkpoint()?);
@@ -145,35 +175,42 @@ impl View {
     }
 
     /// Lets go of state that the store has, down to about `size_max` bytes.
-    pub fn let_go(&mut self, size_max: usize) {
+    pub(crate) fn let_go(&mut self, size_max: usize) {
         let share = size_max / self.states.len().max(1);
         self.states.iter_mut().for_each(|state| state.let_go(share));
     }
 
-    #[must_use]
     /// Bytes of state in memory as of the last checkpoint.
-    pub fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         self.states.iter().map(Buckets::size).sum()
     }
 
-    #[must_use]
     /// Groups in memory as of the last checkpoint.
-    pub fn groups(&self) -> usize {
+    pub(crate) fn groups(&self) -> usize {
         self.states.iter().map(Buckets::groups).sum()
     }
 }
 
 impl Pipeline {
     /// Which of the view's inputs its rows come from.
-    #[must_use]
-    pub fn source(&self) -> usize {
+    pub(crate) fn source(&self) -> usize {
         self.source
     }
 
     /// The columns of that input that it reads, and their types, in its order.
-    #[must_use]
-    pub fn source_columns(&self) -> (&[String], &SchemaRef) {
+    pub(crate) fn source_columns(&self) -> (&[String], &SchemaRef) {
         (&self.columns, &self.source_schema)
+    }
+}
+
+impl Pipeline {
+    /// The tables that it looks rows up in.
+    pub(crate) fn lookups(&self) -> impl Iterator<Item = StreamId> {
+        let stages = self.segments.iter().flat_map(|segment| &segment.stages);
+        stages.filter_map(|stage| match stage {
+            Stage::Lookup(lookup) => Some(lookup.table),
+            Stage::Filter(_) | Stage::Project { .. } | Stage::Tumble(_) => None,
+        })
     }
 }
 
@@ -181,7 +218,7 @@ impl Segment {
     fn run(
         &self,
         rows: Weighted,
-        tables: &Tables,
+        tables: &LookupTables,
         aside: &mut Aside,
     ) -> Result<Weighted, ArrowError> {
         let mut rows = rows;

@@ -15,7 +15,7 @@ pub(crate) const AHEAD_US_MAX: i64 = 5 * 60 * 1_000_000;
 
 /// The watermark of one input, after the rows that were observed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Watermarks {
+pub(crate) struct Watermarks {
     delay_us: i64,
     /// Greatest time of rows with seqs below `at`.
     before: i64,
@@ -26,12 +26,11 @@ pub struct Watermarks {
 }
 
 /// How a watermark moved within a step: the watermark after each seq that moved it.
-pub type Trace = Vec<(Seq, i64)>;
+pub(crate) type Trace = Vec<(Seq, i64)>;
 
 impl Watermarks {
     /// Before the first row.
-    #[must_use]
-    pub fn new(delay_us: i64) -> Self {
+    pub(crate) fn new(delay_us: i64) -> Self {
         Self {
             delay_us,
             before: NO_WATERMARK,
@@ -41,8 +40,7 @@ impl Watermarks {
     }
 
     /// As `parts` gave it.
-    #[must_use]
-    pub fn from_parts(delay_us: i64, (before, at, greatest): (i64, Seq, i64)) -> Self {
+    pub(crate) fn from_parts(delay_us: i64, (before, at, greatest): (i64, Seq, i64)) -> Self {
         Self {
             delay_us,
             before,
@@ -52,14 +50,12 @@ impl Watermarks {
     }
 
     /// What has to be kept of it.
-    #[must_use]
-    pub fn parts(&self) -> (i64, Seq, i64) {
+    pub(crate) fn parts(&self) -> (i64, Seq, i64) {
         (self.before, self.at, self.greatest)
     }
 
     /// The watermark after all rows that were observed.
-    #[must_use]
-    pub fn now(&self) -> i64 {
+    pub(crate) fn now(&self) -> i64 {
         self.less_delay(self.greatest)
     }
 
@@ -73,7 +69,7 @@ impl Watermarks {
 
     /// Observes rows of one seq, none of them smaller than before; gives the watermark by which
     /// they are judged.
-    pub fn observe(
+    pub(crate) fn observe(
         &mut self,
         seq: Seq,
         times: &TimestampMicrosecondArray,
@@ -83,7 +79,7 @@ impl Watermarks {
     }
 
     /// The same with the greatest time already found; `NO_WATERMARK` if there is none.
-    pub fn move_to(&mut self, seq: Seq, greatest: i64, trace: &mut Trace) -> i64 {
+    pub(crate) fn move_to(&mut self, seq: Seq, greatest: i64, trace: &mut Trace) -> i64 {
         if seq != self.at {
             self.before = self.greatest;
             self.at = seq;

@@ -14,7 +14,7 @@ use crate::{
     change::Weighted,
     evaluate::{Evaluated, Expr, evaluate},
     slots::NONE,
-    table::Tables,
+    table::LookupTables,
 };
 
 /// Adds columns of a table.
@@ -32,7 +32,7 @@ impl Lookup {
     pub(crate) fn run(
         &self,
         rows: Weighted,
-        tables: &Tables,
+        tables: &LookupTables,
         aside: &mut Aside,
     ) -> Result<Weighted, ArrowError> {
         let table = tables.get(&self.table).ok_or_else(|| {

@@ -64,10 +64,10 @@ type Versions = Vec<(Seq, Option<i64>)>;
 fn a_row_sees_the_table_as_it_was_when_it_came() {
     for seed in 1..30_u64 {
         let mut random = Random(seed);
-        let mut table = LookupTable::new(schema(), vec![0, 2]).unwrap();
+        let mut table = LookupTable::new(schema(), vec![0, 2], None).unwrap();
         let mut model: BTreeMap<(usize, i64), Versions> = BTreeMap::new();
         let loaded: Vec<(usize, i64, i64)> = (0..20).map(|key| (key, 0, -1)).collect();
-        table.load(&rows(&loaded)).unwrap();
+        table.load(&rows(&loaded), &[Seq::ZERO; 20]).unwrap();
         for (key, part, version) in loaded {
             model.insert((key, part), vec![(Seq::ZERO, Some(version))]);
         }
@@ -86,7 +86,8 @@ fn a_row_sees_the_table_as_it_was_when_it_came() {
                     .map(|(key, row)| (key.0, key.1, row.0))
                     .collect();
                 let deleted: BooleanArray = changed.values().map(|row| Some(row.1)).collect();
-                table.change(Seq(seq), &rows(&images), &deleted).unwrap();
+                let seqs = vec![Seq(seq); images.len()];
+                table.change(&rows(&images), &deleted, &seqs).unwrap();
                 for (key, (version, is_deleted)) in changed {
                     model
                         .entry(key)
@@ -130,16 +131,16 @@ fn a_row_sees_the_table_as_it_was_when_it_came() {
 
 #[test]
 fn replaced_rows_are_dropped() {
-    let mut table = LookupTable::new(schema(), vec![0, 2]).unwrap();
+    let mut table = LookupTable::new(schema(), vec![0, 2], None).unwrap();
     for seq in 1..400_u64 {
         let images: Vec<_> = (0..100)
             .map(|key| (key, 0, i64::try_from(seq).unwrap()))
             .collect();
         table
             .change(
-                Seq(seq),
                 &rows(&images),
                 &BooleanArray::from(vec![false; 100]),
+                &[Seq(seq); 100],
             )
             .unwrap();
         table.settle().unwrap();
@@ -155,12 +156,41 @@ fn replaced_rows_are_dropped() {
 
 #[test]
 fn null_is_never_found() {
-    let mut table = LookupTable::new(schema(), vec![0]).unwrap();
-    table.load(&rows(&[(1, 0, 5)])).unwrap();
+    let mut table = LookupTable::new(schema(), vec![0], None).unwrap();
+    table.load(&rows(&[(1, 0, 5)]), &[Seq::ZERO]).unwrap();
     let ids: ArrayRef = Arc::new(StringArray::from(vec![Some("key-1"), None]));
     let batch = RecordBatch::try_from_iter([("id", Arc::clone(&ids))]).unwrap();
     let places = table
         .find(&[ids], &Weighted::inserts(batch, Seq(1)))
         .unwrap();
     assert_eq!(places, [0, NONE]);
+}
+
+#[test]
+fn a_row_is_gone_when_its_time_is_over() {
+    let ttl = Some(Duration::from_millis(100));
+    let mut table = LookupTable::new(schema(), vec![0, 2], ttl).unwrap();
+    let at = Seq::from_millis;
+    table.load(&rows(&[(1, 0, 5)]), &[at(1_000)]).unwrap();
+    let change = |table: &mut LookupTable, version: i64, seq: Seq| {
+        let deleted = BooleanArray::from(vec![false]);
+        let changed = rows(&[(1, 0, version)]);
+        table.change(&changed, &deleted, &[seq]).unwrap();
+    };
+    change(&mut table, 6, at(1_050));
+    let seen = |table: &LookupTable, millis: u64| {
+        let (columns, weighted) = asked(&[(1, 0, at(millis))]);
+        let places = table.find(&columns, &weighted).unwrap();
+        let versions = table.take("version", &places).unwrap();
+        let versions = versions.as_primitive::<datafusion::arrow::datatypes::Int64Type>();
+        versions.iter().next().unwrap()
+    };
+    assert_eq!(seen(&table, 1_050), Some(5));
+    assert_eq!(seen(&table, 1_149), Some(6));
+    assert_eq!(seen(&table, 1_150), None);
+    table.settle().unwrap();
+    assert_eq!(seen(&table, 1_150), None);
+    change(&mut table, 7, at(1_200));
+    assert_eq!(seen(&table, 1_200), None);
+    assert_eq!(seen(&table, 1_201), Some(7));
 }

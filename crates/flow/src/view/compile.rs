@@ -22,7 +22,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// `Plan` names what is not done here.
-    pub fn compile(view: StreamId, plan: &PlannedView) -> Result<Arc<Self>, FlowError> {
+    pub(crate) fn compile(view: StreamId, plan: &PlannedView) -> Result<Arc<Self>, FlowError> {
         let mut compiling = Compiling {
             view,
             plan,

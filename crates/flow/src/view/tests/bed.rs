@@ -17,16 +17,16 @@ use mainstem_catalog::{Emit, Watermark};
 use mainstem_kernel::{Column as Declared, ColumnName, ColumnType, Columns, Seq, StreamId};
 use mainstem_sql::view::{Call, Function, Input, Node, PlannedView};
 
-use super::super::{Pipeline, StepParts, View};
+use super::super::{Kept, Pipeline, StepParts, View};
 use crate::{
     aside::Aside,
-    buckets::Moment,
     change::{NO_WATERMARK, Run, Weighted, Weights},
     evaluate::Expr,
+    moment::Moment,
     pool::Pool,
     samples::MemoryState,
     state::SharedState,
-    table::Tables,
+    table::LookupTables,
     watermark::{Trace, Watermarks},
 };
 
@@ -253,7 +253,7 @@ impl Bed {
         let pipeline = Pipeline::compile(StreamId(30), plan).unwrap();
         let source = Arc::<MemoryState>::default();
         let shared: SharedState = Arc::<MemoryState>::clone(&source);
-        let view = View::open(Arc::clone(&pipeline), &shared).unwrap();
+        let view = View::open(Arc::clone(&pipeline), 0, (&shared, Kept::State)).unwrap();
         let watermarks = Watermarks::new(DELAY);
         let (told, kept) = (Told::default(), (watermarks, Told::default()));
         Self {
@@ -269,7 +269,7 @@ impl Bed {
 
     /// Runs a step over frames.
     pub(crate) fn step(&mut self, frames: &[Frame]) {
-        let mut trace = Trace::new();
+        let (mut trace, before) = (Trace::new(), self.watermarks.now());
         let rows = frames.iter().map(|frame| {
             let watermark = self
                 .watermarks
@@ -280,10 +280,11 @@ impl Bed {
         let through = frames.last().map_or(Seq::ZERO, |frame| frame.seq);
         let moment = Moment {
             through,
+            before,
             watermark: self.watermarks.now(),
             trace,
         };
-        let tables = Arc::new(Tables::new());
+        let tables = Arc::new(LookupTables::new());
         let parts = StepParts {
             tables: &tables,
             moment: &moment,
@@ -314,7 +315,7 @@ impl Bed {
     pub(crate) fn crash(&mut self) {
         (self.watermarks, self.told) = self.kept.clone();
         let shared: SharedState = Arc::<MemoryState>::clone(&self.source);
-        self.view = View::open(Arc::clone(&self.pipeline), &shared).unwrap();
+        self.view = View::open(Arc::clone(&self.pipeline), 0, (&shared, Kept::State)).unwrap();
     }
 
     /// Lets go of all state that is kept.

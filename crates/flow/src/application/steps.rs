@@ -1,0 +1,175 @@
+//! `Steps`: the thread that drives one application: a step, a slice of what is built, a checkpoint
+//! when one is due, again and again.
+
+use std::{
+    any::Any,
+    collections::{BTreeMap, BTreeSet},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
+
+use mainstem_catalog::{Catalog, Definitions, TableDef, ViewDef};
+use mainstem_kernel::{
+    Fault, Seq, StreamId,
+    clock::SharedClock,
+    fault::chain,
+    spawn::{SharedSpawn, Spawn},
+};
+use mainstem_log::SharedLog;
+use mainstem_table::{Room, Tables};
+
+use super::{Application, FlowConfig, build::Build, checkpoint::Pending};
+use crate::{
+    errors::FlowError, note::Note, outbox::Outbox, pool::Pool, source::ReaderParts,
+    state::SharedState, track::Track, unit::Unit,
+};
+
+/// How long it waits when there is nothing to do, if nobody wakes it.
+const IDLE: Duration = Duration::from_secs(10);
+/// How long it waits for the applier at a time.
+const ROOM_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Drives one application.
+#[derive(Debug)]
+pub struct Steps {
+    pub(super) application: Arc<Application>,
+    pub(super) tables: Arc<Tables>,
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) log: SharedLog,
+    pub(super) clock: SharedClock,
+    pub(super) spawn: SharedSpawn,
+    pub(super) config: FlowConfig,
+    pub(super) sources: ReaderParts,
+    pub(super) pool: Pool,
+    pub(super) state: SharedState,
+    /// What was followed last.
+    pub(super) defs: Arc<Definitions>,
+    pub(super) table_defs: BTreeMap<StreamId, Arc<TableDef>>,
+    pub(super) view_defs: BTreeMap<StreamId, Arc<ViewDef>>,
+    pub(super) live: Track,
+    pub(super) builds: Vec<Build>,
+    /// Views of changes by key that begin once what they read is live.
+    pub(super) loading: Vec<Unit>,
+    /// Views that stand still, and up to where everything is in them.
+    pub(super) paused: BTreeMap<StreamId, Seq>,
+    /// Views and tables that are gone.
+    pub(super) forgotten: BTreeSet<StreamId>,
+    pub(super) outbox: Outbox,
+    /// Batches of stream views that readers find beside the log.
+    pub(super) emitted: BTreeMap<StreamId, usize>,
+    /// State of views that stopped, to be removed by the next checkpoint.
+    pub(super) void: Vec<Vec<u8>>,
+    /// Whether something happened since the last checkpoint.
+    pub(super) is_dirty: bool,
+    /// When the last checkpoint was taken.
+    pub(super) checkpointed: Duration,
+    pub(super) pending: Option<Pending>,
+    /// What the last checkpoint of an earlier run says; until definitions are followed.
+    pub(super) resume: Option<Note>,
+    pub(super) has_failed: bool,
+}
+
+impl Steps {
+    /// Goes on until the application is closed, then takes a last checkpoint.
+    pub fn run(mut self) {
+        self.follow_log();
+        while !self.application.is_closing() {
+            match self.work() {
+                Ok(true) => {}
+                Ok(false) => {
+                    let patience = self.patience();
+                    self.application.wait(patience);
+                }
+                // It was told; the others go on.
+                Err(_told) => self.application.wait(IDLE),
+            }
+        }
+        if let Err(error) = self.finish() {
+            let error = chain(&error);
+            tracing::warn!(app = %self.application.app.name, error, "no last checkpoint");
+        }
+    }
+
+    /// Does what there is to do now; whether there was something. For tests, and for whoever has a
+    /// thread for several applications.
+    ///
+    /// # Errors
+    /// Why the application stands still from now on, once; `false` is all that is said afterwards.
+    pub fn work(&mut self) -> Result<bool, FlowError> {
+        if self.has_failed {
+            return Ok(false);
+        }
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.round()));
+        let outcome = outcome.unwrap_or_else(|panic| {
+            let words = words(panic.as_ref());
+            Err(FlowError::Panicked { words })
+        });
+        if let Err(error) = &outcome {
+            self.has_failed = true;
+            let (app, words) = (&self.application.app.name, chain(error));
+            tracing::error!(%app, error = words, "an application stands still");
+            self.application.status.lock().problem = Some(error.problem());
+        }
+        outcome
+    }
+
+    /// Takes a last checkpoint.
+    ///
+    /// # Errors
+    /// As `work`.
+    pub fn finish(&mut self) -> Result<(), FlowError> {
+        if !self.has_failed && (self.is_dirty || self.pending.is_some()) {
+            self.checkpoint()?;
+        }
+        Ok(())
+    }
+
+    fn round(&mut self) -> Result<bool, FlowError> {
+        let frontier = self.log.frontier();
+        // Definitions are taken after the frontier: whatever is below it was written by them.
+        self.follow()?;
+        let (has_stepped, room) = self.step(frontier)?;
+        let has_built = self.build()?;
+        self.checkpoint_if_due(room)?;
+        self.report(frontier);
+        if room == Room::Full {
+            self.tables.wait_for_room(ROOM_PATIENCE);
+        }
+        Ok(has_stepped || has_built)
+    }
+
+    /// How long there is nothing to do.
+    fn patience(&self) -> Duration {
+        if !self.is_dirty && self.pending.is_none() {
+            return IDLE;
+        }
+        let since = self.clock.monotonic().saturating_sub(self.checkpointed);
+        self.checkpoint_pause().saturating_sub(since)
+    }
+
+    /// Is woken whenever the log's frontier moves.
+    fn follow_log(&self) {
+        let application = Arc::clone(&self.application);
+        let mut frontier = self.log.watch();
+        let mut closing = application.closing.subscribe();
+        let body = async move {
+            loop {
+                tokio::select! {
+                    moved = frontier.changed() => if moved.is_err() { return },
+                    _ = closing.wait_for(|closing| *closing) => return,
+                }
+                application.wake();
+            }
+        };
+        let name = format!("flow-{}", self.application.app.name);
+        Spawn::task(self.spawn.as_ref(), &name, Box::pin(body));
+    }
+}
+
+/// What a panic says.
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "a panic without words".to_owned())
+}

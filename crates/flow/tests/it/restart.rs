@@ -1,0 +1,182 @@
+//! The process dies at every kind of moment: rows, streams and state are those of a run without.
+
+use std::time::Duration;
+
+use mainstem_disk::{Failure, FailureKind};
+use serde_json::json;
+
+use crate::world::{Pace, Random, SECOND, START, USUAL, World, at};
+
+/// Ten accounts, transfers between them, up to 10 s out of order.
+const BANK: &str = "
+CREATE STREAM entries (
+  account BIGINT NOT NULL, amount BIGINT NOT NULL, at TIMESTAMPTZ NOT NULL,
+  WATERMARK FOR at AS at - INTERVAL '10 seconds'
+);
+CREATE TABLE accounts (account BIGINT PRIMARY KEY, branch TEXT);
+CREATE MATERIALIZED VIEW balances AS
+SELECT account, sum(amount) AS balance, count(*) AS n FROM entries GROUP BY account EMIT ON UPDATE;
+CREATE MATERIALIZED VIEW total AS
+SELECT sum(balance) AS balance, sum(n) AS n FROM balances EMIT ON UPDATE;
+CREATE MATERIALIZED VIEW minutes AS
+SELECT window_start, window_end, account, sum(amount) AS amount, count(*) AS n
+FROM TUMBLE(entries, at, INTERVAL '1 minute') e
+GROUP BY window_start, window_end, account EMIT ON WINDOW CLOSE;
+CREATE MATERIALIZED VIEW corrected AS
+SELECT window_start, window_end, count(*) AS n, min(amount) AS least
+FROM TUMBLE(entries, at, INTERVAL '1 minute') e
+GROUP BY window_start, window_end EMIT ON WINDOW CLOSE WITH CORRECTIONS FOR INTERVAL '5 minutes';
+CREATE MATERIALIZED VIEW branches AS
+SELECT e.account, e.amount, a.branch FROM entries e
+JOIN accounts FOR SYSTEM_TIME AS OF PROCTIME() a ON a.account = e.account;
+";
+
+/// Everything that readers see.
+fn shown(world: &World) -> Vec<(&'static str, Vec<String>)> {
+    let keyed = ["balances", "total", "corrected", "accounts"].map(|name| (name, world.rows(name)));
+    let streams = ["minutes", "branches"].map(|name| (name, world.seen(name)));
+    keyed.into_iter().chain(streams).collect()
+}
+
+/// Everything that has left.
+fn left(world: &World) -> Vec<Vec<String>> {
+    let streams = [
+        "minutes",
+        "branches",
+        "minutes_late",
+        "corrected_dead_letters",
+    ];
+    streams.map(|name| world.logged(name)).to_vec()
+}
+
+/// Appends one random thing; a transfer is one frame, so every frontier has whole transfers.
+fn happen(world: &World, random: &mut Random, now: &mut i64) {
+    let pause = random.between(0, 6_000);
+    world.advance(Duration::from_millis(pause.unsigned_abs()));
+    *now += pause * 1_000;
+    if random.below(8) == 0 {
+        let account = random.between(0, 10);
+        let branch = ["north", "south"][random.below(2)];
+        let deleted = random.below(4) == 0;
+        world.push(
+            "accounts",
+            &[json!({"account": account, "branch": branch, "_deleted": deleted})],
+        );
+        return;
+    }
+    let mut rows = Vec::new();
+    for _ in 0..1 + random.below(4) {
+        let (from, to) = (random.between(0, 10), random.between(0, 10));
+        let (amount, behind) = (random.between(1, 100), random.between(0, 10 * SECOND));
+        // Now and then one is far too late.
+        let behind = if random.below(40) == 0 {
+            behind * 60
+        } else {
+            behind
+        };
+        let time = at(*now - behind);
+        rows.push(json!({"account": from, "amount": -amount, "at": time}));
+        rows.push(json!({"account": to, "amount": amount, "at": time}));
+    }
+    world.push("entries", &rows);
+}
+
+fn check_zero(world: &World) {
+    let total = world.rows("total");
+    let is_zero = total.iter().all(|row| row.starts_with("0|"));
+    assert!(is_zero && total.len() <= 1, "{total:?}");
+}
+
+/// The same things happen to a world, at its pace, with or without deaths.
+fn live(seed: u64, pace: Pace, with_deaths: bool) -> World {
+    let mut world = World::paced(BANK, pace);
+    let mut random = Random(seed);
+    let mut chance = Random(seed ^ 0xDEAD);
+    let mut now = START;
+    for _ in 0..250 {
+        happen(&world, &mut random, &mut now);
+        for _ in 0..chance.below(4) {
+            if world.work().is_err() {
+                // It stands still until it is started again.
+                assert!(with_deaths && !world.work().unwrap());
+                world.die();
+                world.open();
+            }
+            check_zero(&world);
+        }
+        if chance.below(3) == 0 {
+            world.apply_checkpoints();
+        }
+        if with_deaths && chance.below(12) == 0 {
+            if chance.below(3) == 0 {
+                // The redo file is written in part, or its name is not synced.
+                let call = world.disk.calls() + chance.below(6) as u64;
+                world.disk.fail(Failure {
+                    call,
+                    kind: FailureKind::Io,
+                });
+                world.advance(Duration::from_secs(2));
+                match world.work() {
+                    Ok(_) | Err(_) => {}
+                }
+            }
+            world.die();
+            world.open();
+        }
+    }
+    world.finish();
+    check_zero(&world);
+    world
+}
+
+#[test]
+fn deaths_change_nothing() {
+    for seed in 1..9 {
+        let whole = live(seed, USUAL, false);
+        assert!(left(&whole).iter().all(|rows| !rows.is_empty()));
+        for pace in [
+            USUAL,
+            Pace {
+                step: 1,
+                state: 0,
+                ..USUAL
+            },
+        ] {
+            let killed = live(seed, pace, true);
+            assert_eq!(shown(&killed), shown(&whole), "seed {seed} {pace:?}");
+            assert_eq!(left(&killed), left(&whole), "seed {seed} {pace:?}");
+        }
+    }
+}
+
+#[test]
+fn rows_do_not_depend_on_threads_or_the_size_of_steps() {
+    for seed in 20..24 {
+        let whole = live(seed, USUAL, false);
+        for (threads, step, state) in [(1, 1, 64 << 20), (2, 3_000, 0), (8, 100_000, 1 << 16)] {
+            let pace = Pace {
+                threads,
+                step,
+                state,
+            };
+            let other = live(seed, pace, false);
+            assert_eq!(shown(&other), shown(&whole), "seed {seed} {pace:?}");
+            assert_eq!(left(&other), left(&whole), "seed {seed} {pace:?}");
+        }
+    }
+}
+
+#[test]
+fn a_deleted_store_comes_back_from_log_and_history() {
+    for seed in 30..33 {
+        let mut world = live(seed, USUAL, false);
+        let (before, had_left) = (shown(&world), left(&world));
+        world.flush("entries");
+        world.flush("accounts");
+        world.lose_store();
+        world.open();
+        world.finish();
+        assert_eq!(shown(&world), before, "seed {seed}");
+        assert_eq!(left(&world), had_left, "seed {seed}");
+    }
+}
