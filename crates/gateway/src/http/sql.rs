@@ -9,7 +9,7 @@ use hyper::{
     header::{ACCEPT, HeaderMap, HeaderValue},
 };
 use mainstem_kernel::{Fault, Position, fault::chain};
-use mainstem_sql::{QueryError, Question, ResultFormat, RowWriter, Rows};
+use mainstem_sql::{QueryError, Question, ResultFormat, Rights, RowWriter, Rows};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -66,6 +66,7 @@ pub(crate) async fn ask(mut call: Call) -> Outcome {
     let question = Question {
         tenant: call.tenant(),
         sql: sent.query,
+        rights: Rights::Write,
         wait,
         time_max: sent.timeout_ms.map(Duration::from_millis),
     };

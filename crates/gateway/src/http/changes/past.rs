@@ -15,7 +15,7 @@ use mainstem_kernel::{
     fault::chain,
     types::{EXTRA_COLUMN, OFFSET_COLUMN, PARTITION_COLUMN, SEQ_COLUMN},
 };
-use mainstem_sql::{QueryError, Question, Rows};
+use mainstem_sql::{QueryError, Question, Rights, Rows};
 
 use super::{Door, event};
 use crate::http::errors::HttpError;
@@ -172,6 +172,7 @@ async fn ask(door: &Door, tenant: TenantId, sql: String) -> Result<Rows, QueryEr
     let question = Question {
         tenant,
         sql,
+        rights: Rights::Read,
         wait: None,
         time_max: None,
     };
