@@ -102,7 +102,7 @@ fn fill(
 
 fn questions(first: Timestamp, span: Duration) -> Vec<Question> {
     let (from, to) = (first.plus(span / 2), first.plus(span / 2 + span / 100));
-    let hour = format!("at >= TIMESTAMPTZ '{from}' AND at < TIMESTAMPTZ '{to}'");
+    let hour = format!("\"at\" >= TIMESTAMPTZ '{from}' AND \"at\" < TIMESTAMPTZ '{to}'");
     let key = "device_id = 'vehicle-004242'";
     let table = STREAM;
     let question = |name, query| Question { name, query };

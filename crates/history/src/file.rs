@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// Rows of a row group at most.
-pub(crate) const GROUP_ROWS_MAX: usize = 128 << 10;
+pub(crate) const GROUP_ROWS_MAX: usize = 512 << 10;
 /// Bytes that are gathered before they are handed to the disk.
 const WRITE_BYTES: usize = 1 << 20;
 /// Bytes after which a file is synced while it is written, so that the last sync is short and

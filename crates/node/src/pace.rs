@@ -9,7 +9,7 @@ use std::time::Duration;
 use mainstem_kernel::ByteSize;
 
 /// Journal bytes per second from which the doors are busy.
-const BUSY_PER_SECOND: u64 = 8 << 20;
+const BUSY_PER_SECOND: u64 = 1 << 20;
 /// How often the rate is taken.
 const RATE_EVERY: Duration = Duration::from_millis(100);
 /// Archiving rests for so long at most.

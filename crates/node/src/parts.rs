@@ -22,10 +22,9 @@ use mainstem_kernel::{
     metrics::Metrics,
     spawn::SharedSpawn,
 };
-use mainstem_log::{JournalParts, SharedLog};
+use mainstem_log::JournalParts;
 use mainstem_sql::{Engine, NoRows, SqlParts};
 use parking_lot::Mutex;
-use tokio::runtime::Handle;
 
 use crate::{
     config::Config, errors::NodeError, folder::DataFolder, health::Health, journal::Journal,
@@ -68,6 +67,10 @@ pub(crate) struct Parts {
 
 impl Parts {
     /// Opens everything of a data folder.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one part after the other, each named once"
+    )]
     pub(crate) fn open(
         folder: DataFolder,
         config: Config,
@@ -106,18 +109,16 @@ impl Parts {
             config.history(shares),
         )?;
         let tables = Mutex::new(declare(&history, &catalog)?);
-        let engine = open_engine(
-            &config,
-            shares,
-            (
-                &catalog,
-                &log,
-                &history,
-                &clock,
-                &metrics,
-                runtimes.queries.handle(),
-            ),
-        );
+        let sql = SqlParts {
+            catalog: Arc::clone(&catalog),
+            log: Arc::clone(&log),
+            history: Arc::clone(&history),
+            rows: Arc::new(NoRows),
+            clock: Arc::clone(&clock),
+            metrics: Arc::clone(&metrics),
+            runtime: runtimes.queries.handle().clone(),
+        };
+        let engine = Engine::open(sql, config.sql(shares));
         let apps = Apps::open(Arc::clone(&catalog));
         let admission = Admission::open(
             AdmitParts {
@@ -189,32 +190,6 @@ impl Parts {
     pub(crate) fn data(&self) -> &Path {
         self.folder.path()
     }
-}
-
-type EngineNeeds<'a> = (
-    &'a Arc<Catalog>,
-    &'a SharedLog,
-    &'a Arc<History>,
-    &'a SharedClock,
-    &'a Arc<Metrics>,
-    &'a Handle,
-);
-
-fn open_engine(
-    config: &Config,
-    shares: Shares,
-    (catalog, log, history, clock, metrics, runtime): EngineNeeds<'_>,
-) -> Arc<Engine> {
-    let parts = SqlParts {
-        catalog: Arc::clone(catalog),
-        log: Arc::clone(log),
-        history: Arc::clone(history),
-        rows: Arc::new(NoRows),
-        clock: Arc::clone(clock),
-        metrics: Arc::clone(metrics),
-        runtime: runtime.clone(),
-    };
-    Engine::open(parts, config.sql(shares))
 }
 
 /// Tells history of every stream that is defined, dropped ones included: their rows are kept for

@@ -3,6 +3,7 @@
 //! It never writes, and a question reads nothing but declared objects.
 
 mod apart;
+mod coded;
 pub(crate) mod columns;
 mod cut;
 mod files;
@@ -307,7 +308,8 @@ impl Engine {
 
     fn session(&self, cut: &Cut) -> Result<SessionState, QueryError> {
         let prototype = self.prototype.as_ref().map_err(QueryError::broken)?;
-        let store = cut.store()?;
+        let caches = &prototype.runtime_env().cache_manager;
+        let store = cut.store(caches.get_file_metadata_cache())?;
         let given = Given {
             tables: cut.tables(&self.parts, &store),
             store,
@@ -376,13 +378,14 @@ pub(crate) async fn constant(sql: &str) -> Result<Vec<RecordBatch>, QueryError> 
         &mainstem_catalog::Definitions::default(),
         TenantId::ONLY,
     )?;
+    let prototype = session::prototype(2).map_err(from_engine)?;
+    let caches = &prototype.runtime_env().cache_manager;
     let given = Given {
         tables: std::collections::HashMap::new(),
-        store: Arc::default(),
+        store: Arc::new(store::FileStore::new(caches.get_file_metadata_cache())),
         memory: QueryMemory::new(&Memory::new(ByteSize::mib(64)), ByteSize::mib(64)),
         now: mainstem_kernel::Timestamp(1_700_000_000_000_000),
     };
-    let prototype = session::prototype(2).map_err(from_engine)?;
     let state = session::of_question(&prototype, given).map_err(from_engine)?;
     let plan = plan(&state, *ast).await.map_err(from_engine)?;
     let rows = datafusion::physical_plan::collect(plan, state.task_ctx());

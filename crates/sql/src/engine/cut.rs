@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use datafusion::catalog::TableProvider;
+use datafusion::{catalog::TableProvider, execution::cache::cache_manager::FileMetadataCache};
 use mainstem_catalog::Definitions;
 use mainstem_history::Pinned;
 use mainstem_kernel::{AppName, Code, Seq, StreamId, TenantId};
@@ -160,8 +160,8 @@ impl Cut {
     ///
     /// # Errors
     /// When a folder cannot be read.
-    pub(crate) fn store(&self) -> Result<SharedStore, QueryError> {
-        let mut store = FileStore::default();
+    pub(crate) fn store(&self, footers: Arc<FileMetadataCache>) -> Result<SharedStore, QueryError> {
+        let mut store = FileStore::new(footers);
         for (id, pin) in &self.pins {
             let added = store.add(*id, &pin.folder);
             added.map_err(|error| QueryError::Unreadable {

@@ -13,22 +13,19 @@ use datafusion::{
     },
     datasource::{
         listing::PartitionedFile,
-        physical_plan::{
-            FileGroup, FileGroupPartitioner, FileScanConfigBuilder, ParquetSource,
-            parquet::CachedParquetFileReaderFactory,
-        },
+        physical_plan::{FileGroup, FileGroupPartitioner, FileScanConfigBuilder, ParquetSource},
         source::DataSourceExec,
     },
-    execution::{
-        TaskContext, config::SessionConfig, object_store::ObjectStoreUrl, runtime_env::RuntimeEnv,
-    },
+    execution::{TaskContext, config::SessionConfig, object_store::ObjectStoreUrl},
     physical_expr::expressions::Column,
     physical_plan::{ExecutionPlan, PhysicalExpr, filter::FilterExec, projection::ProjectionExec},
 };
 use mainstem_history::{DataFile, Pinned};
 use mainstem_kernel::types::SEQ_COLUMN;
 
-use super::{columns::StreamColumns, range::SeqRange, stats, store::FileStore, tail::within};
+use super::{
+    coded, columns::StreamColumns, range::SeqRange, stats, store::FileStore, tail::within,
+};
 
 /// Files at least this large are read by several threads.
 const SPLIT_BYTES_MIN: usize = 4 << 20;
@@ -37,7 +34,6 @@ const SPLIT_BYTES_MIN: usize = 4 << 20;
 #[derive(Clone, Debug)]
 pub(crate) struct Machine {
     pub(crate) config: SessionConfig,
-    pub(crate) runtime: Arc<RuntimeEnv>,
 }
 
 impl Machine {
@@ -45,7 +41,6 @@ impl Machine {
     pub(crate) fn of_task(task: &TaskContext) -> Self {
         Self {
             config: task.session_config().clone(),
-            runtime: task.runtime_env(),
         }
     }
 }
@@ -61,6 +56,8 @@ pub(crate) struct FileScan {
     /// Over the stream's columns; prunes files, row groups and pages, and may pass more.
     pub(crate) predicate: Option<Arc<dyn PhysicalExpr>>,
     pub(crate) projection: Option<Vec<usize>>,
+    /// Text columns that come out as dictionaries.
+    pub(crate) coded: Vec<usize>,
     pub(crate) limit: Option<usize>,
 }
 
@@ -71,7 +68,7 @@ impl FileScan {
     /// When DataFusion refuses the plan.
     pub(crate) fn plan(&self, machine: &Machine) -> Result<Option<Arc<dyn ExecutionPlan>>> {
         let physical = self.columns.physical(&self.pin);
-        let schema = renamed_schema(&self.columns.schema, &physical);
+        let schema = self.physical_schema(&physical);
         let files = self.files(&physical);
         if files.is_empty() {
             return Ok(None);
@@ -86,7 +83,7 @@ impl FileScan {
         );
         let (groups, statistics) = self.groups(&files, &physical, &schema, machine)?;
         let url = self.store.url()?;
-        let source = self.source(&physical, &schema, machine);
+        let source = self.source(&physical, &schema);
         let config = FileScanConfigBuilder::new(url, Arc::new(source))
             .with_file_groups(groups)
             .with_statistics(statistics)
@@ -132,6 +129,19 @@ impl FileScan {
         )?)))
     }
 
+    /// The stream's columns as they are in files.
+    fn physical_schema(&self, physical: &[String]) -> SchemaRef {
+        let fields = self.columns.schema.fields().iter().zip(physical);
+        let renamed = fields.enumerate().map(|(index, (field, name))| {
+            let field = Field::clone(field).with_name(name.clone());
+            match self.coded.contains(&index) {
+                true => field.with_data_type(coded::dictionary()),
+                false => field,
+            }
+        });
+        Arc::new(Schema::new(renamed.collect::<Fields>()))
+    }
+
     fn files(&self, physical: &[String]) -> Vec<&DataFile> {
         debug_assert_eq!(physical.len(), self.columns.schema.fields().len());
         let files = self.pin.files.iter().map(AsRef::as_ref);
@@ -154,10 +164,8 @@ impl FileScan {
             .collect();
         let mut all = Statistics::try_merge_iter(known.iter(), schema)?;
         // Files at the edge of the range have rows that the filter takes away.
-        let whole = |file: &&DataFile| {
-            file.first_seq > self.range.after && file.last_seq <= self.range.through
-        };
-        if !files.iter().all(whole) {
+        let is_cut = |file: &&DataFile| self.range.cuts(file.first_seq, file.last_seq);
+        if files.iter().any(is_cut) {
             all = all.to_inexact();
         }
         all.total_byte_size = Precision::Absent;
@@ -174,20 +182,21 @@ impl FileScan {
         Ok((split.unwrap_or(one), all))
     }
 
-    fn source(&self, physical: &[String], schema: &SchemaRef, machine: &Machine) -> ParquetSource {
-        let options = &machine.config.options().execution.parquet;
-        let metadata = machine.runtime.cache_manager.get_file_metadata_cache();
+    fn source(&self, physical: &[String], schema: &SchemaRef) -> ParquetSource {
         let store = Arc::clone(&self.store) as Arc<dyn object_store::ObjectStore>;
-        let reader = CachedParquetFileReaderFactory::new(store, metadata);
+        let reader = coded::Footers::new(store, Arc::clone(self.store.footers()));
         let source = ParquetSource::new(Arc::clone(schema))
             .with_parquet_file_reader_factory(Arc::new(reader))
-            .with_pushdown_filters(options.pushdown_filters)
-            .with_reorder_filters(options.reorder_filters)
             .with_enable_page_index(true)
             .with_bloom_filter_on_read(false);
-        match &self.predicate {
-            Some(predicate) => source.with_predicate(renamed(predicate, physical)),
-            None => source,
+        let Some(predicate) = &self.predicate else {
+            return source;
+        };
+        let predicate = renamed(predicate, physical);
+        // To test texts before other columns are decoded pays; to test numbers does not.
+        match coded::sooner(&predicate, schema) {
+            Some(sooner) => source.with_pushdown_filters(true).with_predicate(sooner),
+            None => source.with_predicate(predicate),
         }
     }
 
@@ -225,18 +234,6 @@ impl FileScan {
             scan,
         )?))
     }
-}
-
-/// The same columns under their names in files.
-fn renamed_schema(schema: &SchemaRef, physical: &[String]) -> SchemaRef {
-    let fields = schema.fields().iter().zip(physical);
-    let renamed = fields.map(|(field, name)| {
-        let field: &Field = field.as_ref();
-        field.clone().with_name(name.clone())
-    });
-    Arc::new(Schema::new(
-        renamed.collect::<Vec<_>>().into_iter().collect::<Fields>(),
-    ))
 }
 
 /// The same expression over names in files: an index stays what it is.

@@ -42,6 +42,11 @@ impl SeqRange {
         last > self.after && first <= self.through
     }
 
+    /// Whether a file with these bounds can have rows in it and others that are not.
+    pub(crate) fn cuts(self, first: Seq, last: Seq) -> bool {
+        self.touches(first, last) && !(first > self.after && last <= self.through)
+    }
+
     fn by(self, filter: &Expr) -> Self {
         match filter {
             Expr::BinaryExpr(BinaryExpr {

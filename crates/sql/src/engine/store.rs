@@ -4,7 +4,10 @@
 use std::{collections::BTreeMap, fmt, ops::Range, path::Path as FilePath, sync::Arc};
 
 use async_trait::async_trait;
-use datafusion::{common::Result as EngineResult, execution::object_store::ObjectStoreUrl};
+use datafusion::{
+    common::Result as EngineResult,
+    execution::{cache::cache_manager::FileMetadataCache, object_store::ObjectStoreUrl},
+};
 use futures::stream::{self, BoxStream, StreamExt};
 use mainstem_kernel::StreamId;
 use object_store::{
@@ -16,12 +19,26 @@ use object_store::{
 use super::files::history_url;
 
 /// Folders of streams, by id: `16/_day=…/part-….parquet`.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct FileStore {
     folders: BTreeMap<StreamId, LocalFileSystem>,
+    footers: Arc<FileMetadataCache>,
 }
 
 impl FileStore {
+    /// A store without folders.
+    pub(crate) fn new(footers: Arc<FileMetadataCache>) -> Self {
+        Self {
+            folders: BTreeMap::new(),
+            footers,
+        }
+    }
+
+    /// Footers of files that were read lately.
+    pub(crate) fn footers(&self) -> &Arc<FileMetadataCache> {
+        &self.footers
+    }
+
     /// Adds a stream's folder.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ use mainstem_kernel::{Seq, types::SEQ_COLUMN};
 use mainstem_log::SharedLog;
 
 use super::{
+    coded,
     columns::StreamColumns,
     files::{FileScan, Machine},
     range::SeqRange,
@@ -40,6 +41,18 @@ pub(crate) struct StreamTable {
     pub(crate) log: SharedLog,
     pub(crate) history: Arc<History>,
     pub(crate) store: SharedStore,
+}
+
+/// What is wanted of a stream.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted<'a> {
+    /// Places of columns; `None` for all.
+    pub(crate) projection: Option<&'a Vec<usize>>,
+    /// Rows that do not pass them may be left out.
+    pub(crate) filters: &'a [Expr],
+    pub(crate) limit: Option<usize>,
+    /// Text columns that come out of files as dictionaries.
+    pub(crate) coded: &'a [usize],
 }
 
 #[async_trait]
@@ -67,32 +80,62 @@ impl TableProvider for StreamTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let range = SeqRange::up_to(self.frontier).narrowed(filters);
-        let files = self.files(session, projection, filters, (range, limit))?;
-        let tail = self.tail(session, projection, (range, limit))?;
-        let waiting = waiting::plan(&self.columns, &self.waiting, projection)?;
-        let mut parts: Vec<_> = [files, tail, waiting].into_iter().flatten().collect();
-        match (parts.pop(), parts.is_empty()) {
-            (Some(only), true) => Ok(only),
-            (Some(last), false) => {
-                parts.push(last);
-                UnionExec::try_new(parts)
-            }
-            (None, _) => {
-                let schema = datafusion::common::project_schema(&self.columns.schema, projection)?;
-                Ok(Arc::new(EmptyExec::new(schema)))
-            }
+        let parts = self.parts(
+            session,
+            &Wanted {
+                projection,
+                filters,
+                limit,
+                coded: &[],
+            },
+        )?;
+        if parts.is_empty() {
+            let schema = datafusion::common::project_schema(&self.columns.schema, projection)?;
+            return Ok(Arc::new(EmptyExec::new(schema)));
         }
+        UnionExec::try_new(parts)
     }
 }
 
 impl StreamTable {
+    /// Files, log, and what is not in the log yet.
+    pub(crate) fn parts(
+        &self,
+        session: &dyn Session,
+        wanted: &Wanted<'_>,
+    ) -> Result<Vec<Arc<dyn ExecutionPlan>>> {
+        let range = SeqRange::up_to(self.frontier).narrowed(wanted.filters);
+        let files = self.files(session, wanted, range)?;
+        let tail = self.tail(session, wanted, range)?;
+        let waiting = waiting::plan(&self.columns, &self.waiting, wanted.projection)?;
+        Ok([files, tail, waiting].into_iter().flatten().collect())
+    }
+
+    /// Whether the largest file whose footer is known has a text column in dictionaries.
+    pub(crate) fn is_coded(&self, column: usize) -> bool {
+        let Some(pin) = &self.pin else {
+            return false;
+        };
+        let physical = self.columns.physical(pin);
+        let known = pin.files.iter().filter_map(|file| {
+            let path = self.store.path(self.columns.def.id, &file.path);
+            Some((
+                file.size,
+                coded::known(self.store.footers().as_ref(), &path)?,
+            ))
+        });
+        let largest = known.max_by_key(|(size, _)| *size);
+        largest.is_some_and(|(_, footer)| {
+            let name = physical.get(column);
+            name.is_some_and(|name| coded::is_coded(&footer, name))
+        })
+    }
+
     fn files(
         &self,
         session: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        filters: &[Expr],
-        (range, limit): (SeqRange, Option<usize>),
+        wanted: &Wanted<'_>,
+        range: SeqRange,
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
         let Some(pin) = &self.pin else {
             return Ok(None);
@@ -111,13 +154,13 @@ impl StreamTable {
             pin: Arc::clone(pin),
             store: Arc::clone(&self.store),
             range,
-            predicate: self.predicate(session, filters, range, is_above)?,
-            projection: projection.cloned(),
-            limit: limit.filter(|_| !is_above),
+            predicate: self.predicate(session, wanted.filters, range, is_above)?,
+            projection: wanted.projection.cloned(),
+            coded: wanted.coded.to_vec(),
+            limit: wanted.limit.filter(|_| !is_above),
         };
         let machine = Machine {
             config: session.config().clone(),
-            runtime: Arc::clone(session.runtime_env()),
         };
         match is_above {
             true => scan.plan_within(&machine),
@@ -130,16 +173,20 @@ impl StreamTable {
         &self,
         session: &dyn Session,
         filters: &[Expr],
-        range: SeqRange,
+        bounds: SeqRange,
         is_above: bool,
     ) -> Result<Option<Arc<dyn PhysicalExpr>>> {
         let seq = self.columns.schema.index_of(SEQ_COLUMN)?;
-        let range = within(range, seq);
+        let range = within(bounds, seq);
         let Some(filter) = conjunction(filters.iter().cloned()) else {
             return Ok(is_above.then_some(range));
         };
         let schema = DFSchema::try_from(Arc::clone(&self.columns.schema))?;
         let filter = session.create_physical_expr(filter, &schema)?;
+        let mut files = self.pin.iter().flat_map(|pin| pin.files.iter());
+        if !is_above && !files.any(|file| bounds.cuts(file.first_seq, file.last_seq)) {
+            return Ok(Some(filter));
+        }
         // What was learnt from arrival_time(_seq) prunes row groups too.
         let both = datafusion::physical_expr::conjunction(vec![filter, range]);
         Ok(Some(both))
@@ -148,9 +195,10 @@ impl StreamTable {
     fn tail(
         &self,
         session: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        (range, limit): (SeqRange, Option<usize>),
+        wanted: &Wanted<'_>,
+        range: SeqRange,
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let projection = wanted.projection;
         let cut = self.pin.as_ref().map_or(Seq::ZERO, |pin| pin.archived);
         let range = SeqRange {
             after: range.after.max(cut),
@@ -173,7 +221,7 @@ impl StreamTable {
         if parts.is_empty() {
             return Ok(None);
         }
-        let exec = StreamingTableExec::try_new(schema, parts, None, [], false, limit)?;
+        let exec = StreamingTableExec::try_new(schema, parts, None, [], false, wanted.limit)?;
         Ok(Some(Arc::new(exec)))
     }
 }

@@ -239,6 +239,7 @@ impl TailScan {
             range,
             predicate: Some(within(range, seq)),
             projection: Some(self.projection.clone()),
+            coded: Vec::new(),
             limit: None,
         };
         scan.plan_within(&Machine::of_task(ctx))

@@ -2,6 +2,7 @@
 //! nothing but registered streams.
 
 mod bed;
+mod coded;
 mod keyed;
 mod moving;
 mod refused;

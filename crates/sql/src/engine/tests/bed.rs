@@ -182,7 +182,8 @@ impl Bed {
         )
     }
 
-    /// Appends rows: id = n, country = c(n mod 3), price = n mod 10 thirds, at = n seconds.
+    /// Appends rows: id = n, country = c(n mod 3), maybe = m(n mod 7) and every fifth time NULL,
+    /// price = n mod 10 thirds, at = n seconds.
     pub(super) fn append(&self, stream: &str, rows: std::ops::Range<i64>) {
         self.append_as(&self.def(stream), rows);
     }
@@ -207,6 +208,10 @@ impl Bed {
                         false => format!("c{}", n % 3),
                     },
                 ))),
+                "maybe" => Arc::new(StringArray::from_iter(
+                    rows.clone()
+                        .map(|n| (n % 5 > 0).then(|| format!("m{}", n % 7))),
+                )),
                 "price" => {
                     let values = rows.clone().map(|n| i128::from(n % 10) * 1_000 / 3);
                     let array = Decimal128Array::from_iter_values(values);
