@@ -38,7 +38,9 @@ pub(crate) const LAYERS: &[Layer] = &[
     layer("app", &["kernel", "log", "catalog", "sql"]),
     layer(
         "gateway",
-        &["kernel", "log", "history", "catalog", "admit", "sql", "app"],
+        &[
+            "kernel", "log", "history", "store", "catalog", "table", "admit", "sql", "app",
+        ],
     ),
     layer(
         "node",

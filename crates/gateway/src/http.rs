@@ -15,6 +15,7 @@ mod patience;
 mod problem;
 mod router;
 mod routes;
+mod rows;
 mod sql;
 mod status;
 mod streams;

@@ -36,7 +36,9 @@ use datafusion::{
 use futures::{FutureExt, Stream};
 use mainstem_catalog::Catalog;
 use mainstem_history::History;
-use mainstem_kernel::{ByteSize, Position, Seq, TenantId, clock::SharedClock, metrics::Metrics};
+use mainstem_kernel::{
+    AppName, ByteSize, Position, Seq, TenantId, clock::SharedClock, metrics::Metrics,
+};
 use mainstem_log::SharedLog;
 use sqlparser::ast::Statement;
 use tokio::{
@@ -179,6 +181,15 @@ impl Engine {
         })
     }
 
+    /// The rows by key of an application, for feeds of their changes.
+    ///
+    /// # Errors
+    /// `NotRunning`.
+    pub fn rows_of(&self, tenant: TenantId, app: &AppName) -> Result<AppRows, QueryError> {
+        let rows = self.parts.rows.rows_of(tenant, app);
+        rows.ok_or_else(|| QueryError::NotRunning { app: app.clone() })
+    }
+
     /// Plans and starts a question.
     ///
     /// # Errors
@@ -264,10 +275,7 @@ impl Engine {
         let defs = self.parts.catalog.definitions();
         let state = self.session(&Cut::empty(self.parts.log.frontier()))?;
         let write = write::compile(&state, (&defs, question.tenant), statements)?;
-        let rows = self.parts.rows.rows_of(question.tenant, &write.app);
-        let rows = rows.ok_or_else(|| QueryError::NotRunning {
-            app: write.app.clone(),
-        })?;
+        let rows = self.rows_of(question.tenant, &write.app)?;
         Ok(Started::Write(Box::new(write), rows))
     }
 

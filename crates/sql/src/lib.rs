@@ -7,6 +7,7 @@ mod declare;
 mod dialect;
 mod engine;
 mod error;
+mod find;
 pub mod format;
 pub mod functions;
 mod nearest;
@@ -20,6 +21,7 @@ pub use declare::{
 };
 pub use engine::{Answered, Engine, Question, Rights, Rows, SqlConfig, SqlParts};
 pub use error::QueryError;
+pub use find::rows_by_key;
 pub use format::{ResultFormat, RowWriter, objects};
 pub use rows::{AppRows, NoRows, RowSource, SharedRowSource};
 pub use view::{PlannedView, ViewEngine, plan_view};

@@ -8,7 +8,7 @@ use hyper::{
     header::{HeaderMap, HeaderName},
     http::request::Parts,
 };
-use mainstem_catalog::StreamDef;
+use mainstem_catalog::{Definitions, Kind, Object, StreamDef};
 use mainstem_kernel::{ByteSize, Place, Position, TenantId};
 use serde::de::DeserializeOwned;
 
@@ -71,6 +71,16 @@ impl Call {
         }
     }
 
+    /// Every value of a parameter of the URL, in order.
+    pub(crate) fn parameters(&self, name: &str) -> Result<Vec<String>, HttpError> {
+        let query = self.head.uri.query().unwrap_or_default();
+        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        let values = pairs.filter(|(key, _)| *key == name);
+        let values = values.map(|(_, value)| decode(&value.replace('+', " ")));
+        let values: Option<Vec<String>> = values.collect();
+        values.ok_or(HttpError::PathText)
+    }
+
     /// `?wait=`: the position that an answer must have reached.
     pub(crate) fn wait(&self) -> Result<Option<Position>, HttpError> {
         self.parameter("wait")?
@@ -113,20 +123,28 @@ pub(crate) fn find_stream(
     name: &str,
 ) -> Result<Arc<StreamDef>, HttpError> {
     let definitions = door.parts.catalog.definitions();
-    if let Some(stream) = definitions.stream(tenant, name) {
-        return Ok(Arc::clone(stream));
-    }
-    let names = definitions
-        .names
-        .keys()
-        .filter(|(owner, _)| *owner == tenant);
-    let near = names
-        .map(|(_, known)| known.as_str())
+    let found = definitions.stream(tenant, name).map(Arc::clone);
+    found.ok_or_else(|| no_object(&definitions, tenant, (Kind::Stream, name)))
+}
+
+/// That there is no object of that kind and name, and what is near.
+pub(crate) fn no_object(
+    definitions: &Definitions,
+    tenant: TenantId,
+    (kind, name): (Kind, &str),
+) -> HttpError {
+    let mine = definitions.names.iter();
+    let mine = mine.filter(|((owner, _), id)| {
+        *owner == tenant && definitions.by_id(**id).map(Object::kind) == Some(kind)
+    });
+    let near = mine
+        .map(|((_, known), _)| known.as_str())
         .find(|known| is_near(known, name));
-    Err(HttpError::NoStream {
-        stream: shorten(name),
+    HttpError::NoObject {
+        kind,
+        name: shorten(name),
         near: near.map(str::to_owned),
-    })
+    }
 }
 
 /// Whether one may have been meant for the other: but for case, one edit at most, or an s.

@@ -1,5 +1,5 @@
-//! Change feeds: the rows of a stream as server-sent events, from history and then as they
-//! arrive. Nothing is kept for a slow reader: what it has not taken is read again from the log.
+//! Change feeds: the rows of a stream, and of a view that is one, as server-sent events, from
+//! history and then as they arrive; changes of rows by key are in `keyed`. Nothing is kept for a slow reader: what it has not taken is read again from the log.
 //!
 //! One event per row, `data:` is the row as JSON. `id:` is a position and comes with the last
 //! row of a frame alone, so that who resumes there gets no row twice and misses none. While
@@ -8,6 +8,7 @@
 //! Source of the format: HTML Standard, section 9.2.
 
 mod event;
+mod keyed;
 mod past;
 
 use std::{io, sync::Arc, time::Duration};
@@ -15,7 +16,7 @@ use std::{io, sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures::stream;
 use hyper::header::HeaderName;
-use mainstem_catalog::StreamDef;
+use mainstem_catalog::{Kind, Object, StreamDef};
 use mainstem_kernel::{Fault, Position, Seq, StreamId, fault::chain, metrics::Metrics};
 use mainstem_log::{Chunk, ReadError, ReadFrom};
 use tokio::{
@@ -25,7 +26,7 @@ use tokio::{
 
 use super::{
     Door, answer,
-    call::{Call, Outcome, parse_position, short_header, shorten},
+    call::{Call, Outcome, no_object, parse_position, short_header, shorten},
     errors::HttpError,
     stopped,
 };
@@ -107,6 +108,31 @@ enum Stage {
 /// `GET /v1/streams/{stream}/changes`.
 pub(crate) async fn follow(call: Call) -> Outcome {
     let stream = call.stream()?;
+    follow_stream(call, &stream)
+}
+
+/// `GET /v1/tables/{table}/changes`.
+pub(crate) async fn follow_table(call: Call) -> Outcome {
+    let definitions = call.door.parts.catalog.definitions();
+    match definitions.table(call.tenant(), &call.name) {
+        Some(def) => keyed::follow(call, keyed::Followed::of_table(def)),
+        None => Err(no_object(&definitions, call.tenant(), (Kind::Table, &call.name)).into()),
+    }
+}
+
+/// `GET /v1/views/{view}/changes`.
+pub(crate) async fn follow_view(call: Call) -> Outcome {
+    let definitions = call.door.parts.catalog.definitions();
+    let Some(def) = definitions.view(call.tenant(), &call.name) else {
+        return Err(no_object(&definitions, call.tenant(), (Kind::View, &call.name)).into());
+    };
+    match def.stream() {
+        Some(stream) => follow_stream(call, &stream),
+        None => keyed::follow(call, keyed::Followed::of_view(def)),
+    }
+}
+
+fn follow_stream(call: Call, stream: &StreamDef) -> Outcome {
     let frontier = call.door.parts.log.watch();
     let cursor = begin(&call, *frontier.borrow())?;
     let slot = call.door.feeds.open()?;
@@ -245,13 +271,14 @@ impl Feed {
     /// The stream as it is now; a feed ends when its stream does.
     fn definition(&self) -> Result<Arc<StreamDef>, HttpError> {
         let definitions = self.door.parts.catalog.definitions();
-        let stream = definitions
-            .streams
-            .get(&self.stream)
-            .filter(|def| def.dropped.is_none());
+        let stream = match definitions.by_id(self.stream) {
+            Some(Object::Stream(def)) => Some(Arc::clone(def)),
+            Some(Object::View(def)) if def.is_running() => def.stream().map(Arc::new),
+            _ => None,
+        };
         stream
-            .cloned()
-            .ok_or_else(|| self.broken("The stream was dropped.".to_owned()))
+            .filter(|def| def.dropped.is_none())
+            .ok_or_else(|| self.broken("It was dropped or replaced.".to_owned()))
     }
 
     fn unreadable(&self, error: &ReadError) -> HttpError {
@@ -265,7 +292,7 @@ impl Feed {
 
     fn broken(&self, reason: String) -> HttpError {
         HttpError::Feed {
-            stream: self.name.clone(),
+            name: self.name.clone(),
             reason,
         }
     }

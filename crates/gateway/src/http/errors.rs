@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mainstem_catalog::Kind;
 use mainstem_kernel::{Answer, Blame, ByteSize, Code, Fault, Place, Position, Retry};
 
 /// How long a client waits before it asks a full server again.
@@ -86,9 +87,10 @@ pub(crate) enum HttpError {
     #[error("position {position} was not reached within {}", crate::http::errors::span(*.limit))]
     NotReached { position: Position, limit: Duration },
     /// Caller: correct the name, or apply an application that declares it.
-    #[error("there is no stream \"{stream}\"")]
-    NoStream {
-        stream: String,
+    #[error("there is no {kind} \"{name}\"")]
+    NoObject {
+        kind: Kind,
+        name: String,
         near: Option<String>,
     },
     /// Caller: escape the UTF-8 bytes of the name.
@@ -98,8 +100,8 @@ pub(crate) enum HttpError {
     #[error("the request broke the part that answers it")]
     Panicked { source: tokio::task::JoinError },
     /// Node: rows could not be read; the feed can be taken up again.
-    #[error("feed of stream \"{stream}\" cannot go on")]
-    Feed { stream: String, reason: String },
+    #[error("feed of \"{name}\" cannot go on")]
+    Feed { name: String, reason: String },
 }
 
 impl Fault for HttpError {
@@ -123,7 +125,7 @@ impl Fault for HttpError {
             Self::FeedsFull { .. } => Answer::busy(Code::Http016, BUSY_WAIT),
             Self::ConnectionsFull { .. } => Answer::node(Code::Http017),
             Self::NotReached { .. } => Answer::node(Code::Http018),
-            Self::NoStream { .. } => Answer::caller(Code::Http019),
+            Self::NoObject { .. } => Answer::caller(Code::Http019),
             Self::PathText => Answer::caller(Code::Http020),
             Self::Feed { .. } => Answer::node(Code::Http021),
             Self::Panicked { .. } => Answer {
@@ -167,12 +169,15 @@ impl Fault for HttpError {
                 "nothing was kept; send the request again".to_owned()
             }
             Self::NotAcceptable { .. } => format!("accept one of {ANSWER_TYPES}"),
-            Self::NoStream {
+            Self::NoObject {
                 near: Some(near), ..
             } => format!("did you mean \"{near}\"?"),
-            Self::NoStream { near: None, .. } => {
-                "GET /v1/streams lists the streams; \"mainstem apply FOLDER\" declares them"
-                    .to_owned()
+            Self::NoObject {
+                kind: Kind::Stream, ..
+            } => "GET /v1/streams lists the streams; \"mainstem apply FOLDER\" declares them"
+                .to_owned(),
+            Self::NoObject { kind, .. } => {
+                format!("SHOW {}S lists them", kind.to_string().to_uppercase())
             }
             Self::PathText => "escape the UTF-8 bytes of a name, such as %C3%A4".to_owned(),
             Self::BodiesFull { .. } | Self::FeedsFull { .. } => "try again in a second".to_owned(),

@@ -2,8 +2,8 @@
 //! of tests are made from this table, so that none of them can miss one.
 
 use super::{
-    answer, apps, auth::Permission, call::Call, changes, events, openapi, router::Pending, sql,
-    status, streams,
+    answer, apps, auth::Permission, call::Call, changes, events, openapi, router::Pending, rows,
+    sql, status, streams,
 };
 
 /// The methods there are.
@@ -89,6 +89,14 @@ const fn parameter(name: &'static str, summary: &'static str) -> Parameter {
     Parameter { name, summary }
 }
 
+const KEY: Parameter = parameter(
+    "key",
+    "A value of the key; once for each of its columns, in their order. The first columns alone \
+     find all rows that have these.",
+);
+const LIMIT: Parameter = parameter("limit", "Most rows; 1000 if it is missing.");
+const WAIT: Parameter = parameter("wait", "Answer at this position or later.");
+
 /// The common case, to be changed by the fields that differ.
 const fn route(
     (verb, path): (Verb, &'static str),
@@ -146,7 +154,7 @@ pub(crate) static ROUTES: &[Route] = &[
         )
     },
     Route {
-        parameters: &[parameter("wait", "Answer at this position or later.")],
+        parameters: &[WAIT],
         headers: &[parameter(
             "Accept",
             "How the answer is written; JSON if it is missing.",
@@ -178,6 +186,74 @@ pub(crate) static ROUTES: &[Route] = &[
                 "Follow a stream: its rows as server-sent events, as they arrive",
             ),
             |call| Box::pin(changes::follow(call)),
+        )
+    },
+    Route {
+        parameters: &[KEY, LIMIT, WAIT],
+        headers: &[parameter(
+            "Accept",
+            "How the answer is written; JSON if it is missing.",
+        )],
+        gives: Gives::Rows,
+        ..route(
+            (Get, "/v1/tables/{table}/rows"),
+            Read,
+            ("rowsOfTable", "The rows of a table, by their key"),
+            |call| Box::pin(rows::of_table(call)),
+        )
+    },
+    Route {
+        parameters: &[parameter(
+            "from",
+            "Where to begin: earliest (the rows that are there), now (the default), or a position.",
+        )],
+        headers: &[parameter(
+            "Last-Event-ID",
+            "Where to go on; goes before the parameter from.",
+        )],
+        gives: Gives::Feed,
+        ..route(
+            (Get, "/v1/tables/{table}/changes"),
+            Read,
+            (
+                "followTable",
+                "Follow a table: changes of its rows as server-sent events",
+            ),
+            |call| Box::pin(changes::follow_table(call)),
+        )
+    },
+    Route {
+        parameters: &[KEY, LIMIT, WAIT],
+        headers: &[parameter(
+            "Accept",
+            "How the answer is written; JSON if it is missing.",
+        )],
+        gives: Gives::Rows,
+        ..route(
+            (Get, "/v1/views/{view}/rows"),
+            Read,
+            ("rowsOfView", "The rows of a view, by their key"),
+            |call| Box::pin(rows::of_view(call)),
+        )
+    },
+    Route {
+        parameters: &[parameter(
+            "from",
+            "Where to begin: earliest (the rows that are there), now (the default), or a position.",
+        )],
+        headers: &[parameter(
+            "Last-Event-ID",
+            "Where to go on; goes before the parameter from.",
+        )],
+        gives: Gives::Feed,
+        ..route(
+            (Get, "/v1/views/{view}/changes"),
+            Read,
+            (
+                "followView",
+                "Follow a view: changes of its rows as server-sent events",
+            ),
+            |call| Box::pin(changes::follow_view(call)),
         )
     },
     Route {

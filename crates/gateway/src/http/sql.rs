@@ -31,7 +31,8 @@ const FLUSH_WAIT: Duration = Duration::from_millis(100);
 #[serde(deny_unknown_fields)]
 #[schema(as = Question)]
 pub(crate) struct QuestionBody {
-    /// One SELECT, EXPLAIN or SHOW.
+    /// One SELECT, EXPLAIN or SHOW; or INSERT, UPDATE and DELETE on tables, several of them
+    /// between BEGIN and COMMIT.
     query: String,
     /// Longest time in milliseconds, if less than the server's own limit.
     #[serde(default)]
@@ -70,6 +71,11 @@ pub(crate) async fn ask(mut call: Call) -> Outcome {
         wait,
         time_max: sent.timeout_ms.map(Duration::from_millis),
     };
+    reply(&call, question, format).await
+}
+
+/// The answer of a question.
+pub(crate) async fn reply(call: &Call, question: Question, format: ResultFormat) -> Outcome {
     let answered = call.door.parts.engine.ask(question).await?;
     let position = answered.position;
     let writer = RowWriter::new(format, answered.schema);
@@ -149,7 +155,7 @@ fn broken(format: ResultFormat, error: &QueryError) -> Bytes {
 }
 
 /// The format that `Accept` likes best; JSON if it does not care.
-fn negotiate(headers: &HeaderMap) -> Result<ResultFormat, HttpError> {
+pub(crate) fn negotiate(headers: &HeaderMap) -> Result<ResultFormat, HttpError> {
     let mut best: Option<(u32, ResultFormat)> = None;
     let mut sent = Vec::new();
     for value in headers.get_all(ACCEPT) {

@@ -3,8 +3,10 @@
 
 mod exchange;
 mod feed;
+mod keyed;
 mod matrix;
 mod patience;
 mod raw;
+mod shelf;
 mod statuses;
 mod world;

@@ -80,9 +80,9 @@ impl Past {
         let next = self.advance(door, cursor).await;
         next.map_err(|error| {
             tracing::warn!(stream = %self.stream.spec.name, error = chain(&error), "feed failed");
-            let stream = self.stream.spec.name.to_string();
+            let name = self.stream.spec.name.to_string();
             HttpError::Feed {
-                stream,
+                name,
                 reason: error.to_string(),
             }
         })

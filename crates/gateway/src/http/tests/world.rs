@@ -14,7 +14,7 @@ use mainstem_kernel::{
     spawn::{TaskBody, ThreadBody},
 };
 use mainstem_log::{MemoryLog, SharedLog};
-use mainstem_sql::{Engine, NoRows, SqlConfig, SqlParts};
+use mainstem_sql::{Engine, SqlConfig, SqlParts};
 use parking_lot::Mutex;
 use tempfile::TempDir;
 use tokio::{
@@ -25,6 +25,7 @@ use tokio::{
     task::JoinHandle,
 };
 
+use super::shelf::Shelf;
 use crate::{
     AppStatus, BackupSummary, Control, GatewayParts, HttpConfig, Later, Status, StreamStatus,
     http::{Door, listener},
@@ -151,6 +152,7 @@ pub(super) struct World {
     pub(super) address: SocketAddr,
     pub(super) door: Arc<Door>,
     pub(super) node: Arc<Node>,
+    pub(super) shelf: Arc<Shelf>,
     pub(super) stop: watch::Sender<bool>,
     pub(super) served: JoinHandle<io::Result<()>>,
     /// Of history; the engine reads files by itself.
@@ -170,7 +172,7 @@ pub(super) fn config() -> HttpConfig {
     }
 }
 
-fn parts(clock: &SharedClock, folder: &TempDir) -> (GatewayParts, Arc<Node>) {
+fn parts(clock: &SharedClock, folder: &TempDir) -> (GatewayParts, Arc<Node>, Arc<Shelf>) {
     let log: SharedLog = Arc::new(MemoryLog::new(Arc::clone(clock)));
     let metrics = Metrics::new();
     let catalog = Catalog::open(Arc::clone(&log)).unwrap();
@@ -194,11 +196,12 @@ fn parts(clock: &SharedClock, folder: &TempDir) -> (GatewayParts, Arc<Node>) {
         spawn: Arc::clone(&spawn),
         metrics: Arc::clone(&metrics),
     };
+    let shelf = Shelf::new(&log, clock);
     let sql = SqlParts {
         catalog: Arc::clone(&catalog),
         log: Arc::clone(&log),
         history: Arc::clone(&history),
-        rows: Arc::new(NoRows),
+        rows: Arc::<Shelf>::clone(&shelf),
         clock: Arc::clone(clock),
         metrics: Arc::clone(&metrics),
         runtime: Handle::current(),
@@ -221,7 +224,7 @@ fn parts(clock: &SharedClock, folder: &TempDir) -> (GatewayParts, Arc<Node>) {
         metrics,
         admin_key: KEY.into(),
     };
-    (parts, node)
+    (parts, node, shelf)
 }
 
 fn admit_config() -> AdmitConfig {
@@ -255,7 +258,7 @@ impl World {
     pub(super) async fn with(config: HttpConfig) -> Self {
         let clock: SharedClock = Arc::new(ManualClock::at(Timestamp(1_795_255_200_000_000)));
         let folder = tempfile::tempdir().unwrap();
-        let (parts, node) = parts(&clock, &folder);
+        let (parts, node, shelf) = parts(&clock, &folder);
         let source = Source {
             name: AppName::new("shop").unwrap(),
             version: None,
@@ -266,6 +269,7 @@ impl World {
             .apps
             .apply(TenantId::ONLY, &source, &plan.fingerprint)
             .unwrap();
+        shelf.declare(&parts.catalog);
         node.definitions_changed();
         let (stop, stops) = watch::channel(false);
         let door = Door::new(parts, config, stops);
@@ -276,6 +280,7 @@ impl World {
             address,
             door,
             node,
+            shelf,
             stop,
             served,
             _folder: folder,

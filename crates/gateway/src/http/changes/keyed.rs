@@ -1,0 +1,314 @@
+//! The changes of rows by key as server-sent events: of each checkpoint the rows as they are after
+//! it, one event per key. Only what survives a crash is sent.
+//!
+//! `data:` is `{"op":"upsert","key":{…},"after":{…}}` or `{"op":"delete","key":{…}}`. `id:` is a
+//! position and comes with the last change of a checkpoint. Who resumes there misses nothing; a
+//! change may come twice, with the same row. `from=earliest` sends the rows that are there first.
+
+use std::{io, sync::Arc};
+
+use arrow::{array::RecordBatch, error::ArrowError};
+use bytes::Bytes;
+use futures::stream;
+use mainstem_catalog::{TableDef, ViewDef};
+use mainstem_kernel::{AppName, ColumnName, Fault, Position, Seq, StreamId, fault::chain};
+use mainstem_sql::AppRows;
+use mainstem_store::KeyRange;
+use mainstem_table::{FeedEntry, Scan, TableError, Tables};
+use tokio::sync::watch;
+
+use super::{
+    CHUNK_BYTES_MAX, HEARTBEAT, HttpError, LAST_EVENT_ID, LAST_EVENT_ID_NAME, Slot, Stage, event,
+};
+use crate::http::{
+    answer,
+    call::{Call, Outcome, parse_position, short_header, shorten},
+    problem::Refusal,
+    stopped,
+};
+
+/// Rows of a first event.
+const SCAN_ROWS: usize = 1_000;
+
+/// Whose changes are followed.
+pub(super) struct Followed {
+    id: StreamId,
+    app: AppName,
+    name: String,
+    key: Vec<ColumnName>,
+    hidden: Vec<ColumnName>,
+}
+
+impl Followed {
+    pub(super) fn of_table(def: &TableDef) -> Self {
+        Self {
+            id: def.id,
+            app: def.app.clone(),
+            name: def.spec.name.to_string(),
+            key: def.spec.key.clone(),
+            hidden: Vec::new(),
+        }
+    }
+
+    pub(super) fn of_view(def: &ViewDef) -> Self {
+        Self {
+            id: def.id,
+            app: def.app.clone(),
+            name: def.spec.name.to_string(),
+            key: def.spec.key.clone(),
+            hidden: def.spec.hidden.clone(),
+        }
+    }
+
+    /// The events of some rows as they are.
+    fn upserts(&self, rows: &RecordBatch, at: Option<Position>) -> Result<Vec<u8>, String> {
+        let key = self.columns(rows, |name| self.key.contains(name))?;
+        let after = self.columns(rows, |name| !self.hidden.contains(name))?;
+        let (keys, after) = (jsons(&key)?, jsons(&after)?);
+        let mut text = Vec::new();
+        let last = keys.len().saturating_sub(1);
+        for (row, (key, after)) in keys.iter().zip(&after).enumerate() {
+            let parts: [&[u8]; 5] = [
+                b"{\"op\":\"upsert\",\"key\":",
+                key,
+                b",\"after\":",
+                after,
+                b"}",
+            ];
+            event::push(&mut text, &parts.concat(), at.filter(|_| row == last));
+        }
+        Ok(text)
+    }
+
+    /// The events of keys whose rows are gone.
+    fn deletes(&self, keys: &RecordBatch, at: Position) -> Result<Vec<u8>, String> {
+        let mut text = Vec::new();
+        let keys = jsons(keys)?;
+        let last = keys.len().saturating_sub(1);
+        for (row, key) in keys.iter().enumerate() {
+            let parts: [&[u8]; 3] = [b"{\"op\":\"delete\",\"key\":", key, b"}"];
+            event::push(&mut text, &parts.concat(), (row == last).then_some(at));
+        }
+        Ok(text)
+    }
+
+    /// The events of a checkpoint; the last of them has its position.
+    fn entry(&self, entry: &FeedEntry) -> Result<Vec<u8>, String> {
+        let at = Position::at(entry.at);
+        let is_last = entry.deletes.num_rows() == 0;
+        let mut text = self.upserts(&entry.upserts, is_last.then_some(at))?;
+        text.extend(self.deletes(&entry.deletes, at)?);
+        Ok(text)
+    }
+
+    fn columns(
+        &self,
+        rows: &RecordBatch,
+        is_wanted: impl Fn(&ColumnName) -> bool,
+    ) -> Result<RecordBatch, String> {
+        let schema = rows.schema();
+        let names = schema.fields().iter().enumerate();
+        let wanted = names
+            .filter(|(_, field)| ColumnName::new(field.name()).is_ok_and(|name| is_wanted(&name)));
+        let places: Vec<usize> = wanted.map(|(place, _)| place).collect();
+        rows.project(&places)
+            .map_err(|error: ArrowError| error.to_string())
+    }
+}
+
+/// Rows as JSON.
+fn jsons(rows: &RecordBatch) -> Result<Vec<Vec<u8>>, String> {
+    let mut all = Vec::with_capacity(rows.num_rows());
+    let each = |_, json: &[u8]| all.push(json.to_vec());
+    mainstem_sql::objects(rows, each).map_err(|error| error.to_string())?;
+    Ok(all)
+}
+
+/// A feed under way.
+struct Feed {
+    followed: Arc<Followed>,
+    tables: Arc<Tables>,
+    /// Everything up to here was sent.
+    cursor: Seq,
+    /// Rows that are there, while they are sent.
+    rows: Option<Box<Scan>>,
+    committed: watch::Receiver<Seq>,
+    shutdown: watch::Receiver<bool>,
+    stage: Stage,
+    _slot: Slot,
+}
+
+/// Where a feed begins.
+enum Begin {
+    Rows,
+    After(Seq),
+}
+
+/// Follows a table or a view whose rows change.
+pub(super) fn follow(call: Call, followed: Followed) -> Outcome {
+    let AppRows { tables, .. } = call
+        .door
+        .parts
+        .engine
+        .rows_of(call.tenant(), &followed.app)?;
+    let committed = tables.watch_committed();
+    let now = *committed.borrow();
+    let (cursor, rows) = match begin(&call, now)? {
+        Begin::After(seq) => (seq, None),
+        // What changes between the two comes again, as it is then.
+        Begin::Rows => {
+            let scan = tables
+                .pointer()
+                .scan(followed.id, &KeyRange::all(), SCAN_ROWS);
+            (now, Some(Box::new(scan.map_err(Refusal::from)?)))
+        }
+    };
+    let feed = Feed {
+        followed: Arc::new(followed),
+        tables,
+        cursor,
+        rows,
+        committed,
+        shutdown: call.door.shutdown.clone(),
+        stage: Stage::Begin,
+        _slot: call.door.feeds.open()?,
+    };
+    let chunks = stream::unfold(feed, |mut feed| async move {
+        let chunk = feed.next().await?;
+        Some((io::Result::Ok(chunk), feed))
+    });
+    Ok(answer::chunks("text/event-stream", Box::pin(chunks)))
+}
+
+fn begin(call: &Call, committed: Seq) -> Result<Begin, HttpError> {
+    if let Some(id) = short_header(&call.head.headers, &LAST_EVENT_ID, LAST_EVENT_ID_NAME)? {
+        let position = parse_position(LAST_EVENT_ID_NAME, id.to_owned())?;
+        return Ok(Begin::After(position.seq()));
+    }
+    match call.parameter("from")?.as_deref() {
+        None | Some("now") => Ok(Begin::After(committed)),
+        Some("earliest") => Ok(Begin::Rows),
+        Some(text) => {
+            let position: Result<Position, _> = text.parse();
+            let position = position.map_err(|_source| HttpError::Value {
+                what: "parameter \"from\"",
+                expected: "earliest, now, or a position as an earlier answer gave it".to_owned(),
+                found: shorten(text),
+            });
+            position.map(|position| Begin::After(position.seq()))
+        }
+    }
+}
+
+impl Feed {
+    /// The next bytes of the feed; `None` once it is over.
+    async fn next(&mut self) -> Option<Bytes> {
+        match self.stage {
+            Stage::Begin => {
+                self.stage = Stage::Rows;
+                // Who loses the connection among the first rows begins again with them.
+                match self.rows {
+                    Some(_) => Some(Bytes::from_static(b": rows\n\n")),
+                    None => Some(event::mark(Position::at(self.cursor))),
+                }
+            }
+            Stage::Rows => match self.changes().await {
+                Ok(bytes) => bytes,
+                Err(problem) => {
+                    self.stage = Stage::Over;
+                    Some(problem)
+                }
+            },
+            Stage::Over => None,
+        }
+    }
+
+    /// The next events, or the problem that ends the feed.
+    async fn changes(&mut self) -> Result<Option<Bytes>, Bytes> {
+        loop {
+            if *self.shutdown.borrow() {
+                return Ok(None);
+            }
+            if let Some(bytes) = self.first().await? {
+                return Ok(Some(bytes));
+            }
+            let committed = *self.committed.borrow_and_update();
+            if committed <= self.cursor {
+                if let Some(bytes) = self.wait().await {
+                    return Ok(Some(bytes));
+                }
+                continue;
+            }
+            let (tables, followed) = (Arc::clone(&self.tables), Arc::clone(&self.followed));
+            let after = self.cursor;
+            // It may read redo files.
+            let read = tokio::task::spawn_blocking(move || {
+                let changes = tables.changes(followed.id, after, CHUNK_BYTES_MAX)?;
+                let texts = changes.entries.iter().map(|entry| followed.entry(entry));
+                let texts = texts.collect::<Result<Vec<_>, String>>();
+                Ok::<_, TableError>((changes.through, texts))
+            });
+            let read = read
+                .await
+                .map_err(|source| self.over(&HttpError::Panicked { source }))?;
+            let (through, texts) = read.map_err(|error| self.over(&error))?;
+            let texts = texts.map_err(|reason| self.broken(reason))?;
+            self.cursor = self.cursor.max(through);
+            if !texts.is_empty() {
+                return Ok(Some(texts.concat().into()));
+            }
+        }
+    }
+
+    /// Some of the rows that are there; then the position behind which changes follow.
+    async fn first(&mut self) -> Result<Option<Bytes>, Bytes> {
+        let Some(mut scan) = self.rows.take() else {
+            return Ok(None);
+        };
+        let read = tokio::task::spawn_blocking(move || {
+            let batch = scan.next();
+            (scan, batch)
+        });
+        let read = read
+            .await
+            .map_err(|source| self.over(&HttpError::Panicked { source }))?;
+        match read {
+            (scan, Some(batch)) => {
+                self.rows = Some(scan);
+                let batch = batch.map_err(|error| self.over(&error))?;
+                let text = self.followed.upserts(&batch, None);
+                text.map(|text| Some(text.into()))
+                    .map_err(|reason| self.broken(reason))
+            }
+            (_, None) => Ok(Some(event::mark(Position::at(self.cursor)))),
+        }
+    }
+
+    /// Waits for more; gives a comment when that takes long.
+    async fn wait(&mut self) -> Option<Bytes> {
+        let cursor = self.cursor;
+        tokio::select! {
+            biased;
+            () = stopped(&mut self.shutdown) => None,
+            _ = self.committed.wait_for(|committed| *committed > cursor) => None,
+            () = tokio::time::sleep(HEARTBEAT) => Some(event::mark(Position::at(cursor))),
+        }
+    }
+
+    fn broken(&self, reason: String) -> Bytes {
+        self.over(&HttpError::Feed {
+            name: self.followed.name.clone(),
+            reason,
+        })
+    }
+
+    /// The last event, and a line for the operator.
+    fn over(&self, error: &dyn Fault) -> Bytes {
+        tracing::warn!(
+            name = self.followed.name,
+            error = chain(error),
+            "feed ended"
+        );
+        event::problem(&error.problem())
+    }
+}
