@@ -27,7 +27,11 @@ use datafusion::{
 use mainstem_kernel::{Timestamp, types::timestamp_tz};
 use sqlparser::ast::{DataType as SqlType, TimezoneInfo};
 
-use super::{coded::GroupByNumber, files::history_url, store::SharedStore};
+use super::{
+    coded::{GroupByNumber, PlaceByNumber},
+    files::history_url,
+    store::SharedStore,
+};
 use crate::functions;
 
 /// Name of the only catalog.
@@ -52,6 +56,7 @@ pub(crate) fn prototype(threads: usize) -> Result<SessionState> {
         .with_type_planner(Arc::new(Types))
         .with_analyzer_rule(Arc::new(functions::CheckedArithmetic))
         .with_optimizer_rules(rules())
+        .with_physical_optimizer_rule(Arc::new(PlaceByNumber))
         .with_catalog_list(Arc::new(MemoryCatalogProviderList::new()));
     Ok(functions::register(builder).build())
 }

@@ -94,9 +94,17 @@ impl CodedTable {
     }
 }
 
-/// The name of a column's numbers; no column of a user begins like this.
+/// How the names of numbers begin; no column of a user does.
+const NUMBER_OF: &str = "_number_of_";
+
+/// The name of a column's numbers.
 pub(super) fn number_name(column: &str) -> String {
-    format!("_number_of_{column}")
+    format!("{NUMBER_OF}{column}")
+}
+
+/// Whether a column holds numbers of texts.
+pub(super) fn is_number_name(column: &str) -> bool {
+    column.starts_with(NUMBER_OF)
 }
 
 #[async_trait]
