@@ -172,7 +172,16 @@ impl Steps {
             return Ok(has_worked);
         }
         let mut build = self.builds.remove(0);
-        has_worked |= self.slice(&mut build)?;
+        has_worked |= match self.slice(&mut build) {
+            // What is missing below it stands against this view alone.
+            Err(
+                error @ (FlowError::Missing { .. } | FlowError::History(_) | FlowError::Read(_)),
+            ) => {
+                self.pause_view(&build.def, &error);
+                return Ok(true);
+            }
+            worked => worked?,
+        };
         let has_joined = build.track.at >= self.live.at && self.can_join(&build.track.units);
         if has_joined {
             self.join(build)?;

@@ -176,14 +176,19 @@ impl Steps {
     ) -> Result<(), FlowError> {
         match outcome {
             Err(error @ (FlowError::Planned { .. } | FlowError::Plan { .. })) => {
-                let (view, words) = (&def.spec.name, chain(&error));
-                tracing::error!(%view, error = words, "a view stands still");
-                let mut status = self.application.status.lock();
-                status.told(def.id).progress = Progress::Paused(error.problem());
+                self.pause_view(def, &error);
                 Ok(())
             }
             other => other,
         }
+    }
+
+    /// A view stands still until it is another one, or the node starts again.
+    pub(super) fn pause_view(&self, def: &ViewDef, error: &FlowError) {
+        let (view, words) = (&def.spec.name, chain(error));
+        tracing::error!(%view, error = words, "a view stands still");
+        let mut status = self.application.status.lock();
+        status.told(def.id).progress = Progress::Paused(error.problem());
     }
 
     fn place(
@@ -198,6 +203,7 @@ impl Steps {
             let kept = note.unwrap_or_default().iter();
             let mut kept = kept.filter(|(id, _)| *id == unit.source.id());
             let kept = kept.next().map(|(_, kept)| *kept);
+            self.check_source(&unit)?;
             return self.go_live(unit, kept);
         }
         let note = resume.and_then(|note| note.builds.iter().find(|b| b.view == def.id));
@@ -221,6 +227,20 @@ impl Steps {
             }
         }
         Ok(())
+    }
+
+    /// A view that reads one that stands still stands still too.
+    fn check_source(&self, unit: &Unit) -> Result<(), FlowError> {
+        let id = unit.source.id();
+        let read = self.defs.views.get(&id);
+        let is_live = self.live.units.iter().any(|other| other.def.id == id);
+        match read {
+            Some(read) if read.is_running() && !is_live => Err(FlowError::Plan {
+                view: unit.def.id,
+                reason: format!("view \"{}\", which it reads, stands still", read.spec.name),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// A view goes on with the live ones.

@@ -11,12 +11,12 @@ use datafusion::arrow::{
     error::ArrowError,
 };
 use mainstem_catalog::{DELETED_COLUMN, ViewDef};
-use mainstem_kernel::{Seq, StreamId, types::EXTRA_COLUMN};
-use mainstem_table::{Changed, Room, RowCodec, Step};
+use mainstem_kernel::{Code, Seq, StreamId, types::EXTRA_COLUMN};
+use mainstem_table::{Changed, Room, RowCodec, Step, TableError};
 
 use super::Steps;
 use crate::{
-    aside::{late_rows, letter_rows},
+    aside::{Aside, late_rows, letter_rows},
     change::{NO_WATERMARK, Run, Weighted, Weights},
     errors::FlowError,
     outbox::{Kind, producer},
@@ -132,7 +132,7 @@ impl Steps {
         if rows == 0 && aside.letters.is_empty() && aside.late.is_empty() {
             return Ok(());
         }
-        self.set_aside(def, output)?;
+        self.set_aside(def, aside)?;
         if def.spec.emit.is_stream() {
             let sender = (def.id, producer(def.id, Kind::Rows));
             for rows in &output.rows {
@@ -144,8 +144,15 @@ impl Steps {
         } else if rows > 0 {
             let pointer = self.tables.pointer();
             let codec = pointer.codec(def.id)?;
-            step.changed
-                .push(net_rows(codec, &output.rows, step.through)?);
+            let changed = match net_rows(codec, &output.rows, step.through) {
+                Err(FlowError::Table(TableError::KeyTooLong { .. })) => {
+                    let fitting = with_fitting_keys(codec, output)?;
+                    self.set_aside(def, &fitting.aside)?;
+                    net_rows(codec, &fitting.rows, step.through)?
+                }
+                changed => changed?,
+            };
+            step.changed.push(changed);
         }
         let mut status = self.application.status.lock();
         let told = status.told(def.id);
@@ -155,8 +162,7 @@ impl Steps {
         Ok(())
     }
 
-    fn set_aside(&mut self, def: &ViewDef, output: &Output) -> Result<(), FlowError> {
-        let aside = &output.aside;
+    fn set_aside(&mut self, def: &ViewDef, aside: &Aside) -> Result<(), FlowError> {
         let schema = |id: StreamId| {
             let stream = self.defs.streams.get(&id)?;
             Some(stream.spec.columns.body_schema())
@@ -312,6 +318,30 @@ pub(super) fn net_rows(
     let all = concat_batches(&schema, &batches)?;
     let written = vec![through; all.num_rows()];
     Ok(Changed::from_changes(codec, &all, &written)?)
+}
+
+/// Rows of a keyed view whose keys the store can hold; the others are set aside.
+fn with_fitting_keys(codec: &RowCodec, output: &Output) -> Result<Output, FlowError> {
+    let mut fitting = Output::default();
+    for rows in &output.rows {
+        let key = codec.key_columns(&rows.batch);
+        let mut failed = Vec::new();
+        let fits = |row: usize| {
+            let key: Vec<ArrayRef> = key.iter().map(|column| column.slice(row, 1)).collect();
+            let misfit = codec.keys(&key).err();
+            failed.extend(
+                misfit
+                    .as_ref()
+                    .filter(|_| rows.weights.of(row) > 0)
+                    .map(|misfit| (row, misfit.to_string())),
+            );
+            Some(misfit.is_none())
+        };
+        let fits: BooleanArray = (0..rows.rows()).map(fits).collect();
+        fitting.aside.fail(&rows.batch, Code::Table010, failed)?;
+        fitting.rows.push(rows.filter(&fits)?);
+    }
+    Ok(fitting)
 }
 
 /// Rows of a stream view as a frame has them.

@@ -5,6 +5,7 @@ use std::{
     io,
     ops::ControlFlow,
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -92,7 +93,8 @@ impl Application {
             tables,
             catalog,
             log,
-            checkpointed: clock.monotonic(),
+            // What an earlier run left is sent at once.
+            checkpointed: Duration::ZERO,
             clock,
             spawn,
             config,

@@ -241,3 +241,30 @@ fn a_view_that_is_forgotten_leaves_nothing() {
     whole.finish();
     assert_eq!(world.seen("hours"), whole.seen("hours"));
 }
+
+#[test]
+fn a_view_whose_rows_are_missing_stands_still_alone() {
+    let mut world = World::new(&format!("{BASE}{MINUTES}"));
+    let (mut random, mut now) = (Random(8), START);
+    happen(&world, &mut random, &mut now, 50);
+    world.finish();
+    // The log has let go of rows that history never got.
+    world.log.trim(world.id("readings"), world.log.frontier());
+    world.declare(REST);
+    happen(&world, &mut random, &mut now, 50);
+    world.finish();
+    let status = world.status(world.id("totals")).unwrap();
+    let Progress::Paused(problem) = status.progress else {
+        panic!("{status:?}");
+    };
+    assert_eq!(problem.code.as_str(), "FLOW-005");
+    assert!(world.application().health().problem.is_none());
+    // What was there goes on, and nothing is shown that is not whole.
+    let mut whole = World::new(&format!("{BASE}{MINUTES}"));
+    let (mut random, mut now) = (Random(8), START);
+    happen(&whole, &mut random, &mut now, 100);
+    whole.finish();
+    let seen = |world: &World| world.seen("minutes");
+    assert!(seen(&world).len() > 3 && seen(&world) == seen(&whole));
+    assert!(!world.swap().contains(&world.id("totals")));
+}

@@ -202,3 +202,23 @@ fn a_window_over_a_view_of_windows_closes_in_the_same_step() {
         ["2023-11-14T22:00:00Z|94", "2023-11-14T23:00:00Z|120"]
     );
 }
+
+#[test]
+fn a_key_that_the_store_cannot_hold_is_a_dead_letter() {
+    let mut world = World::new(&format!(
+        "{READINGS}
+         CREATE MATERIALIZED VIEW totals AS
+         SELECT device, count(*) AS n FROM readings GROUP BY device EMIT ON UPDATE;"
+    ));
+    let row = |device: &str| json!({"device": device, "value": 1, "at": at(START)});
+    let long = "x".repeat(70_000);
+    world.push("readings", &[row("a"), row(&long), row("b")]);
+    world.finish();
+    assert_eq!(world.rows("totals"), ["a|1", "b|1"]);
+    let letters = world.logged("totals_dead_letters");
+    assert_eq!(letters.len(), 1);
+    assert!(letters[0].contains("TABLE-010"), "{letters:?}");
+    world.push("readings", &[row(&long), row("a")]);
+    world.finish();
+    assert_eq!(world.rows("totals"), ["a|2", "b|1"]);
+}
