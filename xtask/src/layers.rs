@@ -45,7 +45,8 @@ pub(crate) const LAYERS: &[Layer] = &[
     layer(
         "node",
         &[
-            "kernel", "disk", "log", "history", "catalog", "admit", "sql", "app", "gateway",
+            "kernel", "disk", "log", "history", "store", "catalog", "table", "admit", "sql",
+            "flow", "app", "gateway",
         ],
     ),
     layer(

@@ -32,9 +32,6 @@ pub fn check(source: &Source) -> Result<(), Vec<Problem>> {
 pub(crate) fn declared(source: &Source) -> Result<Vec<Declared>, Vec<Problem>> {
     let declared = mainstem_sql::declarations(&source.files)?;
     let mut problems = stored_names(&declared);
-    // This one line keeps tables and views out until a node runs them.
-    #[cfg(not(test))]
-    problems.extend(not_run(&declared));
     problems.sort_by(|a, b| a.position.cmp(&b.position));
     if problems.is_empty() {
         Ok(declared)
@@ -100,27 +97,6 @@ fn not_built(spec: &StreamSpec, place: &Place) -> Option<Problem> {
         ),
         ..problem(Code::App014, message, Some(place))
     })
-}
-
-/// What is planned and no node runs yet: it would be defined, and stay empty.
-pub(crate) fn not_run(declared: &[Declared]) -> Vec<Problem> {
-    let refused = |Declared { declaration, place }: &Declared| {
-        let object = match declaration {
-            Declaration::Table(spec) => words::label(Kind::Table, &spec.name),
-            Declaration::View(text) => words::label(Kind::View, &text.name),
-            _ => return None,
-        };
-        Some(Problem {
-            detail: Some("This version plans it and does not run it: it would stay empty.".into()),
-            hint: Some("leave the statement out, and ask the streams themselves".into()),
-            ..problem(
-                Code::App014,
-                format!("{object} is not built yet"),
-                Some(place),
-            )
-        })
-    };
-    declared.iter().filter_map(refused).collect()
 }
 
 fn letters_too_long(object: &Label, place: &Place) -> Option<Problem> {

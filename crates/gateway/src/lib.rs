@@ -113,6 +113,12 @@ pub struct Status {
     pub apps: Vec<AppStatus>,
     /// By name.
     pub streams: Vec<StreamStatus>,
+    /// Versions of views that run, by application.
+    #[serde(default)]
+    pub views: Vec<ViewStatus>,
+    /// Applications whose tables and views stand still.
+    #[serde(default)]
+    pub paused: Vec<PausedApp>,
 }
 
 /// An application of a node.
@@ -125,6 +131,42 @@ pub struct AppStatus {
     pub version: Option<String>,
     /// How often it was applied.
     pub revision: u32,
+}
+
+/// An application whose tables and views stand still.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct PausedApp {
+    /// Name.
+    pub name: String,
+    /// Why.
+    pub problem: String,
+}
+
+/// A version of a view that runs.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ViewStatus {
+    /// Name.
+    pub name: String,
+    /// Its application.
+    pub app: String,
+    /// `live`, `ready` to be shown, `building` or `paused`.
+    pub state: String,
+    /// While it is built: how much of its input it has read.
+    pub percent: Option<u8>,
+    /// While it is built: how long the rest takes at the present pace.
+    pub remaining_seconds: Option<u64>,
+    /// How far it is behind the newest durable row.
+    pub behind_ms: u64,
+    /// Rows and changes that it has told since the start.
+    pub rows: u64,
+    /// Rows on which it failed since the start.
+    pub dead_letters: u64,
+    /// Rows that came too late since the start.
+    pub late: u64,
+    /// Its state in memory.
+    pub state_bytes: u64,
+    /// Why it stands still, if it does.
+    pub problem: Option<String>,
 }
 
 /// A stream of a node.

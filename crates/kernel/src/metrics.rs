@@ -35,6 +35,22 @@ pub struct RouteLabel {
     pub status: u16,
 }
 
+/// An application.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct AppLabel {
+    /// Its name.
+    pub app: String,
+}
+
+/// A version of a view.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ViewLabel {
+    /// Its application.
+    pub app: String,
+    /// Its id.
+    pub view: u32,
+}
+
 macro_rules! metrics {
     ($($(#[$doc:meta])* $field:ident: $ty:ty = $name:literal, $help:literal, $unit:expr, $new:expr;)*) => {
         /// The process's metrics.
@@ -103,6 +119,11 @@ metrics! {
     query_seconds: Histogram = "query", "Duration of SQL queries", Some(Unit::Seconds), seconds();
     queries: Family<ReasonLabel, Total> = "queries", "SQL queries, by outcome", None, Family::default();
     queries_running: Gauge = "queries_running", "SQL queries under way", None, Gauge::default();
+    flow_lag_millis: Family<AppLabel, Gauge> = "flow_lag_millis", "How far tables and views are behind the newest durable row, ms", None, Family::default();
+    flow_rows: Family<AppLabel, Total> = "flow_rows", "Rows and changes that steps of an application have taken", None, Family::default();
+    view_rows: Family<ViewLabel, Total> = "view_rows", "Rows and changes that a view has told", None, Family::default();
+    view_letters: Family<ViewLabel, Total> = "view_letters", "Rows on which a view failed, kept as dead letters", None, Family::default();
+    view_state_bytes: Family<ViewLabel, Gauge> = "view_state", "State of a view in memory", Some(Unit::Bytes), Family::default();
     http_requests: Family<RouteLabel, Total> = "http_requests", "HTTP requests, by route and status", None, Family::default();
     feeds_open: Gauge = "feeds_open", "Change feeds with a reader", None, Gauge::default();
     memory_resident_bytes: Gauge = "memory_resident", "Resident memory of the process", Some(Unit::Bytes), Gauge::default();

@@ -4,7 +4,7 @@
 
 use std::{sync::Arc, thread, time::Duration};
 
-use mainstem_catalog::{Change, ChangeSet, StreamDef};
+use mainstem_catalog::{ChangeSet, Object};
 use mainstem_kernel::{ByteSize, Spawn, fault::chain};
 
 use crate::{
@@ -25,8 +25,6 @@ const IDLE: Duration = Duration::from_millis(100);
 const GIVEN_WAY: Duration = Duration::from_millis(20);
 /// Pause between two looks at the node.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// How long a dropped stream can be brought back.
-const KEPT_AFTER_DROP: Duration = Duration::from_secs(7 * 24 * 3_600);
 /// Streams that history is told of between two looks: each takes some syncs.
 const DECLARED_PER_LOOK_MAX: usize = 50;
 /// Percent of the journal's limit from which history is told to hurry.
@@ -97,6 +95,9 @@ fn look(parts: &Parts) -> bool {
     if parts.journal.fill() > PRESS_AT {
         parts.history.press();
     }
+    parts.applications.follow();
+    parts.applications.swap();
+    parts.applications.measure();
     forget_dropped(parts);
     parts.declare_changes(DECLARED_PER_LOOK_MAX)
 }
@@ -121,41 +122,37 @@ fn disk_full(parts: &Parts) -> Option<Obstacle> {
     })
 }
 
-/// Forgets streams whose seven days are over: first their rows, then the definition, so that a
-/// crash between the two only repeats the first.
+/// Forgets what was dropped or replaced long enough ago: first its rows, then the definition, so
+/// that a crash between the two only repeats the first. Rows by key go when the definition has.
 fn forget_dropped(parts: &Parts) {
     let now = parts.clock.now();
     let definitions = parts.catalog.definitions();
-    let is_over = |def: &&Arc<StreamDef>| {
-        def.dropped
-            .is_some_and(|at| now.since(at.arrival()) >= KEPT_AFTER_DROP)
-    };
-    for def in definitions.streams.values().filter(is_over) {
-        match forget(parts, def) {
-            Ok(()) => tracing::info!(stream = %def.spec.name, id = %def.id, "stream forgotten"),
+    for object in definitions.due(now) {
+        let label = object.label();
+        match forget(parts, object) {
+            Ok(()) => tracing::info!(object = %label, id = %object.id(), "forgotten"),
             Err(error) => {
                 let error = chain(&error);
-                tracing::warn!(stream = %def.spec.name, error, "stream is still to be forgotten");
+                tracing::warn!(object = %label, error, "still to be forgotten");
             }
         }
     }
 }
 
-fn forget(parts: &Parts, def: &StreamDef) -> Result<(), NodeError> {
-    let log = parts.journal.log();
+fn forget(parts: &Parts, object: Object<'_>) -> Result<(), NodeError> {
+    let (id, log) = (object.id(), parts.journal.log());
     let held = parts.archiving.lock();
-    parts.history.forget(def.id)?;
-    log.trim(def.id, log.frontier());
+    parts.history.forget(id)?;
+    log.trim(id, log.frontier());
     drop(held);
-    let changes = vec![Change::ForgetStream { id: def.id }];
     let changes = ChangeSet {
-        tenant: def.tenant,
-        app: def.app.clone(),
-        changes,
+        tenant: object.tenant(),
+        app: object.app().clone(),
+        changes: vec![object.forget()],
     };
     parts
         .catalog
         .apply(changes, parts.catalog.definitions().seq)?;
-    parts.tables.lock().known.remove(&def.id);
+    parts.tables.lock().known.remove(&id);
     Ok(())
 }

@@ -280,3 +280,54 @@ impl Fault for CopyError {
         Some(hint.to_owned())
     }
 }
+
+/// Why the tables and views of an application do not run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum ApplicationError {
+    /// Operator: what the store says.
+    #[error("could not open the store of rows")]
+    Store(#[from] mainstem_store::StoreError),
+    /// Operator: what rows by key say.
+    #[error("could not open tables")]
+    Table(#[from] mainstem_table::TableError),
+    /// Operator: what views say.
+    #[error("could not open views")]
+    Flow(#[from] mainstem_flow::FlowError),
+    /// Operator: raise the limits of the user.
+    #[error("the system refused a thread")]
+    Thread {
+        /// What it says.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl Fault for ApplicationError {
+    fn answer(&self) -> Answer {
+        match self {
+            Self::Store(error) => error.answer(),
+            Self::Table(error) => error.answer(),
+            Self::Flow(error) => error.answer(),
+            Self::Thread { .. } => Answer::node(Code::Node016),
+        }
+    }
+
+    fn detail(&self) -> Option<String> {
+        match self {
+            Self::Store(error) => Some(format!("{error}.")),
+            Self::Table(error) => Some(format!("{error}.")),
+            Self::Flow(error) => Some(format!("{error}.")),
+            Self::Thread { .. } => None,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Store(error) => error.hint(),
+            Self::Table(error) => error.hint(),
+            Self::Flow(error) => error.hint(),
+            Self::Thread { .. } => Some("raise the limits of the user".to_owned()),
+        }
+    }
+}

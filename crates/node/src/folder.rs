@@ -7,6 +7,8 @@
 //! <data>/endpoint    URL of the running server; gone when it has ended orderly
 //! <data>/journal/    the log
 //! <data>/history/    one Delta table per stream
+//! <data>/redo/       checkpoints of tables and views, a folder per application
+//! <data>/store/      rows by key; may be deleted together with redo/: both come back
 //! ```
 //!
 //! It never looks into journal or history.
@@ -32,6 +34,8 @@ pub(crate) const FORMAT: &str = "mainstem data 1\n";
 const LOCK_FILE: &str = "LOCK";
 const JOURNAL: &str = "journal";
 const HISTORY: &str = "history";
+const REDO: &str = "redo";
+const STORE: &str = "store";
 /// Random bytes of a key.
 const KEY_BYTES: usize = 32;
 /// Their digits in base32: 5 bits each.
@@ -81,6 +85,14 @@ impl DataFolder {
 
     pub(crate) fn history(&self) -> PathBuf {
         self.path.join(HISTORY)
+    }
+
+    pub(crate) fn redo(&self) -> PathBuf {
+        self.path.join(REDO)
+    }
+
+    pub(crate) fn store(&self) -> PathBuf {
+        self.path.join(STORE)
     }
 
     /// The key; made at the first start.

@@ -2,6 +2,7 @@
 //!
 //! It never looks at a row and never speaks a protocol.
 
+mod applications;
 mod backup;
 mod care;
 pub mod config;

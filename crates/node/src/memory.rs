@@ -19,10 +19,11 @@ const MACHINE_FALLBACK: ByteSize = ByteSize::gib(2);
 /// Percent of the budget, by part. They sum to 90; the rest is for code, stacks and buffers.
 const TAIL: u64 = 20;
 const ADMISSION: u64 = 15;
-const ARCHIVING: u64 = 20;
-const QUERIES: u64 = 35;
+const ARCHIVING: u64 = 15;
+const QUERIES: u64 = 25;
+const VIEWS: u64 = 15;
 
-const _: () = assert!(TAIL + ADMISSION + ARCHIVING + QUERIES == 90);
+const _: () = assert!(TAIL + ADMISSION + ARCHIVING + QUERIES + VIEWS == 90);
 
 /// How the budget is split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub struct Shares {
     pub archiving: ByteSize,
     /// All queries together.
     pub queries: ByteSize,
+    /// Rows by key that wait for the store, and state of views.
+    pub views: ByteSize,
 }
 
 impl Shares {
@@ -62,6 +65,7 @@ impl Shares {
             admission: share(ADMISSION),
             archiving: share(ARCHIVING),
             queries: share(QUERIES),
+            views: share(VIEWS),
         })
     }
 }
@@ -74,11 +78,12 @@ impl fmt::Display for Shares {
             admission,
             archiving,
             queries,
+            views,
         } = self;
         write!(
             f,
             "{budget}: recent rows {tail}, waiting requests {admission}, archiving {archiving}, \
-             queries {queries}"
+             queries {queries}, tables and views {views}"
         )
     }
 }
@@ -135,7 +140,8 @@ mod tests {
     #[test]
     fn shares_are_parts_of_the_budget() {
         let shares = Shares::split(Memory::Size(ByteSize::gib(1))).unwrap();
-        let given = shares.tail.0 + shares.admission.0 + shares.archiving.0 + shares.queries.0;
+        let given = shares.tail.0 + shares.admission.0 + shares.archiving.0;
+        let given = given + shares.queries.0 + shares.views.0;
         assert!(given <= shares.budget.0 / 10 * 9 && given > shares.budget.0 / 10 * 8);
         let refused = Shares::split(Memory::Size(ByteSize::mib(255)));
         assert!(

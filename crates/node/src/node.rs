@@ -167,6 +167,7 @@ impl Node {
             }
         };
         close_admission(&parts, runtime);
+        parts.applications.close(&parts.supervisor, JOIN_TIME_MAX);
         for thread in [care::CARE_THREAD, care::HISTORY_THREAD] {
             if !parts.supervisor.join_within(thread, JOIN_TIME_MAX) {
                 tracing::warn!(thread, "thread was still at work at the end");

@@ -13,7 +13,7 @@ use std::{
 
 use mainstem_admit::{Admission, AdmitParts};
 use mainstem_app::Apps;
-use mainstem_catalog::{Catalog, StreamDef};
+use mainstem_catalog::{Catalog, Definitions, StreamDef};
 use mainstem_disk::{RealDisk, SharedDisk};
 use mainstem_history::{History, HistoryParts, StreamTable};
 use mainstem_kernel::{
@@ -23,12 +23,19 @@ use mainstem_kernel::{
     spawn::SharedSpawn,
 };
 use mainstem_log::JournalParts;
-use mainstem_sql::{Engine, NoRows, SqlParts};
+use mainstem_sql::{Engine, SharedRowSource, SqlParts};
 use parking_lot::Mutex;
 
 use crate::{
-    config::Config, errors::NodeError, folder::DataFolder, health::Health, journal::Journal,
-    memory::Shares, runtimes::Runtimes, supervisor::Supervisor,
+    applications::{Applications, ApplicationsParts},
+    config::Config,
+    errors::NodeError,
+    folder::DataFolder,
+    health::Health,
+    journal::Journal,
+    memory::Shares,
+    runtimes::Runtimes,
+    supervisor::Supervisor,
 };
 
 /// What history was told of streams.
@@ -57,6 +64,7 @@ pub(crate) struct Parts {
     pub(crate) admission: Arc<Admission>,
     pub(crate) engine: Arc<Engine>,
     pub(crate) apps: Arc<Apps>,
+    pub(crate) applications: Arc<Applications>,
     /// What history was last told of each stream.
     pub(crate) tables: Mutex<Tables>,
     /// Held by whoever archives or trims, so that a backup can hold both still.
@@ -109,11 +117,27 @@ impl Parts {
             config.history(shares),
         )?;
         let tables = Mutex::new(declare(&history, &catalog)?);
+        let applications = Applications::new(
+            ApplicationsParts {
+                disk: Arc::clone(&disk),
+                store: folder.store(),
+                redo: folder.redo(),
+                catalog: Arc::clone(&catalog),
+                log: Arc::clone(&log),
+                history: Arc::clone(&history),
+                clock: Arc::clone(&clock),
+                spawn: Arc::clone(&spawn),
+                metrics: Arc::clone(&metrics),
+            },
+            config.applications(shares),
+        );
+        applications.follow();
+        let rows: SharedRowSource = Arc::<Applications>::clone(&applications);
         let sql = SqlParts {
             catalog: Arc::clone(&catalog),
             log: Arc::clone(&log),
             history: Arc::clone(&history),
-            rows: Arc::new(NoRows),
+            rows,
             clock: Arc::clone(&clock),
             metrics: Arc::clone(&metrics),
             runtime: runtimes.queries.handle().clone(),
@@ -145,6 +169,7 @@ impl Parts {
             admission,
             engine,
             apps,
+            applications,
             tables,
             archiving: Mutex::new(()),
             started,
@@ -157,26 +182,26 @@ impl Parts {
     pub(crate) fn declare_changes(&self, streams_max: usize) -> bool {
         let mut tables = self.tables.lock();
         let definitions = self.catalog.definitions();
-        let is_new = |(id, def): &(&StreamId, &Arc<StreamDef>)| {
-            let known = tables.known.get(id);
-            !known.is_some_and(|known| Arc::ptr_eq(known, def))
+        let is_new = |def: &Arc<StreamDef>| {
+            let known = tables.known.get(&def.id);
+            !known.is_some_and(|known| Arc::ptr_eq(known, def) || known == def)
         };
-        let mut changes: Vec<_> = definitions.streams.iter().filter(is_new).collect();
+        let mut changes: Vec<_> = streams(&definitions).filter(is_new).collect();
         // What was refused before comes last, and is no reason for haste.
-        changes.sort_by_key(|(id, _)| tables.refused.contains(id));
+        changes.sort_by_key(|def| tables.refused.contains(&def.id));
         let hopeful = changes
             .iter()
-            .filter(|(id, _)| !tables.refused.contains(id))
+            .filter(|def| !tables.refused.contains(&def.id))
             .count();
         let is_more = hopeful > streams_max;
         changes.truncate(streams_max);
-        for (id, def) in changes {
-            match self.history.set_table(stream_table(def)) {
+        for def in changes {
+            match self.history.set_table(stream_table(&def)) {
                 Ok(()) => {
-                    tables.known.insert(*id, Arc::clone(def));
-                    tables.refused.remove(id);
+                    tables.refused.remove(&def.id);
+                    tables.known.insert(def.id, def);
                 }
-                Err(error) if tables.refused.insert(*id) => {
+                Err(error) if tables.refused.insert(def.id) => {
                     let error = mainstem_kernel::fault::chain(&error);
                     tracing::error!(stream = %def.spec.name, error, "stream has no history");
                 }
@@ -196,16 +221,26 @@ impl Parts {
 /// seven days. A damaged table stops the start, because answers without it would be wrong.
 fn declare(history: &History, catalog: &Catalog) -> Result<Tables, NodeError> {
     let mut tables = Tables::default();
-    for (id, def) in &catalog.definitions().streams {
+    for def in streams(&catalog.definitions()) {
         history
-            .set_table(stream_table(def))
+            .set_table(stream_table(&def))
             .map_err(|source| NodeError::Stream {
                 stream: def.spec.name.clone(),
                 source,
             })?;
-        tables.known.insert(*id, Arc::clone(def));
+        tables.known.insert(def.id, def);
     }
     Ok(tables)
+}
+
+/// Everything that is a stream of the log: the changes of tables and the rows of views too.
+fn streams(definitions: &Definitions) -> impl Iterator<Item = Arc<StreamDef>> {
+    let tables = definitions.tables.values();
+    let tables = tables.map(|def| Arc::new(def.change_stream()));
+    let views = definitions.views.values();
+    let views = views.filter_map(|def| def.stream().map(Arc::new));
+    let streams = definitions.streams.values().cloned();
+    streams.chain(tables).chain(views)
 }
 
 /// What history has to know of a stream.

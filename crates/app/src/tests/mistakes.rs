@@ -40,25 +40,6 @@ fn check_finds_what_cannot_be_kept() {
     .assert_eq(&checked("CREATE STREAM a (x TXT);"));
 }
 
-#[test]
-fn what_no_node_runs_is_refused_by_name() {
-    let sql = "CREATE STREAM a (x TEXT); CREATE TABLE t (k TEXT PRIMARY KEY);\n\
-               CREATE MATERIALIZED VIEW v AS SELECT x FROM a;";
-    let files = source("shop", sql).files;
-    let problems = check::not_run(&mainstem_sql::declarations(&files).unwrap());
-    let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    expect![[r#"
-        error[APP-014]: table "t" is not built yet
-          --> a.sql:1:27
-        detail: This version plans it and does not run it: it would stay empty.
-        hint: leave the statement out, and ask the streams themselves
-        error[APP-014]: view "v" is not built yet
-          --> a.sql:2:1
-        detail: This version plans it and does not run it: it would stay empty.
-        hint: leave the statement out, and ask the streams themselves"#]]
-    .assert_eq(&texts.join("\n"));
-}
-
 const FIRST: &str = "\
 CREATE STREAM orders (id TEXT NOT NULL, total NUMERIC(12, 2), note TEXT, paid BOOLEAN)
   PARTITION BY (id);

@@ -77,7 +77,56 @@ fn pretty(url: &str, report: &Report, paint: Paint) -> String {
         ("dead letters", true),
     ];
     text.push_str(&format!("\n{}\n", table::render(&head, streams)));
+    views(report, &mut text);
     text
+}
+
+/// Views, and what stands against any.
+fn views(report: &Report, text: &mut String) {
+    if !report.views.is_empty() {
+        let rows = report.views.iter().map(|view| {
+            let state = match (view.percent, view.remaining_seconds) {
+                (Some(percent), Some(left)) => {
+                    format!("{} {percent} %, {} left", view.state, duration(left))
+                }
+                (Some(percent), None) => format!("{} {percent} %", view.state),
+                _ => view.state.clone(),
+            };
+            vec![
+                view.name.clone(),
+                view.app.clone(),
+                state,
+                format!("{} ms", thousands(view.behind_ms)),
+                thousands(view.rows),
+                ByteSize(view.state_bytes).to_string(),
+                thousands(view.late),
+                thousands(view.dead_letters),
+            ]
+        });
+        let head = [
+            ("view", false),
+            ("application", false),
+            ("state", false),
+            ("behind", true),
+            ("rows told", true),
+            ("state", true),
+            ("late", true),
+            ("dead letters", true),
+        ];
+        text.push_str(&format!("\n{}\n", table::render(&head, rows)));
+    }
+    for app in &report.paused {
+        let (name, problem) = (&app.name, &app.problem);
+        text.push_str(&format!(
+            "\napplication \"{name}\" stands still: {problem}\n"
+        ));
+    }
+    for view in &report.views {
+        if let Some(problem) = &view.problem {
+            let name = &view.name;
+            text.push_str(&format!("\nview \"{name}\" stands still: {problem}\n"));
+        }
+    }
 }
 
 /// `2 d 3 h`, `5 min 6 s`: the two largest units.

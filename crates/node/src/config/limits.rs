@@ -1,9 +1,26 @@
 //! From settings and memory shares to what each crate is opened with.
 
+use std::time::Duration;
+
+use mainstem_flow::FlowConfig;
 use mainstem_kernel::ByteSize;
+use mainstem_store::StoreConfig;
+use mainstem_table::{TablesConfig, WriterConfig};
 
 use super::Config;
-use crate::{memory::Shares, parts::cores};
+use crate::{applications::ApplicationsConfig, memory::Shares, parts::cores};
+
+/// New rows of one space of the store in memory.
+const STORE_BUFFER: ByteSize = ByteSize::mib(16);
+/// The store's own journals.
+const STORE_JOURNAL: ByteSize = ByteSize::mib(128);
+/// Changes that feeds find in memory.
+const FEED_SIZE: ByteSize = ByteSize::mib(8);
+/// Redo files that are kept for feeds that begin again.
+const REDO_FILES: usize = 1_000;
+const REDO_SIZE: ByteSize = ByteSize::mib(256);
+/// Rows that a step takes at most.
+const STEP_SIZE: ByteSize = ByteSize::mib(16);
 
 impl Config {
     /// For `log`.
@@ -50,6 +67,39 @@ impl Config {
             query_time_max: self.sql.query_time_max.0,
             queries_max: self.sql.queries_max,
             threads: or_cores(self.sql.threads),
+        }
+    }
+
+    /// For tables and views: the store has an eighth of their share, rows that wait for it three,
+    /// and state of views the rest.
+    pub(crate) fn applications(&self, shares: Shares) -> ApplicationsConfig {
+        let part = |eighths: u64| ByteSize(shares.views.0 / 8 * eighths);
+        ApplicationsConfig {
+            store: StoreConfig {
+                cache: part(1),
+                buffer_size_max: STORE_BUFFER,
+                journal_size_max: STORE_JOURNAL,
+            },
+            tables: TablesConfig {
+                overlay_size_max: part(3),
+                feed_size_max: FEED_SIZE,
+                redo_files_max: REDO_FILES,
+                redo_size_max: REDO_SIZE,
+            },
+            flow: FlowConfig {
+                threads: or_cores(0),
+                step_size_max: STEP_SIZE,
+                state_size_max: part(4),
+                checkpoint_interval: Duration::from_secs(1),
+                outgoing_interval: Duration::from_millis(20),
+            },
+            writer: WriterConfig {
+                queue_max: 10_000,
+                batch_size_max: ByteSize(self.journal.group_size_max.0 / 2),
+                statement_rows_max: 100_000,
+                flight_size_max: part(1),
+                patience: self.http.wait_max.0,
+            },
         }
     }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::{
-    AppStatus, BackupSummary, Status, StreamStatus,
+    AppStatus, BackupSummary, PausedApp, Status, StreamStatus, ViewStatus,
     http::{
         apps::{AppSource, Rollback},
         sql::QuestionBody,
@@ -159,6 +159,8 @@ pub(super) fn schemas() -> Value {
     add::<Applied>(&mut all, "Applied");
     add::<Status>(&mut all, "Status");
     add::<StreamStatus>(&mut all, "StreamStatus");
+    add::<ViewStatus>(&mut all, "ViewStatus");
+    add::<PausedApp>(&mut all, "PausedApp");
     add::<Flush>(&mut all, "Flush");
     add::<Flushed>(&mut all, "Flushed");
     add::<Backup>(&mut all, "Backup");
@@ -225,6 +227,12 @@ pub(super) fn example(schema: &str) -> Value {
                 "name": "readings", "app": "fleet", "history_rows": 1_000_000, "log_rows": 5000,
                 "bytes": 53_477_376, "dead_letters": 0,
             }],
+            "views": [{
+                "name": "minute_by_device", "app": "fleet", "state": "live", "percent": null,
+                "remaining_seconds": null, "behind_ms": 2, "rows": 1440, "dead_letters": 0,
+                "late": 3, "state_bytes": 65536, "problem": null,
+            }],
+            "paused": [],
         }),
         _ => Value::Null,
     }

@@ -27,7 +27,8 @@ use tokio::{
 
 use super::shelf::Shelf;
 use crate::{
-    AppStatus, BackupSummary, Control, GatewayParts, HttpConfig, Later, Status, StreamStatus,
+    AppStatus, BackupSummary, Control, GatewayParts, HttpConfig, Later, PausedApp, Status,
+    StreamStatus, ViewStatus,
     http::{Door, listener},
 };
 
@@ -89,6 +90,23 @@ impl Control for Node {
                 log_rows: 1,
                 bytes: 2,
                 dead_letters: 3,
+            }],
+            views: vec![ViewStatus {
+                name: "minutes".to_owned(),
+                app: "shop".to_owned(),
+                state: "building".to_owned(),
+                percent: Some(40),
+                remaining_seconds: Some(3),
+                behind_ms: 1,
+                rows: 2,
+                dead_letters: 3,
+                late: 4,
+                state_bytes: 5,
+                problem: Some("none really".to_owned()),
+            }],
+            paused: vec![PausedApp {
+                name: "shop".to_owned(),
+                problem: "none really".to_owned(),
             }],
         }
     }
