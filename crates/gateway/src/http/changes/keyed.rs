@@ -4,18 +4,21 @@
 //! `data:` is `{"op":"upsert","key":{…},"after":{…}}` or `{"op":"delete","key":{…}}`. `id:` is a
 //! position and comes with the last change of a checkpoint. Who resumes there misses nothing; a
 //! change may come twice, with the same row. `from=earliest` sends the rows that are there first.
+//! `EMIT ON UPDATE EVERY` paces the feed: then a key has one event per span, of its last change.
+
+mod told;
 
 use std::{io, sync::Arc};
 
-use arrow::{array::RecordBatch, error::ArrowError};
 use bytes::Bytes;
 use futures::stream;
-use mainstem_catalog::{TableDef, ViewDef};
-use mainstem_kernel::{AppName, ColumnName, Fault, Position, Seq, StreamId, fault::chain};
+use mainstem_kernel::{Fault, Position, Seq, fault::chain};
 use mainstem_sql::AppRows;
 use mainstem_store::KeyRange;
-use mainstem_table::{FeedEntry, Scan, TableError, Tables};
-use tokio::sync::watch;
+use mainstem_table::{Scan, TableError, Tables};
+use tokio::{sync::watch, time::Instant};
+
+pub(super) use told::Followed;
 
 use super::{
     CHUNK_BYTES_MAX, HEARTBEAT, HttpError, LAST_EVENT_ID, LAST_EVENT_ID_NAME, Slot, Stage, event,
@@ -29,100 +32,8 @@ use crate::http::{
 
 /// Rows of a first event.
 const SCAN_ROWS: usize = 1_000;
-
-/// Whose changes are followed.
-pub(super) struct Followed {
-    id: StreamId,
-    app: AppName,
-    name: String,
-    key: Vec<ColumnName>,
-    hidden: Vec<ColumnName>,
-}
-
-impl Followed {
-    pub(super) fn of_table(def: &TableDef) -> Self {
-        Self {
-            id: def.id,
-            app: def.app.clone(),
-            name: def.spec.name.to_string(),
-            key: def.spec.key.clone(),
-            hidden: Vec::new(),
-        }
-    }
-
-    pub(super) fn of_view(def: &ViewDef) -> Self {
-        Self {
-            id: def.id,
-            app: def.app.clone(),
-            name: def.spec.name.to_string(),
-            key: def.spec.key.clone(),
-            hidden: def.spec.hidden.clone(),
-        }
-    }
-
-    /// The events of some rows as they are.
-    fn upserts(&self, rows: &RecordBatch, at: Option<Position>) -> Result<Vec<u8>, String> {
-        let key = self.columns(rows, |name| self.key.contains(name))?;
-        let after = self.columns(rows, |name| !self.hidden.contains(name))?;
-        let (keys, after) = (jsons(&key)?, jsons(&after)?);
-        let mut text = Vec::new();
-        let last = keys.len().saturating_sub(1);
-        for (row, (key, after)) in keys.iter().zip(&after).enumerate() {
-            let parts: [&[u8]; 5] = [
-                b"{\"op\":\"upsert\",\"key\":",
-                key,
-                b",\"after\":",
-                after,
-                b"}",
-            ];
-            event::push(&mut text, &parts.concat(), at.filter(|_| row == last));
-        }
-        Ok(text)
-    }
-
-    /// The events of keys whose rows are gone.
-    fn deletes(&self, keys: &RecordBatch, at: Position) -> Result<Vec<u8>, String> {
-        let mut text = Vec::new();
-        let keys = jsons(keys)?;
-        let last = keys.len().saturating_sub(1);
-        for (row, key) in keys.iter().enumerate() {
-            let parts: [&[u8]; 3] = [b"{\"op\":\"delete\",\"key\":", key, b"}"];
-            event::push(&mut text, &parts.concat(), (row == last).then_some(at));
-        }
-        Ok(text)
-    }
-
-    /// The events of a checkpoint; the last of them has its position.
-    fn entry(&self, entry: &FeedEntry) -> Result<Vec<u8>, String> {
-        let at = Position::at(entry.at);
-        let is_last = entry.deletes.num_rows() == 0;
-        let mut text = self.upserts(&entry.upserts, is_last.then_some(at))?;
-        text.extend(self.deletes(&entry.deletes, at)?);
-        Ok(text)
-    }
-
-    fn columns(
-        &self,
-        rows: &RecordBatch,
-        is_wanted: impl Fn(&ColumnName) -> bool,
-    ) -> Result<RecordBatch, String> {
-        let schema = rows.schema();
-        let names = schema.fields().iter().enumerate();
-        let wanted = names
-            .filter(|(_, field)| ColumnName::new(field.name()).is_ok_and(|name| is_wanted(&name)));
-        let places: Vec<usize> = wanted.map(|(place, _)| place).collect();
-        rows.project(&places)
-            .map_err(|error: ArrowError| error.to_string())
-    }
-}
-
-/// Rows as JSON.
-fn jsons(rows: &RecordBatch) -> Result<Vec<Vec<u8>>, String> {
-    let mut all = Vec::with_capacity(rows.num_rows());
-    let each = |_, json: &[u8]| all.push(json.to_vec());
-    mainstem_sql::objects(rows, each).map_err(|error| error.to_string())?;
-    Ok(all)
-}
+/// About how much is read at once where changes are paced: more of it comes at another pace.
+const PACED_BYTES_MAX: usize = 16 << 20;
 
 /// A feed under way.
 struct Feed {
@@ -132,6 +43,8 @@ struct Feed {
     cursor: Seq,
     /// Rows that are there, while they are sent.
     rows: Option<Box<Scan>>,
+    /// No change is told before.
+    pause: Option<Instant>,
     committed: watch::Receiver<Seq>,
     shutdown: watch::Receiver<bool>,
     stage: Stage,
@@ -168,6 +81,7 @@ pub(super) fn follow(call: Call, followed: Followed) -> Outcome {
         tables,
         cursor,
         rows,
+        pause: None,
         committed,
         shutdown: call.door.shutdown.clone(),
         stage: Stage::Begin,
@@ -239,24 +153,43 @@ impl Feed {
                 }
                 continue;
             }
+            if !self.is_due().await {
+                continue;
+            }
             let (tables, followed) = (Arc::clone(&self.tables), Arc::clone(&self.followed));
             let after = self.cursor;
             // It may read redo files.
             let read = tokio::task::spawn_blocking(move || {
-                let changes = tables.changes(followed.id, after, CHUNK_BYTES_MAX)?;
-                let texts = changes.entries.iter().map(|entry| followed.entry(entry));
-                let texts = texts.collect::<Result<Vec<_>, String>>();
-                Ok::<_, TableError>((changes.through, texts))
+                let paced = followed.every.is_some();
+                let bytes = if paced {
+                    PACED_BYTES_MAX
+                } else {
+                    CHUNK_BYTES_MAX
+                };
+                let changes = tables.changes(followed.id, after, bytes)?;
+                Ok::<_, TableError>((changes.through, followed.events(&changes.entries)))
             });
-            let read = read
-                .await
-                .map_err(|source| self.over(&HttpError::Panicked { source }))?;
-            let (through, texts) = read.map_err(|error| self.over(&error))?;
-            let texts = texts.map_err(|reason| self.broken(reason))?;
+            let read = read.await;
+            let read = read.map_err(|source| self.over(&HttpError::Panicked { source }))?;
+            let (through, events) = read.map_err(|error| self.over(&error))?;
+            let events = events.map_err(|reason| self.broken(reason))?;
             self.cursor = self.cursor.max(through);
-            if !texts.is_empty() {
-                return Ok(Some(texts.concat().into()));
+            if !events.is_empty() {
+                self.pause = self.followed.every.map(|every| Instant::now() + every);
+                return Ok(Some(events));
             }
+        }
+    }
+
+    /// Waits until changes may be told again; false if the node stops before.
+    async fn is_due(&mut self) -> bool {
+        let Some(pause) = self.pause.take() else {
+            return true;
+        };
+        tokio::select! {
+            biased;
+            () = stopped(&mut self.shutdown) => false,
+            () = tokio::time::sleep_until(pause) => true,
         }
     }
 
@@ -276,9 +209,8 @@ impl Feed {
             (scan, Some(batch)) => {
                 self.rows = Some(scan);
                 let batch = batch.map_err(|error| self.over(&error))?;
-                let text = self.followed.upserts(&batch, None);
-                text.map(|text| Some(text.into()))
-                    .map_err(|reason| self.broken(reason))
+                let rows = self.followed.rows(&batch);
+                rows.map(Some).map_err(|reason| self.broken(reason))
             }
             (_, None) => Ok(Some(event::mark(Position::at(self.cursor)))),
         }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Int64Array, RecordBatch, StringArray};
-use mainstem_kernel::TenantId;
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use mainstem_kernel::{Position, TenantId};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -250,6 +250,40 @@ async fn a_feed_of_a_view_shows_the_key_and_hides_what_was_not_selected() {
     // A view that is a stream is followed as one.
     let big = Feed::open(&world, "/v1/views/big/changes", "").await;
     assert!(big.text.contains(": up to "), "{}", big.text);
+}
+
+#[tokio::test]
+async fn a_paced_feed_tells_of_each_key_once() {
+    let world = World::open().await;
+    let definitions = world.door.parts.catalog.definitions();
+    let id = definitions.view(TenantId::ONLY, "paced").unwrap().id;
+    let schema = Arc::clone(world.shelf.tables.pointer().codec(id).unwrap().schema());
+    world.shelf.checkpoint();
+    let begun = Position::at(world.shelf.tables.pointer().committed());
+    for (key, n) in [(1, 1), (1, 2), (2, 1), (1, 3)] {
+        let columns: [ArrayRef; 2] = [
+            Arc::new(Int64Array::from(vec![key])),
+            Arc::new(Int64Array::from(vec![n])),
+        ];
+        let rows = RecordBatch::try_new(Arc::clone(&schema), columns.to_vec()).unwrap();
+        world.events("{\"device\":\"a\",\"n\":1}\n").await;
+        let changed = world.shelf.changed(id, rows, &[n == 2]);
+        world.shelf.step(vec![changed]);
+        world.shelf.checkpoint();
+    }
+    let path = format!("/v1/views/paced/changes?from={begun}");
+    let mut feed = Feed::open(&world, &path, "").await;
+    feed.values(2).await;
+    let told: Vec<_> = feed
+        .changes()
+        .into_iter()
+        .map(|(one, id)| (one["after"].clone(), id.is_some()))
+        .collect();
+    let expected = [
+        (json!({"id": 2, "n": 1}), false),
+        (json!({"id": 1, "n": 3}), true),
+    ];
+    assert_eq!(told, expected);
 }
 
 async fn rows_of(world: &World) -> Value {

@@ -20,6 +20,7 @@ const SQL: &str = "
 CREATE TABLE owners (device TEXT, slot BIGINT, owner TEXT, PRIMARY KEY (device, slot));
 CREATE STREAM events (country TEXT, id BIGINT);
 CREATE MATERIALIZED VIEW totals AS SELECT count(*) AS n FROM events GROUP BY country EMIT ON UPDATE;
+CREATE MATERIALIZED VIEW paced AS SELECT id, count(*) AS n FROM events GROUP BY id EMIT ON UPDATE EVERY INTERVAL '10 minutes';
 CREATE MATERIALIZED VIEW big AS SELECT id FROM events WHERE id > 100;
 ";
 
