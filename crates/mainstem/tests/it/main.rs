@@ -20,4 +20,5 @@ mod refusals;
 mod retail;
 mod settings;
 mod transcripts;
+mod views;
 mod world;
