@@ -1,7 +1,10 @@
 //! INSERT, UPDATE and DELETE: as a model has it, once each in a crowd, all or nothing, and refused
 //! with place and hint.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use futures::future::join_all;
 use mainstem_kernel::Code;
@@ -185,6 +188,61 @@ async fn a_transaction_is_all_or_nothing_and_sees_itself() {
         bed.ask(last).await,
         "{\"code\":\"B\",\"twice\":12}\n{\"code\":\"C\",\"twice\":16}\n"
     );
+}
+
+/// Money moves between two tables while steps are taken: at no frontier is some of it missing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn what_moves_between_tables_is_never_seen_half() {
+    let bed = Bed::new();
+    bed.declare(
+        "CREATE TABLE left_side (k BIGINT PRIMARY KEY, n BIGINT NOT NULL);
+         CREATE TABLE right_side (k BIGINT PRIMARY KEY, n BIGINT NOT NULL);",
+    );
+    bed.step();
+    let values: Vec<String> = (0..10).map(|k| format!("({k}, 100)")).collect();
+    let values = values.join(", ");
+    bed.ask(&format!(
+        "BEGIN; INSERT INTO left_side VALUES {values}; INSERT INTO right_side VALUES {values}; COMMIT"
+    ))
+    .await;
+    bed.step();
+    let moved = async |seed: u64| {
+        let mut random = random(seed);
+        for _ in 0..60 {
+            let (from, to, n) = (random(10), random(10), random(50));
+            let (a, b) = [("left_side", "right_side"), ("right_side", "left_side")][random(2)];
+            let sql = format!(
+                "BEGIN; UPDATE {a} SET n = n - {n} WHERE k = {from}; UPDATE {b} SET n = n + {n} WHERE k = {to}; COMMIT"
+            );
+            bed.ask(&sql).await;
+            tokio::task::yield_now().await;
+        }
+    };
+    let is_over = AtomicBool::new(false);
+    let all_moved = async {
+        tokio::join!(moved(0x5EED_0301), moved(0x5EED_0302));
+        is_over.store(true, Ordering::Release);
+    };
+    let stepped = async {
+        while !is_over.load(Ordering::Acquire) {
+            bed.step();
+            tokio::task::yield_now().await;
+        }
+    };
+    let sum = "SELECT (SELECT sum(n) FROM left_side) + (SELECT sum(n) FROM right_side) AS n";
+    let one_by_one = "SELECT l.n + r.n AS n FROM left_side l JOIN right_side r ON l.k = r.k";
+    let read = async {
+        let mut seen = std::collections::BTreeSet::new();
+        while !is_over.load(Ordering::Acquire) {
+            assert_eq!(bed.ask(sum).await, "{\"n\":2000}\n");
+            let first = format!("{one_by_one} WHERE l.k = 3");
+            seen.insert(bed.ask(&first).await);
+        }
+        assert!(seen.len() > 5, "nothing moved while it was read: {seen:?}");
+    };
+    tokio::join!(all_moved, stepped, read);
+    bed.step();
+    assert_eq!(bed.ask(sum).await, "{\"n\":2000}\n");
 }
 
 #[tokio::test]
