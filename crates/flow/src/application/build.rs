@@ -269,7 +269,6 @@ impl Steps {
                 self.loading.push(unit);
                 continue;
             }
-            self.remove_rows(&unit.def)?;
             self.load_rows(&mut unit)?;
             self.go_live(unit, None)?;
             (has_worked, self.is_dirty) = (true, true);
@@ -295,7 +294,7 @@ impl Steps {
     }
 
     /// Removes the rows that a keyed view has from before.
-    fn remove_rows(&mut self, def: &ViewDef) -> Result<(), FlowError> {
+    pub(super) fn remove_rows(&mut self, def: &ViewDef) -> Result<(), FlowError> {
         let pointer = self.tables.pointer();
         for rows in pointer.scan(def.id, &KeyRange::all(), SCAN_ROWS)? {
             let rows = rows?;

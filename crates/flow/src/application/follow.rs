@@ -13,7 +13,7 @@ use super::{Steps, build::Build, status::remaining};
 use crate::{
     errors::FlowError,
     note::Note,
-    source::SourceColumn,
+    source::{Reader, SourceColumn},
     table::LookupTable,
     unit::{Source, Unit},
     view::Kept,
@@ -37,6 +37,7 @@ impl Steps {
         let is_first = older.seq == Seq::ZERO && self.view_defs.is_empty();
         self.follow_tables()?;
         self.follow_views(&older, (resume.as_ref(), is_first))?;
+        self.begin_stale_builds_again()?;
         let tables: BTreeSet<StreamId> = self.table_defs.keys().copied().collect();
         self.live.leave_unread(|id| tables.contains(&id));
         Ok(())
@@ -218,6 +219,9 @@ impl Steps {
             self.outbox.begin_again(def.id);
         }
         self.void.push(def.id.0.to_be_bytes().to_vec());
+        if !def.spec.emit.is_stream() {
+            self.remove_rows(def)?;
+        }
         let unit = Unit::open(&self.defs, def, (def.id, 0), (&self.state, Kept::Nothing))?;
         match unit.source {
             Source::Keyed { .. } => self.loading.push(unit),
@@ -321,6 +325,28 @@ impl Steps {
             self.builds.remove(at);
             self.outbox.begin_again(def.id);
             self.begin(def, (None, false))?;
+        }
+        Ok(())
+    }
+
+    /// What is built from a stream or table that has other columns now is begun again.
+    fn begin_stale_builds_again(&mut self) -> Result<(), FlowError> {
+        let defs = Arc::clone(&self.defs);
+        let is_stale = |reader: &Reader| {
+            let (id, def) = (reader.def().id, reader.def());
+            let stream = defs.streams.get(&id);
+            let table = defs.tables.get(&id);
+            stream.is_some_and(|stream| !Arc::ptr_eq(stream, def))
+                || table.is_some_and(|table| table.change_stream() != **def)
+        };
+        let builds = std::mem::take(&mut self.builds);
+        let (stale, rest): (Vec<_>, Vec<_>) = builds
+            .into_iter()
+            .partition(|build| build.track.readers.values().any(is_stale));
+        self.builds = rest;
+        for build in stale {
+            self.outbox.begin_again(build.def.id);
+            self.begin(&build.def, (None, false))?;
         }
         Ok(())
     }

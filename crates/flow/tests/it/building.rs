@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mainstem_catalog::Change;
+use mainstem_kernel::{Column, ColumnName, ColumnType, TenantId};
 use mainstem_sql::view::Progress;
 use serde_json::json;
 
@@ -267,4 +268,53 @@ fn a_view_whose_rows_are_missing_stands_still_alone() {
     let seen = |world: &World| world.seen("minutes");
     assert!(seen(&world).len() > 3 && seen(&world) == seen(&whole));
     assert!(!world.swap().contains(&world.id("totals")));
+}
+
+#[test]
+fn columns_that_come_while_views_are_built_change_nothing() {
+    let mut whole = World::new(&format!("{BASE}{MINUTES}{REST}"));
+    happen(&whole, &mut Random(9), &mut START.clone(), 120);
+    whole.finish();
+    let pace = Pace { step: 400, ..USUAL };
+    let mut world = World::paced(&format!("{BASE}{MINUTES}"), pace);
+    let (mut random, mut now) = (Random(9), START);
+    happen(&world, &mut random, &mut now, 80);
+    world.finish();
+    world.declare(REST);
+    for _ in 0..4 {
+        world.work().unwrap();
+    }
+    assert!(world.is_building(world.id("hours")));
+    let defs = world.defs();
+    let column = |name: &str| Column {
+        id: 0,
+        name: ColumnName::new(name).unwrap(),
+        ty: ColumnType::Text,
+        nullable: true,
+    };
+    let readings = defs.stream(TenantId::ONLY, "readings").unwrap();
+    let mut spec = readings.spec.clone();
+    spec.columns.0.push(column("note"));
+    let devices = defs.table(TenantId::ONLY, "devices").unwrap();
+    let mut table = devices.spec.clone();
+    table.columns.0.insert(0, column("owner"));
+    world.apply(vec![
+        Change::AlterStream {
+            id: readings.id,
+            spec,
+        },
+        Change::AlterTable {
+            id: devices.id,
+            spec: table,
+        },
+    ]);
+    happen(&world, &mut random, &mut now, 20);
+    for _ in 0..3 {
+        world.work().unwrap();
+    }
+    world.die();
+    world.open();
+    happen(&world, &mut random, &mut now, 20);
+    world.finish();
+    assert_eq!(shown(&world), shown(&whole));
 }

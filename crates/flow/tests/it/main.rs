@@ -11,4 +11,5 @@ mod changes;
 mod oracle;
 mod restart;
 mod steps;
+mod trap;
 mod world;

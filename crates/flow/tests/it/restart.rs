@@ -1,8 +1,9 @@
 //! The process dies at every kind of moment: rows, streams and state are those of a run without.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use mainstem_disk::{Failure, FailureKind};
+use mainstem_flow::FlowError;
 use serde_json::json;
 
 use crate::world::{Pace, Random, SECOND, START, USUAL, World, at};
@@ -179,4 +180,36 @@ fn a_deleted_store_comes_back_from_log_and_history() {
         assert_eq!(shown(&world), before, "seed {seed}");
         assert_eq!(left(&world), had_left, "seed {seed}");
     }
+}
+
+#[test]
+fn a_panic_stands_still_by_name_and_a_start_goes_on() {
+    let whole = live(40, USUAL, false);
+    let mut world = World::new(BANK);
+    let (mut random, mut now) = (Random(40), START);
+    for _ in 0..125 {
+        happen(&world, &mut random, &mut now);
+    }
+    world.settle();
+    let frontier = world.tables().frontier();
+    let before = shown(&world);
+    world.trap.store(true, Ordering::SeqCst);
+    happen(&world, &mut random, &mut now);
+    let error = world.work().unwrap_err();
+    assert!(matches!(error, FlowError::Panicked { .. }), "{error:?}");
+    let health = world.application().health();
+    assert_eq!(health.problem.unwrap().code.as_str(), "FLOW-006");
+    // Readers stay where they were, and nothing is tried again.
+    for _ in 1..125 {
+        happen(&world, &mut random, &mut now);
+        assert!(!world.work().unwrap());
+    }
+    assert_eq!(world.tables().frontier(), frontier);
+    assert_eq!(shown(&world), before);
+    world.trap.store(false, Ordering::SeqCst);
+    world.die();
+    world.open();
+    world.finish();
+    assert_eq!(shown(&world), shown(&whole));
+    assert_eq!(left(&world), left(&whole));
 }

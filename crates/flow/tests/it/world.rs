@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -34,6 +34,8 @@ use mainstem_sql::{
 use mainstem_store::{KeyRange, MemoryStore, SharedStore};
 use mainstem_table::{AppId, Applier, Opened, Tables, TablesConfig, TablesParts};
 use serde_json::Value;
+
+use crate::trap::Trap;
 
 /// 2023-11-14T22:13:20Z.
 pub(crate) const START: i64 = 1_700_000_000_000_000;
@@ -99,6 +101,8 @@ pub(crate) struct World {
     pub(crate) disk: TwinDisk,
     store: SharedStore,
     pub(crate) pace: Pace,
+    /// Whether reading the log panics.
+    pub(crate) trap: Arc<AtomicBool>,
     running: Option<Running>,
     _folder: tempfile::TempDir,
 }
@@ -145,6 +149,7 @@ impl World {
             log,
             disk,
             pace,
+            trap: Arc::default(),
         };
         world.declare(sql);
         world.open();
@@ -258,7 +263,10 @@ impl World {
         let parts = ApplicationParts {
             app,
             catalog: Arc::clone(&self.catalog),
-            log: Arc::clone(&self.log),
+            log: Arc::new(Trap {
+                log: Arc::clone(&self.log),
+                is_armed: Arc::clone(&self.trap),
+            }),
             history: Arc::clone(&self.history),
             tables,
             start,

@@ -1,3 +1,5 @@
+//! Windows against a model in plain maps, however the log is cut, threads work and crashes fall.
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
