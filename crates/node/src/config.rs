@@ -40,6 +40,10 @@ pub struct Config {
     pub admit: AdmitConfig,
     /// Questions.
     pub sql: SqlConfig,
+    /// Rows by key.
+    pub table: TableConfig,
+    /// Views.
+    pub flow: ViewConfig,
     /// The HTTP door.
     pub http: HttpConfig,
 }
@@ -130,6 +134,36 @@ pub struct SqlConfig {
     pub queries_max: usize,
     /// Threads that one query is planned for; 0 for one per core.
     pub threads: usize,
+}
+
+/// Rows by key.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TableConfig {
+    /// Writes of one application that wait to be decided.
+    pub queue_max: usize,
+    /// Rows that one statement may change.
+    pub statement_rows_max: usize,
+    /// Checkpoints that are kept for feeds that go on after a pause: how many.
+    pub redo_files_max: usize,
+    /// And how large together.
+    pub redo_size_max: ByteSize,
+    /// Changes that feeds find in memory.
+    pub feed_size_max: ByteSize,
+}
+
+/// Views.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ViewConfig {
+    /// Threads that one application runs its views in; 0 for one per core.
+    pub threads: usize,
+    /// Rows that views take at once, in bytes of memory.
+    pub step_size_max: ByteSize,
+    /// Longest time between a change and its checkpoint.
+    pub checkpoint_interval: Span,
+    /// Shortest time between two checkpoints while rows of views wait to leave.
+    pub outgoing_interval: Span,
 }
 
 /// The HTTP door.

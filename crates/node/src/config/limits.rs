@@ -1,7 +1,5 @@
 //! From settings and memory shares to what each crate is opened with.
 
-use std::time::Duration;
-
 use mainstem_flow::FlowConfig;
 use mainstem_kernel::ByteSize;
 use mainstem_store::StoreConfig;
@@ -14,13 +12,6 @@ use crate::{applications::ApplicationsConfig, memory::Shares, parts::cores};
 const STORE_BUFFER: ByteSize = ByteSize::mib(16);
 /// The store's own journals.
 const STORE_JOURNAL: ByteSize = ByteSize::mib(128);
-/// Changes that feeds find in memory.
-const FEED_SIZE: ByteSize = ByteSize::mib(8);
-/// Redo files that are kept for feeds that begin again.
-const REDO_FILES: usize = 1_000;
-const REDO_SIZE: ByteSize = ByteSize::mib(256);
-/// Rows that a step takes at most.
-const STEP_SIZE: ByteSize = ByteSize::mib(16);
 
 impl Config {
     /// For `log`.
@@ -82,21 +73,21 @@ impl Config {
             },
             tables: TablesConfig {
                 overlay_size_max: part(3),
-                feed_size_max: FEED_SIZE,
-                redo_files_max: REDO_FILES,
-                redo_size_max: REDO_SIZE,
+                feed_size_max: self.table.feed_size_max,
+                redo_files_max: self.table.redo_files_max,
+                redo_size_max: self.table.redo_size_max,
             },
             flow: FlowConfig {
-                threads: or_cores(0),
-                step_size_max: STEP_SIZE,
+                threads: or_cores(self.flow.threads),
+                step_size_max: self.flow.step_size_max,
                 state_size_max: part(4),
-                checkpoint_interval: Duration::from_secs(1),
-                outgoing_interval: Duration::from_millis(20),
+                checkpoint_interval: self.flow.checkpoint_interval.0,
+                outgoing_interval: self.flow.outgoing_interval.0,
             },
             writer: WriterConfig {
-                queue_max: 10_000,
+                queue_max: self.table.queue_max,
                 batch_size_max: ByteSize(self.journal.group_size_max.0 / 2),
-                statement_rows_max: 100_000,
+                statement_rows_max: self.table.statement_rows_max,
                 flight_size_max: part(1),
                 patience: self.http.wait_max.0,
             },
