@@ -8,6 +8,7 @@ mod draw;
 mod fleet;
 mod probe;
 mod random;
+mod registry;
 mod send;
 mod show;
 
@@ -44,12 +45,16 @@ use board::Board;
 const PORT: u16 = 7400;
 /// The application, as `apps/fleet` has it.
 const APP: &str = "fleet";
-const FILES: [(&str, &str); 2] = [
+const FILES: [(&str, &str); 3] = [
     (
         "1-vehicles.sql",
         include_str!("../../../apps/fleet/1-vehicles.sql"),
     ),
     ("2-shop.sql", include_str!("../../../apps/fleet/2-shop.sql")),
+    (
+        "3-views.sql",
+        include_str!("../../../apps/fleet/3-views.sql"),
+    ),
 ];
 
 /// Runs the demo until somebody ends it.
@@ -81,6 +86,7 @@ fn run(node: &Node, options: &Demo, (data, has_terminal): (&str, bool)) -> Outco
     let runtime = runtime()?;
     let server = Server::at(&node.url(), &key(node)?)?;
     runtime.block_on(apply(&server))?;
+    runtime.block_on(registry::fill(&server, options.vehicles))?;
     let board = Arc::new(Board::new(
         options,
         &node.url(),
@@ -131,7 +137,7 @@ fn key(node: &Node) -> Result<String, CliError> {
     Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
 }
 
-/// Declares the fleet's streams, over HTTP like anybody.
+/// Declares the fleet's streams, tables and views, over HTTP like anybody.
 async fn apply(server: &Server) -> Outcome {
     let files = FILES
         .iter()

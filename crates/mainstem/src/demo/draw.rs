@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mainstem_gateway::Status;
 use mainstem_kernel::ByteSize;
 use ratatui::{
     Frame,
@@ -32,7 +33,7 @@ pub(super) struct Picture<'a> {
 pub(super) fn draw(frame: &mut Frame<'_>, picture: &Picture<'_>) {
     let [title, top, answers, next, foot] = Layout::vertical([
         Constraint::Length(1),
-        Constraint::Min(8),
+        Constraint::Min(9),
         Constraint::Length(8),
         Constraint::Length(4),
         Constraint::Length(1),
@@ -135,6 +136,7 @@ fn numbers(picture: &Picture<'_>) -> Paragraph<'static> {
             size(status.map(|status| status.journal_live_bytes)),
         ),
         ("history", history),
+        ("views", views(status)),
         (
             "memory",
             size(status.map(|status| status.memory_resident_bytes)),
@@ -146,13 +148,23 @@ fn numbers(picture: &Picture<'_>) -> Paragraph<'static> {
     Paragraph::new(lines.to_vec()).block(block(" now "))
 }
 
+/// How many views there are, and how far they are behind the newest event.
+fn views(status: Option<&Status>) -> String {
+    let Some(status) = status else {
+        return "…".to_owned();
+    };
+    let behind = status.views.iter().map(|view| view.behind_ms).max();
+    let live = status.views.iter().filter(|view| view.state == "live");
+    format!("{} live, {} ms behind", live.count(), behind.unwrap_or(0))
+}
+
 fn draw_answer(frame: &mut Frame<'_>, area: Rect, answer: Option<&Answer>) {
     let Some(answer) = answer else {
         frame.render_widget(block(" SQL "), area);
         return;
     };
     let took = answer.took.as_millis();
-    let title = format!(" SQL: {}, {took} ms ", answer.title);
+    let title = format!(" {}, {took} ms ", answer.title);
     // The first column says what, the others how much: they stand on the right.
     let cells = |row: &[String]| {
         let cells = row.iter().enumerate().map(|(i, text)| {

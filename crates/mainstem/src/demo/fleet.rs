@@ -27,7 +27,7 @@ const ITEMS: [(&str, i64); 10] = [
     ("key cover", 1_990),
 ];
 /// Countries, the more frequent ones more often.
-const COUNTRIES: [&str; 12] = [
+pub(super) const COUNTRIES: [&str; 12] = [
     "Germany",
     "Germany",
     "Germany",
@@ -41,6 +41,11 @@ const COUNTRIES: [&str; 12] = [
     "Spain",
     "Austria",
 ];
+
+/// The number of a vehicle's owner, who has about three.
+pub(super) fn owner_of(vehicle: u32) -> u32 {
+    vehicle / 3
+}
 
 /// Some vehicles of the fleet, driven by one connection.
 #[derive(Debug)]
@@ -114,9 +119,8 @@ impl Fleet {
         out.extend_from_slice(self.tag.as_bytes());
         out.push(b'-');
         number(out, i64::try_from(self.orders).unwrap_or(0));
-        // An owner has about three vehicles.
         out.extend_from_slice(b"\",\"owner_id\":\"p-");
-        number(out, i64::from(vehicle / 3));
+        number(out, i64::from(owner_of(vehicle)));
         if !self.random.once_in(5) {
             out.extend_from_slice(b"\",\"vehicle_id\":\"v-");
             number(out, i64::from(vehicle));

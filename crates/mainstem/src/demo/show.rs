@@ -155,6 +155,9 @@ fn line(board: &Board, reading: &Reading, rate: u64) -> String {
             ByteSize(status.history_bytes),
             ByteSize(status.memory_resident_bytes)
         ));
+        if let Some(behind) = status.views.iter().map(|view| view.behind_ms).max() {
+            line.push_str(&format!("  views {behind} ms behind"));
+        }
     }
     if let Some(best) = probed.answers.get(1).and_then(|answer| answer.rows.first()) {
         line.push_str(&format!("  top shop: {}", best.join(" ")));
@@ -169,7 +172,7 @@ fn line(board: &Board, reading: &Reading, rate: u64) -> String {
 pub(super) fn next_lines(data: &str) -> [String; 3] {
     let program = screen::program();
     [
-        format!("{program} sql --data {data} \"SELECT count(*) FROM trips\""),
+        format!("{program} sql --data {data} \"SELECT * FROM shop_by_country\""),
         format!("{program} tail --data {data} shop_orders"),
         format!("{program} status --data {data}"),
     ]
