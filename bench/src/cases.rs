@@ -1,4 +1,4 @@
-//! The cases of `bench log`, each on a server and a folder of its own.
+//! The cases of `bench log` and `bench views`, each on a server and a folder of its own.
 //!
 //! A case fails when an answer is wrong, never because of a time.
 
@@ -8,6 +8,7 @@ mod http;
 mod memory;
 mod restart;
 mod sql;
+mod views;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -29,7 +30,7 @@ pub(crate) struct Setting {
     pub(crate) folder: PathBuf,
     /// Counted time of a load.
     pub(crate) seconds: u64,
-    /// Rows of the SQL case.
+    /// Rows of the cases that say so.
     pub(crate) rows: u64,
     /// Length of the memory case.
     pub(crate) minutes: u64,
@@ -46,8 +47,23 @@ pub(crate) struct Case {
     run: fn(&Setting) -> Result<Findings>,
 }
 
-/// All cases, in the order in which they run.
-pub(crate) const CASES: [Case; 8] = [
+/// The application that the cases of `log` fill.
+const APP: &str = include_str!("../apps/fleet_bench/readings.sql");
+
+/// The cases of `views`.
+pub(crate) const VIEWS: [Case; 2] = [
+    Case {
+        name: "window",
+        run: views::window,
+    },
+    Case {
+        name: "aggregate",
+        run: views::aggregate,
+    },
+];
+
+/// The cases of `log`, in the order in which they run.
+pub(crate) const LOG: [Case; 8] = [
     Case {
         name: "ceiling",
         run: ceiling::run,
@@ -100,12 +116,17 @@ impl Setting {
 
     /// A server on an empty folder.
     fn server(&self, case: &str, settings: &str) -> Result<Server> {
+        self.server_of(case, settings, APP)
+    }
+
+    /// The same with another application.
+    fn server_of(&self, case: &str, settings: &str, app: &str) -> Result<Server> {
         let folder = self.folder.join(case);
         if RealDisk.stat(&folder)?.is_some() {
             RealDisk.remove_dirs(&folder)?;
         }
         RealDisk.create_dirs(&folder)?;
-        Server::start(&self.mainstem, &folder, settings)
+        Server::start(&self.mainstem, &folder, (settings, app))
     }
 
     /// Ends a server and removes what it left.

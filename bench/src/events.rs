@@ -25,6 +25,11 @@ const STATES: [&[u8; 7]; 4] = [b"driving", b"waiting", b"parking", b"service"];
 
 const SECOND: i64 = 1_000_000;
 
+/// The id of a device.
+pub(crate) fn device(number: u64) -> String {
+    format!("vehicle-{number:06}")
+}
+
 /// Makes events one after the other, in event time.
 #[derive(Debug)]
 pub(crate) struct EventMaker {

@@ -19,7 +19,7 @@ use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
 
 use crate::{
-    cases::{CASES, Case, Setting},
+    cases::{Case, LOG, Setting, VIEWS},
     report::Machine,
 };
 
@@ -34,21 +34,24 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Bench {
     /// From the door to the answer: HTTP, journal, history, SQL, memory, restart
-    Log(Log),
+    Log(Options),
+    /// Through tables and views: lookup join, windows, keyed aggregates
+    Views(Options),
 }
 
-/// Options of `log`.
+/// What to run, and where.
 #[derive(Debug, clap::Args)]
-struct Log {
-    /// Only these cases: ceiling, http2000, http100, http1, archive, sql, restart, memory
+struct Options {
+    /// Only these cases. Of log: ceiling, http2000, http100, http1, archive, sql, restart, memory;
+    /// of views: window, aggregate
     #[arg(long, value_delimiter = ',', value_name = "CASES")]
     only: Vec<String>,
     /// Counted seconds of a load
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(2..))]
     seconds: u64,
-    /// Rows of the SQL case
-    #[arg(long, default_value_t = 50_000_000, value_parser = clap::value_parser!(u64).range(1_000..))]
-    rows: u64,
+    /// Rows of the case `sql` (50 million) and of the cases of `views` (20 million)
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1_000..))]
+    rows: Option<u64>,
     /// Minutes of the memory case
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     minutes: u64,
@@ -70,22 +73,24 @@ struct Log {
 }
 
 fn main() -> Result<()> {
-    let Bench::Log(log) = Arguments::parse().bench;
-    run(log)
+    match Arguments::parse().bench {
+        Bench::Log(options) => run(&LOG, 50_000_000, options),
+        Bench::Views(options) => run(&VIEWS, 20_000_000, options),
+    }
 }
 
-fn run(log: Log) -> Result<()> {
-    let cases = chosen(&log.only)?;
-    let mainstem = std::path::absolute(&log.mainstem)?;
-    let folder = log.folder.unwrap_or_else(|| beside(&mainstem));
+fn run(cases: &[Case], rows: u64, options: Options) -> Result<()> {
+    let cases = chosen(cases, &options.only)?;
+    let mainstem = std::path::absolute(&options.mainstem)?;
+    let folder = options.folder.unwrap_or_else(|| beside(&mainstem));
     let setting = Setting {
         mainstem,
         folder: std::path::absolute(folder)?,
-        seconds: log.seconds,
-        rows: log.rows,
-        minutes: log.minutes,
-        keep: log.keep,
-        python: log.python,
+        seconds: options.seconds,
+        rows: options.rows.unwrap_or(rows),
+        minutes: options.minutes,
+        keep: options.keep,
+        python: options.python,
     };
     let machine = Machine::here(&setting.folder);
     report::progress(&format!(
@@ -96,19 +101,19 @@ fn run(log: Log) -> Result<()> {
     for case in cases {
         report::progress(&format!("running {}", case.name))?;
         let findings = case.run(&setting)?;
-        if !log.json {
+        if !options.json {
             report::print_table(&findings)?;
         }
         all.push(findings);
     }
-    if log.json {
+    if options.json {
         report::print_json(&machine, &all)?;
     }
     Ok(())
 }
 
-fn chosen(only: &[String]) -> Result<Vec<Case>> {
-    let known: Vec<&str> = CASES.iter().map(|case| case.name).collect();
+fn chosen(cases: &[Case], only: &[String]) -> Result<Vec<Case>> {
+    let known: Vec<&str> = cases.iter().map(|case| case.name).collect();
     for name in only {
         ensure!(
             known.contains(&name.as_str()),
@@ -116,8 +121,9 @@ fn chosen(only: &[String]) -> Result<Vec<Case>> {
             known.join(", ")
         );
     }
-    let chosen = CASES
-        .into_iter()
+    let chosen = cases
+        .iter()
+        .copied()
         .filter(|case| only.is_empty() || only.iter().any(|name| name == case.name));
     Ok(chosen.collect())
 }

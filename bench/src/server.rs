@@ -30,7 +30,6 @@ use crate::{
 
 /// The stream that the benches fill.
 pub(crate) const STREAM: &str = "readings";
-const APP: &str = include_str!("../apps/fleet_bench/readings.sql");
 const READY_MAX: Duration = Duration::from_secs(120);
 const STOP_MAX: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(2);
@@ -53,9 +52,13 @@ pub(crate) struct Server {
 impl Server {
     /// Starts the program on an empty folder, with `settings` for what differs from the
     /// defaults, and applies the application.
-    pub(crate) fn start(program: &Path, folder: &Path, settings: &str) -> Result<Self> {
+    pub(crate) fn start(
+        program: &Path,
+        folder: &Path,
+        (settings, app): (&str, &str),
+    ) -> Result<Self> {
         fs::create_dir_all(folder.join("app/fleet_bench"))?;
-        fs::write(folder.join("app/fleet_bench/readings.sql"), APP)?;
+        fs::write(folder.join("app/fleet_bench/readings.sql"), app)?;
         fs::write(folder.join("settings.toml"), settings)?;
         let server = Self::launch(program, folder)?;
         server.apply()?;
