@@ -25,6 +25,13 @@ impl Timestamp {
         self.0.div_euclid(1_000)
     }
 
+    /// Reads RFC 3339, such as `2026-01-01T10:00:00Z`; digits beyond microseconds are left out.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let time = DateTime::parse_from_rfc3339(text).ok()?;
+        Some(Self(time.timestamp_micros()))
+    }
+
     /// This much later.
     #[must_use]
     pub fn plus(self, span: Duration) -> Self {
@@ -81,5 +88,14 @@ mod tests {
     fn prints_rfc_3339_with_microseconds() {
         assert_eq!(Timestamp(1).to_string(), "1970-01-01T00:00:00.000001Z");
         assert_eq!(Timestamp(i64::MAX).to_string(), "9223372036854775807 µs");
+    }
+
+    #[test]
+    fn reads_rfc_3339_of_any_zone() {
+        let read = |text: &str| Timestamp::read(text).map(|time| time.to_string());
+        let expected = Some("2026-01-01T10:00:00.500000Z".to_owned());
+        assert_eq!(read("2026-01-01T10:00:00.5Z"), expected);
+        assert_eq!(read("2026-01-01T11:00:00.5+01:00"), expected);
+        assert_eq!(read("2026-01-01"), None);
     }
 }

@@ -84,6 +84,32 @@ folder that it shows.")]
 An application is a folder of SQL files, read in name order. mainstem.toml in it may give a
 `name` (default: the folder's) and a `version`.")]
     Check(Check),
+    /// Run an application's tests under simulated time, without a server
+    #[command(after_help = "Examples:
+  mainstem test apps/retail
+  mainstem test apps/retail --filter late      cases with that in their file or name
+  mainstem test apps/retail --update           what is found becomes what is expected
+
+Each file apps/retail/tests/*.flow holds cases: what arrives at which time, and which rows are
+expected then. Every case begins with an empty node in memory.
+
+  # Orders of a shop.
+  case a late order corrects its hour
+
+  at 2026-01-01T10:00:00Z
+  send orders
+  {\"shop\": \"a\", \"pieces\": 2, \"at\": \"2026-01-01T10:00:00Z\"}
+  write INSERT INTO shops VALUES ('a', 'Ulm');
+  expect totals
+  {\"shop\": \"a\", \"pieces\": 2}
+
+  at +1h
+  restart
+  expect SELECT town FROM shops ORDER BY town;
+  {\"town\": \"Ulm\"}
+
+Order counts only after ORDER BY. `send orders rejecting 1` sends rows of which one does not fit.")]
+    Test(Test),
     /// Show what applying an application would change
     #[command(after_help = "Example:
   mainstem plan apps/retail
@@ -195,6 +221,20 @@ pub(crate) struct Check {
     /// Folder of the application
     #[arg(value_name = "APP")]
     pub(crate) folder: PathBuf,
+}
+
+/// Options of `test`.
+#[derive(Args, Debug)]
+pub(crate) struct Test {
+    /// Folder of the application
+    #[arg(value_name = "APP")]
+    pub(crate) folder: PathBuf,
+    /// Run only cases whose file or name contains this
+    #[arg(long, value_name = "NAME")]
+    pub(crate) filter: Option<String>,
+    /// Rewrite what is expected as what was found
+    #[arg(long)]
+    pub(crate) update: bool,
 }
 
 /// Options of `apply`.

@@ -8,3 +8,4 @@ pub(crate) mod serve;
 pub(crate) mod sql;
 pub(crate) mod status;
 pub(crate) mod tail;
+pub(crate) mod test;

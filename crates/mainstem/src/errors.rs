@@ -68,6 +68,24 @@ pub(crate) enum CliError {
         /// What is wrong, and what is expected.
         reason: String,
     },
+    /// Caller: write cases, or give another filter.
+    #[error("there is no case to run in \"{}\"", .folder.join("tests").display())]
+    NoCase {
+        /// The application.
+        folder: PathBuf,
+        /// What the cases should be named.
+        filter: Option<String>,
+    },
+    /// Caller: see the differences; correct the application or the expectations.
+    #[error("{failed} of {cases} cases of \"{}\" failed", .folder.display())]
+    Unexpected {
+        /// The application.
+        folder: PathBuf,
+        /// That were run.
+        cases: usize,
+        /// Of these.
+        failed: usize,
+    },
     /// Caller: say yes.
     #[error("nobody agreed to the plan, so nothing was changed")]
     NotConfirmed,
@@ -150,6 +168,8 @@ impl Fault for CliError {
             Self::NoSql { .. } => Answer::caller(Code::Cli006),
             Self::Manifest { .. } => Answer::caller(Code::Cli007),
             Self::NotConfirmed => Answer::caller(Code::Cli008),
+            Self::Unexpected { .. } => Answer::caller(Code::Cli018),
+            Self::NoCase { .. } => Answer::caller(Code::Cli019),
             Self::RowTooLong { .. } => Answer::caller(Code::Cli009),
             Self::NoSuchCode { .. } => Answer::caller(Code::Cli010),
             Self::Write { .. } => Answer::node(Code::Cli011),
@@ -177,6 +197,8 @@ impl Fault for CliError {
             | Self::RowFormat { .. }
             | Self::NoSql { .. }
             | Self::Manifest { .. }
+            | Self::NoCase { .. }
+            | Self::Unexpected { .. }
             | Self::NotConfirmed
             | Self::RowTooLong { .. }
             | Self::NoSuchCode { .. }
@@ -201,6 +223,23 @@ impl Fault for CliError {
             Self::NoSql { .. } => "name the folder of the application, such as apps/retail",
             Self::Manifest { .. } => {
                 "mainstem.toml in the folder may hold `name = \"retail\"` and `version = \"1.0\"`"
+            }
+            Self::NoCase { filter: None, .. } => {
+                "cases are in files that end in .flow; `mainstem test --help` shows one"
+            }
+            Self::NoCase {
+                filter: Some(filter),
+                ..
+            } => {
+                return Some(format!(
+                    "no case has \"{filter}\" in its file or name; leave --filter out to see all"
+                ));
+            }
+            Self::Unexpected { folder, .. } => {
+                return Some(format!(
+                    "if what was found is right: mainstem test {} --update",
+                    folder.display()
+                ));
             }
             Self::NotConfirmed => "add --yes to carry it out without being asked",
             Self::RowTooLong { .. } => "in a CSV file, look for a quote that is never closed",

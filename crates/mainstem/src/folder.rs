@@ -113,7 +113,8 @@ fn folder_name(path: &Path) -> Result<String, CliError> {
     Ok(name.to_ascii_lowercase().replace('-', "_"))
 }
 
-fn read_text(path: &Path) -> Result<String, CliError> {
+/// A file of text.
+pub(crate) fn read_text(path: &Path) -> Result<String, CliError> {
     let bytes = RealDisk
         .read(path)
         .map_err(|source| unreadable(path, source))?;

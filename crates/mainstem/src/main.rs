@@ -9,6 +9,7 @@ mod command;
 mod demo;
 mod errors;
 mod failure;
+mod flowtest;
 mod folder;
 mod screen;
 mod sse;
@@ -44,6 +45,7 @@ fn run(cli: &Cli) -> Outcome {
         Command::Serve(options) => command::serve::serve(target, options),
         Command::Demo(options) => demo::demo(target, options),
         Command::Check(options) => command::app::check(options),
+        Command::Test(options) => command::test::test(options),
         Command::ExplainError(options) => command::explain::explain(options),
         Command::Plan(options) => wait(command::app::plan(target, options)),
         Command::Apply(options) => wait(command::app::apply(target, options)),

@@ -17,6 +17,7 @@ mod memory;
 mod node;
 mod pace;
 mod parts;
+mod rehearsal;
 mod runtimes;
 mod supervisor;
 
@@ -27,3 +28,4 @@ pub use folder::{ENDPOINT_FILE, KEY_FILE};
 pub use health::Obstacle;
 pub use memory::Shares;
 pub use node::{Node, Options};
+pub use rehearsal::{Heard, Rehearsal, RehearsalError};

@@ -219,7 +219,7 @@ impl Parts {
 
 /// Tells history of every stream that is defined, dropped ones included: their rows are kept for
 /// seven days. A damaged table stops the start, because answers without it would be wrong.
-fn declare(history: &History, catalog: &Catalog) -> Result<Tables, NodeError> {
+pub(crate) fn declare(history: &History, catalog: &Catalog) -> Result<Tables, NodeError> {
     let mut tables = Tables::default();
     for def in streams(&catalog.definitions()) {
         history

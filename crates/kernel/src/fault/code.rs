@@ -273,6 +273,9 @@ codes! {
     Cli014 = "CLI-014",
     Cli015 = "CLI-015",
     Cli016 = "CLI-016",
+    Cli017 = "CLI-017",
+    Cli018 = "CLI-018",
+    Cli019 = "CLI-019",
 }
 
 impl fmt::Display for Code {

@@ -15,6 +15,7 @@
 )]
 
 mod crash;
+mod flowtest;
 mod load;
 mod refusals;
 mod retail;

@@ -162,7 +162,9 @@ impl Cut {
     /// When a folder cannot be read.
     pub(crate) fn store(&self, footers: Arc<FileMetadataCache>) -> Result<SharedStore, QueryError> {
         let mut store = FileStore::new(footers);
-        for (id, pin) in &self.pins {
+        // Without files nothing is read there.
+        let pins = self.pins.iter().filter(|(_, pin)| !pin.files.is_empty());
+        for (id, pin) in pins {
             let added = store.add(*id, &pin.folder);
             added.map_err(|error| QueryError::Unreadable {
                 source: Box::new(error),

@@ -1,0 +1,50 @@
+//! Tests of an application: `.flow` files, what they say and how they are run.
+//!
+//! It never opens a connection: each case has an empty node of its own, in memory.
+//!
+//! # Format
+//!
+//! UTF-8, line by line; blanks at both ends of a line mean nothing. A file is
+//!
+//! ```text
+//! file    = { blank | comment | case }
+//! comment = "#" anything
+//! case    = "case" NAME , { blank | comment | step }     NAME is once in a file
+//! step    = "at" TIME                                    the first step of every case
+//!         | "send" STREAM [ "rejecting" N ] , rows
+//!         | "write" STATEMENT ";"
+//!         | "expect" NAME , rows
+//!         | "expect" STATEMENT ";" , rows
+//!         | "restart"
+//! rows    = { "{" … "}" }                                one JSON object per line
+//! TIME    = RFC 3339, or "+" DIGITS ( "ms" | "s" | "m" | "h" | "d" )
+//! ```
+//!
+//! Rows are directly below their step: a line of another kind ends them. A STATEMENT may have several
+//! lines and ends with the first line that ends with `;`.
+//!
+//! * `at` sets the clock, which then stands still until the next `at`; it never goes back. Views
+//!   and checkpoints do what is due.
+//! * `send` sends rows as one request. All have to be accepted, or, with `rejecting N`, all but N;
+//!   those are in STREAM_dead_letters.
+//! * `write` is INSERT, UPDATE or DELETE of a table's rows, or several between BEGIN and COMMIT.
+//! * `expect` compares rows with what is found now: of everything that NAME has, columns that begin
+//!   with `_` left out, or of a question. No rows expects none. Order counts if the question ends
+//!   in ORDER BY. Objects are equal if all their values are; times are equal if they are the same
+//!   moment, numbers if they have the same value.
+//! * `restart` kills the node and starts it again on what it had synced.
+//!
+//! What differs does not end a case; what is refused does.
+
+mod compare;
+mod parse;
+mod report;
+mod run;
+mod script;
+mod update;
+
+pub(crate) use parse::parse;
+pub(crate) use report::{told, totals};
+pub(crate) use run::{Finding, Played, play};
+pub(crate) use script::Script;
+pub(crate) use update::{Edit, updated};
