@@ -59,17 +59,41 @@ pub(crate) fn play(source: &Source, case: &Case) -> Result<Played, Failure> {
     for step in &case.steps {
         if let Err(refused) = perform(&mut rehearsal, step, &mut played) {
             let mut shown = Shown::from(refused);
-            // What the statement's own lines are, nobody sees: the step's are the file's.
-            shown.position = Some(ShownPlace {
-                file: String::new(),
-                line: step.line,
-                column: step.column,
-            });
+            shown.position = Some(place(step, shown.position.as_ref()));
             played.findings.push(Finding::Refused(Box::new(shown)));
             break;
         }
     }
     Ok(played)
+}
+
+/// Where in the file a step was refused: in its statement, if that is known, else at its object.
+fn place(step: &Step, in_statement: Option<&ShownPlace>) -> ShownPlace {
+    let (line, column) = match (&step.action, in_statement) {
+        (
+            Action::Write(_)
+            | Action::Expect {
+                asked: Asked::Question { .. },
+                ..
+            },
+            Some(place),
+        ) => match place.line {
+            0 | 1 => (
+                0,
+                step.rest_column
+                    .saturating_add(place.column)
+                    .saturating_sub(1),
+            ),
+            line => (line.saturating_sub(1), place.column),
+        },
+        (Action::At(_) | Action::Restart, _) => (0, step.column),
+        _ => (0, step.rest_column),
+    };
+    ShownPlace {
+        file: String::new(),
+        line: step.line.saturating_add(line),
+        column,
+    }
 }
 
 fn perform(rehearsal: &mut Rehearsal, step: &Step, played: &mut Played) -> Result<(), Problem> {

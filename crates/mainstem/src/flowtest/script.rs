@@ -27,6 +27,8 @@ pub(crate) struct Step {
     pub(crate) line: u32,
     /// Column of its first word, from 1.
     pub(crate) column: u32,
+    /// Column of what comes after that.
+    pub(crate) rest_column: u32,
     /// What.
     pub(crate) action: Action,
 }

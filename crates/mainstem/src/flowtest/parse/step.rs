@@ -21,7 +21,7 @@ impl<'a> Parser<'a> {
             "expect" => self.expect(line, rest),
             _ => self.restart(line, rest),
         };
-        let column = line.column(word);
+        let (column, rest_column) = (line.column(word), line.column(rest));
         let Some(open) = &mut self.open else {
             let message = format!("\"{word}\" is outside of a case");
             let hint = "a case begins with its name: case orders add up";
@@ -36,6 +36,7 @@ impl<'a> Parser<'a> {
             open.steps.push(Step {
                 line: line.number,
                 column,
+                rest_column,
                 action,
             });
         }
