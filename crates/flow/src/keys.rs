@@ -252,7 +252,7 @@ impl KeyBytes {
     pub(crate) fn of_rows(columns: &[KeyColumn<'_>], rows: &[u32]) -> Self {
         let mut keys = Self {
             ends: Vec::with_capacity(rows.len()),
-            bytes: Vec::with_capacity(rows.len() * 16),
+            bytes: Vec::with_capacity(rows.len() * columns.len() * VALUE_BYTES),
         };
         for row in rows {
             for column in columns {
@@ -268,6 +268,9 @@ impl KeyBytes {
         self.ends.capacity() * size_of::<usize>() + self.bytes.capacity()
     }
 }
+
+/// Bytes of a key's value, about: what is reserved for each.
+const VALUE_BYTES: usize = 16;
 
 /// Builds one column from the bytes of keys.
 enum Builder {
@@ -290,9 +293,10 @@ pub(crate) fn read_keys<'a>(
     types: &[DataType],
     keys: impl Iterator<Item = &'a [u8]>,
 ) -> Result<Vec<ArrayRef>, ArrowError> {
+    let rows = keys.size_hint().0;
     let mut builders = types
         .iter()
-        .map(Builder::new)
+        .map(|ty| Builder::new(ty, rows))
         .collect::<Result<Vec<_>, _>>()?;
     for key in keys {
         let mut rest = key;
@@ -332,18 +336,24 @@ fn text_of<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
 }
 
 impl Builder {
-    fn new(ty: &DataType) -> Result<Self, ArrowError> {
+    /// With room for so many rows and no more: many small windows would keep what is spare.
+    fn new(ty: &DataType, rows: usize) -> Result<Self, ArrowError> {
         let ty = key_type(ty).ok_or_else(|| unfit(ty))?;
+        let bytes = rows * VALUE_BYTES;
         Ok(match ty {
-            DataType::Boolean => Self::Bool(BooleanBuilder::new()),
-            DataType::Int16 => Self::I16(Int16Builder::new()),
-            DataType::Int32 | DataType::Date32 => Self::I32(Int32Builder::new()),
-            DataType::Int64 | DataType::Timestamp(..) => Self::I64(Int64Builder::new()),
-            DataType::Float32 => Self::F32(Float32Builder::new()),
-            DataType::Float64 => Self::F64(Float64Builder::new()),
-            DataType::Decimal128(..) => Self::I128(Decimal128Builder::new().with_data_type(ty)),
-            DataType::Utf8 => Self::Text(StringBuilder::new()),
-            DataType::Binary => Self::Bytes(BinaryBuilder::new()),
+            DataType::Boolean => Self::Bool(BooleanBuilder::with_capacity(rows)),
+            DataType::Int16 => Self::I16(Int16Builder::with_capacity(rows)),
+            DataType::Int32 | DataType::Date32 => Self::I32(Int32Builder::with_capacity(rows)),
+            DataType::Int64 | DataType::Timestamp(..) => {
+                Self::I64(Int64Builder::with_capacity(rows))
+            }
+            DataType::Float32 => Self::F32(Float32Builder::with_capacity(rows)),
+            DataType::Float64 => Self::F64(Float64Builder::with_capacity(rows)),
+            DataType::Decimal128(..) => {
+                Self::I128(Decimal128Builder::with_capacity(rows).with_data_type(ty))
+            }
+            DataType::Utf8 => Self::Text(StringBuilder::with_capacity(rows, bytes)),
+            DataType::Binary => Self::Bytes(BinaryBuilder::with_capacity(rows, bytes)),
             other => return Err(unfit(&other)),
         })
     }
