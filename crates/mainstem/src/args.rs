@@ -108,7 +108,8 @@ expected then. Every case begins with an empty node in memory.
   expect SELECT town FROM shops ORDER BY town;
   {\"town\": \"Ulm\"}
 
-Order counts only after ORDER BY. `send orders rejecting 1` sends rows of which one does not fit.")]
+Order counts only after ORDER BY. `send orders rejecting 1` sends rows of which one does not fit;
+`write rejecting SQL-042 INSERT …;` is a write that has to be refused with that code.")]
     Test(Test),
     /// Show what applying an application would change
     #[command(after_help = "Example:

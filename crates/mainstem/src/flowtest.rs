@@ -12,7 +12,7 @@
 //! case    = "case" NAME , { blank | comment | step }     NAME is once in a file
 //! step    = "at" TIME                                    the first step of every case
 //!         | "send" STREAM [ "rejecting" N ] , rows
-//!         | "write" STATEMENT ";"
+//!         | "write" [ "rejecting" CODE ] STATEMENT ";"
 //!         | "expect" NAME , rows
 //!         | "expect" STATEMENT ";" , rows
 //!         | "restart"
@@ -21,15 +21,17 @@
 //! ```
 //!
 //! Rows are directly below their step: a line of another kind ends them. A STATEMENT may have several
-//! lines and ends with the first line that ends with `;`.
+//! lines and ends with the first line that ends with `;`; one that begins with BEGIN, with the first
+//! that ends with `COMMIT;`.
 //!
 //! * `at` sets the clock, which then stands still until the next `at`; it never goes back. Views
 //!   and checkpoints do what is due.
 //! * `send` sends rows as one request. All have to be accepted, or, with `rejecting N`, all but N;
 //!   those are in STREAM_dead_letters.
-//! * `write` is INSERT, UPDATE or DELETE of a table's rows, or several between BEGIN and COMMIT.
+//! * `write` is INSERT, UPDATE or DELETE of a table's rows, or several between BEGIN and COMMIT. With
+//!   `rejecting CODE` it has to be refused, with that error code.
 //! * `expect` compares rows with what is found now: of everything that NAME has, columns that begin
-//!   with `_` left out, or of a question. No rows expects none. Order counts if the question ends
+//!   with `_` left out, or of a question, or of a write with RETURNING. No rows expects none. Order counts if the question ends
 //!   in ORDER BY. Objects are equal if all their values are; times are equal if they are the same
 //!   moment, numbers if they have the same value.
 //! * `restart` kills the node and starts it again on what it had synced.

@@ -71,7 +71,7 @@ pub(crate) fn play(source: &Source, case: &Case) -> Result<Played, Failure> {
 fn place(step: &Step, in_statement: Option<&ShownPlace>) -> ShownPlace {
     let (line, column) = match (&step.action, in_statement) {
         (
-            Action::Write(_)
+            Action::Write { .. }
             | Action::Expect {
                 asked: Asked::Question { .. },
                 ..
@@ -103,7 +103,7 @@ fn perform(rehearsal: &mut Rehearsal, step: &Step, played: &mut Played) -> Resul
             rehearsal.advance(span).map_err(problem)
         }
         Action::Restart => rehearsal.restart().map_err(problem),
-        Action::Write(sql) => rehearsal.ask(sql).map(drop).map_err(problem),
+        Action::Write { sql, rejecting } => write(rehearsal, sql, *rejecting),
         Action::Send {
             stream,
             rejecting,
@@ -147,6 +147,31 @@ fn problem(error: RehearsalError) -> Problem {
         problem.detail = Some(format!("Because: {}.", chain(source)));
     }
     problem
+}
+
+/// Writes rows, or has that refused.
+fn write(rehearsal: &mut Rehearsal, sql: &str, rejecting: Option<Code>) -> Result<(), Problem> {
+    let refused = rehearsal.ask(sql).err().map(problem);
+    let code = match (rejecting, refused) {
+        (None, None) => return Ok(()),
+        (None, Some(refused)) => return Err(refused),
+        (Some(code), Some(refused)) if refused.code == code => return Ok(()),
+        (Some(code), Some(mut refused)) => {
+            let detail = refused
+                .detail
+                .map_or_else(String::new, |detail| format!("{detail} "));
+            refused.detail = Some(format!("{detail}The test expects {code}."));
+            return Err(refused);
+        }
+        (Some(code), None) => code,
+    };
+    Err(Problem {
+        code: Code::Cli018,
+        message: format!("the statement was carried out, and {code} should have refused it"),
+        detail: None,
+        hint: Some("if it is right that it was: write, without rejecting".to_owned()),
+        position: None,
+    })
 }
 
 /// Sends rows, of which so many have to be refused.

@@ -1,6 +1,6 @@
 //! `Script`: what a `.flow` file says.
 
-use mainstem_kernel::Timestamp;
+use mainstem_kernel::{Code, Timestamp};
 
 /// What a `.flow` file says.
 #[derive(Debug, Default, PartialEq)]
@@ -48,7 +48,12 @@ pub(crate) enum Action {
         rows: RowLines,
     },
     /// A statement that writes.
-    Write(String),
+    Write {
+        /// Without its semicolon.
+        sql: String,
+        /// It is refused, with this code.
+        rejecting: Option<Code>,
+    },
     /// Rows are compared.
     Expect {
         /// With what.

@@ -56,6 +56,21 @@ expect shops
 {"shop": "a", "town": "Jena"}
 {"shop": "b", "town": "Bonn"}
 
+case writes are one or none, and say what they did
+at 2026-01-01T10:00:00Z
+write BEGIN;
+  INSERT INTO shops VALUES ('a', 'Ulm');
+  INSERT INTO shops VALUES ('b', 'Bonn');
+COMMIT;
+write rejecting SQL-042 INSERT INTO shops VALUES ('c');
+write rejecting SQL-040 INSERT INTO shops VALUES ('a', 'Jena');
+expect UPDATE shops SET town = 'Trier' WHERE shop = 'b' RETURNING shop, town;
+{"shop": "b", "town": "Trier"}
+restart
+expect shops
+{"shop": "a", "town": "Ulm"}
+{"shop": "b", "town": "Trier"}
+
 case an hour is told once it is over
 at 2026-01-01T12:00:00Z
 send orders
@@ -110,6 +125,14 @@ case a name is wrong
 at 2026-01-01T10:00:00Z
 expect total
 
+case a write should have been refused
+at 2026-01-01T10:00:00Z
+write rejecting SQL-042 INSERT INTO shops VALUES ('a', 'Ulm');
+
+case a write is refused for another reason
+at 2026-01-01T10:00:00Z
+write rejecting SQL-040 INSERT INTO shops VALUES ('a');
+
 case a column is wrong
 at 2026-01-01T10:00:00Z
   write UPDATE shops SET twn = 'Ulm';
@@ -143,10 +166,11 @@ fn cases_that_hold_pass_without_a_server() {
     expect![[r#"
         [ROOT]/shop/tests/right.flow
         ok    orders add up over a restart
+        ok    writes are one or none, and say what they did
         ok    an hour is told once it is over
         ok    a row that does not fit is kept apart
         --- 0
-        application "shop": 3 cases, all as expected
+        application "shop": 4 cases, all as expected
     "#]]
     .assert_eq(&whole(&world, &["test", &folder]));
     expect![[r#"
@@ -205,27 +229,46 @@ fn what_differs_is_shown_row_by_row() {
             |        ^
         hint: did you mean "totals"?
 
+        FAIL  a write should have been refused
+
+        error[CLI-018]: the statement was carried out, and SQL-042 should have refused it
+          --> [ROOT]/shop/tests/wrong.flow:28:25
+            |
+         28 | write rejecting SQL-042 INSERT INTO shops VALUES ('a', 'Ulm');
+            |                         ^
+        hint: if it is right that it was: write, without rejecting
+
+        FAIL  a write is refused for another reason
+
+        error[SQL-042]: a row has 1 values, expected 2
+          --> [ROOT]/shop/tests/wrong.flow:32:51
+            |
+         32 | write rejecting SQL-040 INSERT INTO shops VALUES ('a');
+            |                                                   ^
+        detail: The test expects SQL-040.
+        hint: give one value for each named column; DEFAULT is NULL
+
         FAIL  a column is wrong
 
         error[SQL-022]: table "shops" has no column "twn"
-          --> [ROOT]/shop/tests/wrong.flow:28:26
+          --> [ROOT]/shop/tests/wrong.flow:36:26
             |
-         28 |   write UPDATE shops SET twn = 'Ulm';
+         36 |   write UPDATE shops SET twn = 'Ulm';
             |                          ^
         hint: did you mean "town"?
 
         FAIL  a column of another line is wrong
 
         error[SQL-022]: there is no column "piecs"
-          --> [ROOT]/shop/tests/wrong.flow:33:3
+          --> [ROOT]/shop/tests/wrong.flow:41:3
             |
-         33 |   piecs FROM totals;
+         41 |   piecs FROM totals;
             |   ^
         hint: did you mean "pieces"?
 
         --- 1
-        application "shop": 5 cases, 5 failed
-        error[CLI-018]: 5 of 5 cases of "[ROOT]/shop" failed
+        application "shop": 7 cases, 7 failed
+        error[CLI-018]: 7 of 7 cases of "[ROOT]/shop" failed
         hint: if what was found is right: mainstem test [ROOT]/shop --update
     "#]].assert_eq(&whole(&world, &["test", &folder]));
 }

@@ -14,10 +14,14 @@ const SEND_HINT: &str =
 impl<'a> Parser<'a> {
     /// A line that begins with the word of a step.
     pub(super) fn step(&mut self, line: Line<'a>, word: &'a str, rest: &'a str) {
+        let (rejecting, rest) = match word {
+            "write" => words::rejecting(rest),
+            _ => (None, rest),
+        };
         let action = match word {
             "at" => self.time(line, rest),
             "send" => self.send(line, rest),
-            "write" => self.sql(line, rest).map(Action::Write),
+            "write" => self.write((line, word), rejecting, rest),
             "expect" => self.expect(line, rest),
             _ => self.restart(line, rest),
         };
@@ -101,6 +105,32 @@ impl<'a> Parser<'a> {
         })
     }
 
+    fn write(
+        &mut self,
+        (line, word): (Line<'a>, &'a str),
+        rejecting: Option<&'a str>,
+        rest: &'a str,
+    ) -> Option<Action> {
+        let sql = self.sql(line, rest)?;
+        if !words::begins_write(&sql) {
+            let message = format!("expected a statement that writes after \"{word}\"");
+            let hint = "INSERT, UPDATE or DELETE; or several between BEGIN and COMMIT;";
+            self.mistake((line, rest), message, hint);
+            return None;
+        }
+        let rejecting = match rejecting.map(|code| (code, code.parse())) {
+            None => None,
+            Some((_, Ok(code))) => Some(code),
+            Some((code, Err(_unknown))) => {
+                let message = format!("there is no error code \"{code}\"");
+                let hint = "`mainstem explain-error` lists all codes";
+                self.mistake((line, code), message, hint);
+                return None;
+            }
+        };
+        Some(Action::Write { sql, rejecting })
+    }
+
     fn expect(&mut self, line: Line<'a>, rest: &'a str) -> Option<Action> {
         let asked = if words::is_name(rest) && !words::begins_question(rest) {
             Some(Asked::Object(rest.to_owned()))
@@ -140,7 +170,7 @@ impl<'a> Parser<'a> {
     /// A statement up to its semicolon, which may be some lines below.
     fn sql(&mut self, line: Line<'a>, rest: &'a str) -> Option<String> {
         let mut sql = rest.to_owned();
-        while !sql.ends_with(';') {
+        while !words::is_whole(&sql) {
             let is_end = |next: &Line<'_>| next.text().starts_with('{') || next.text() == "restart";
             let Some(next) = self.peek().filter(|next| !is_end(next)) else {
                 let message = "this statement has no end".to_owned();

@@ -19,7 +19,7 @@ fn mistakes(text: &str, expected: &Expect) {
 #[test]
 fn a_whole_file_is_read() {
     let text = "# A shop.\n\ncase orders add up\nat 2026-01-01T10:00:00Z\n  send orders rejecting 1\n  \
-                {\"shop\": \"a\"}\n{broken}\nwrite UPDATE shops\n  SET town = 'Ulm';\nat +90s\nrestart\n\
+                {\"shop\": \"a\"}\n{broken}\nwrite rejecting SQL-042 UPDATE shops\n  SET town = 'Ulm';\nat +90s\nrestart\n\
                 expect totals\nexpect SELECT shop\nFROM totals ORDER BY shop;\n{\"shop\": \"a\"}\n\n\
                 case nothing\nat 2026-01-01T00:00:00+01:00\nexpect totals";
     let script = parse("a.flow", text).unwrap();
@@ -36,7 +36,10 @@ fn a_whole_file_is_read() {
             rejecting: 1,
             rows,
         },
-        Action::Write(write),
+        Action::Write {
+            sql: write,
+            rejecting: Some(code),
+        },
         Action::At(later),
         Action::Restart,
         Action::Expect {
@@ -52,6 +55,7 @@ fn a_whole_file_is_read() {
     assert_eq!(later.since(*start).as_secs(), 90);
     assert_eq!((stream.as_str(), totals.as_str()), ("orders", "totals"));
     assert_eq!((rows.before, rows.lines.len()), (5, 2));
+    assert_eq!(code.as_str(), "SQL-042");
     assert_eq!(write, "UPDATE shops\n  SET town = 'Ulm'");
     assert_eq!((none.before, none.lines.len()), (12, 0));
     assert_eq!((one.before, one.lines.len()), (14, 1));
@@ -86,7 +90,7 @@ fn every_mistake_is_told_with_its_place() {
     mistakes(
         "case a\nat 2026-01-01T10:00:00Z\nat 2026-01-01T09:00:00Z\n  snd orders\nsend\nsend orders {}\n\
          {\"a\":1}\nsend orders\n\nexpect t\n{\"ä\":1,}\n\n{\"b\":2}\nexpect SELECT 1\n{\"a\":1}\nwrite ;\n\
-         restart now\ncase\n",
+         restart now\nwrite rejecting SQL-999 DELETE FROM t;\nwrite SELECT 1;\nwrite BEGIN;\ncase\n",
         &expect![[r#"
             a.flow:3:4: "2026-01-01T09:00:00Z" is before the time of the step before (the clock never goes back; a row may have any time of its own)
             a.flow:4:3: expected a step, found "snd" (a line begins with case, at, send, write, expect, restart or #; `mainstem test --help` shows a file)
@@ -98,7 +102,9 @@ fn every_mistake_is_told_with_its_place() {
             a.flow:14:1: this statement has no end (a statement ends with a semicolon at the end of a line)
             a.flow:16:1: expected a statement before ";" (such as: expect SELECT count(*) AS n FROM orders;)
             a.flow:17:9: expected nothing after "restart", found "now" (put the next step on a line of its own)
-            a.flow:18:1: expected the name of the case (such as: case a late order corrects its hour)
+            a.flow:18:17: there is no error code "SQL-999" (`mainstem explain-error` lists all codes)
+            a.flow:19:7: expected a statement that writes after "write" (INSERT, UPDATE or DELETE; or several between BEGIN and COMMIT;)
+            a.flow:20:1: this statement has no end (a statement ends with a semicolon at the end of a line)
         "#]],
     );
 }

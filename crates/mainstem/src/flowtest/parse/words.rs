@@ -36,6 +36,40 @@ pub(super) fn begins_question(word: &str) -> bool {
         .any(|known| word.eq_ignore_ascii_case(known))
 }
 
+/// The code with which a write is to be refused, and the write.
+pub(super) fn rejecting(text: &str) -> (Option<&str>, &str) {
+    match first(text) {
+        ("rejecting", more) => {
+            let (code, sql) = first(more);
+            (Some(code), sql)
+        }
+        _ => (None, text),
+    }
+}
+
+fn begins_with(sql: &str, words: &[&str]) -> bool {
+    let word = sql
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .find(|word| !word.is_empty());
+    word.is_some_and(|word| words.iter().any(|known| word.eq_ignore_ascii_case(known)))
+}
+
+/// Whether a statement writes rows.
+pub(super) fn begins_write(sql: &str) -> bool {
+    begins_with(sql, &["INSERT", "UPDATE", "DELETE", "BEGIN"])
+}
+
+/// Whether a statement has its last semicolon: after BEGIN that of COMMIT.
+pub(super) fn is_whole(sql: &str) -> bool {
+    let Some(sql) = sql.strip_suffix(';') else {
+        return false;
+    };
+    let last = sql
+        .rsplit(|c: char| !c.is_ascii_alphanumeric())
+        .find(|word| !word.is_empty());
+    !begins_with(sql, &["BEGIN"]) || last.is_some_and(|last| last.eq_ignore_ascii_case("COMMIT"))
+}
+
 /// A time, or one after another.
 pub(super) fn time(text: &str, now: Option<Timestamp>) -> Option<Timestamp> {
     match text.strip_prefix('+') {
