@@ -27,7 +27,15 @@ pub(super) enum Pending {
     /// Not on the disk yet.
     Sealed(Box<Sealed>, BTreeMap<StreamId, usize>),
     /// Rows are still to be appended.
-    Unsent(u64, Vec<Outgoing>, BTreeMap<StreamId, usize>),
+    Unsent(u64, Vec<Unsent>),
+}
+
+/// Rows that are still to be appended.
+#[derive(Debug)]
+pub(super) struct Unsent {
+    pub(super) rows: Outgoing,
+    /// Batches that readers find beside the log until then.
+    pub(super) batches: usize,
 }
 
 impl Steps {
@@ -60,9 +68,12 @@ impl Steps {
         if let Some(Pending::Sealed(sealed, emitted)) = &self.pending {
             match self.tables.commit(sealed) {
                 Ok(committed) => {
-                    let (number, outgoing) = (committed.number, committed.outgoing);
+                    let unsent = committed.outgoing.into_iter().map(|rows| Unsent {
+                        batches: emitted.get(&rows.stream).copied().unwrap_or(0),
+                        rows,
+                    });
                     self.application.status.lock().checkpoints += 1;
-                    self.pending = Some(Pending::Unsent(number, outgoing, emitted.clone()));
+                    self.pending = Some(Pending::Unsent(committed.number, unsent.collect()));
                     self.let_go();
                 }
                 Err(error @ TableError::Disk { .. }) => {
@@ -73,8 +84,8 @@ impl Steps {
                 Err(error) => return Err(error.into()),
             }
         }
-        if let Some(Pending::Unsent(number, outgoing, emitted)) = self.pending.take() {
-            self.send(number, outgoing, emitted)?;
+        if let Some(Pending::Unsent(number, unsent)) = self.pending.take() {
+            self.send(number, unsent)?;
         }
         Ok(())
     }
@@ -153,26 +164,20 @@ impl Steps {
     }
 
     /// Appends what is outgoing. What the log refuses for now is tried again.
-    fn send(
-        &mut self,
-        number: u64,
-        mut outgoing: Vec<Outgoing>,
-        emitted: BTreeMap<StreamId, usize>,
-    ) -> Result<(), FlowError> {
-        while let Some(next) = outgoing.first() {
-            match self.append(next) {
+    fn send(&mut self, number: u64, mut unsent: Vec<Unsent>) -> Result<(), FlowError> {
+        while let Some(next) = unsent.first() {
+            match self.append(&next.rows) {
                 Ok(at) => {
-                    let stream = next.stream;
+                    let stream = next.rows.stream;
                     if self.view_defs.contains_key(&stream) {
-                        let batches = emitted.get(&stream).copied().unwrap_or(0);
-                        self.tables.appended(stream, batches, at)?;
+                        self.tables.appended(stream, next.batches, at)?;
                     }
-                    outgoing.remove(0);
+                    unsent.remove(0);
                 }
                 Err(error) if is_passing(&error) => {
                     let error = chain(&error);
                     tracing::warn!(error, "rows of views wait for the log");
-                    self.pending = Some(Pending::Unsent(number, outgoing, emitted));
+                    self.pending = Some(Pending::Unsent(number, unsent));
                     return Ok(());
                 }
                 Err(error) => return Err(error.into()),
@@ -186,8 +191,7 @@ impl Steps {
     fn append(&self, outgoing: &Outgoing) -> Result<Seq, AppendError> {
         let known = self.log.next_row(outgoing.stream, outgoing.producer);
         let rows = outgoing.rows.num_rows();
-        let had = known.unwrap_or(0).saturating_sub(outgoing.first);
-        let mut start = usize::try_from(had).unwrap_or(usize::MAX).min(rows);
+        let mut start = rows_had(outgoing, known);
         let bytes = outgoing.rows.get_array_memory_size().max(1);
         let each = (rows.saturating_mul(APPEND_BYTES) / bytes).clamp(1, 1 << 20);
         while start < rows {
@@ -204,6 +208,13 @@ impl Steps {
         }
         Ok(self.log.frontier())
     }
+}
+
+/// How many of the rows the log has had, if it knows their sender up to the row `known`.
+pub(super) fn rows_had(outgoing: &Outgoing, known: Option<u64>) -> usize {
+    let had = known.unwrap_or(0).saturating_sub(outgoing.first);
+    let rows = outgoing.rows.num_rows();
+    usize::try_from(had).unwrap_or(usize::MAX).min(rows)
 }
 
 /// Whether the same append may pass later.

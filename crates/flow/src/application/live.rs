@@ -31,8 +31,7 @@ const EXPIRED_ROWS_MAX: usize = 100_000;
 impl Steps {
     /// Takes a step toward `frontier`; whether it took one, and whether another has room.
     pub(super) fn step(&mut self, frontier: Seq) -> Result<(bool, Room), FlowError> {
-        let size_max = self.config.step_size_max.as_usize();
-        let through = self.live.fill(frontier, size_max)?;
+        let through = self.fill(frontier)?;
         if through <= self.live.at {
             return Ok((false, Room::Ample));
         }
@@ -59,6 +58,23 @@ impl Steps {
         status.rows += self.live.rows_read - before;
         status.steps += 1;
         Ok((true, room))
+    }
+
+    /// Reads on toward `frontier`; gives how far a step can go without ending inside an append,
+    /// of which readers would see a part. The frames of an append share their millisecond, so a
+    /// step ends between two of them, if need be beyond its size.
+    fn fill(&mut self, frontier: Seq) -> Result<Seq, FlowError> {
+        let size_max = self.config.step_size_max.as_usize();
+        let through = self.live.fill(frontier, size_max)?;
+        if through >= frontier {
+            return Ok(through);
+        }
+        let whole = Seq(Seq::from_millis(through.millis()).0.saturating_sub(1));
+        if whole > self.live.at {
+            return Ok(whole);
+        }
+        let end = Seq(Seq::from_millis(through.millis() + 1).0 - 1);
+        self.live.fill(end.min(frontier), usize::MAX)
     }
 
     /// Moves the frontier.

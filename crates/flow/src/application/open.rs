@@ -10,12 +10,16 @@ use std::{
 
 use bytes::Bytes;
 use mainstem_catalog::Definitions;
+use mainstem_kernel::StreamId;
+use mainstem_log::Log;
 use mainstem_store::KeyRange;
-use mainstem_table::{AppId, TableSchema, Tables};
+use mainstem_table::{AppId, Start, Step, TableSchema, Tables};
 use parking_lot::{Condvar, Mutex};
 
 use super::{
-    Application, ApplicationParts, FlowConfig, Signal, Steps, checkpoint::Pending, status::Status,
+    Application, ApplicationParts, FlowConfig, Signal, Steps,
+    checkpoint::{Pending, Unsent, rows_had},
+    status::Status,
 };
 use crate::{
     errors::FlowError,
@@ -49,7 +53,7 @@ impl Application {
     /// own. The first step follows the definitions.
     ///
     /// # Errors
-    /// `Note` when the last checkpoint is of a newer program.
+    /// `Note` when the last checkpoint is of a newer program; what tables say.
     pub fn open(
         parts: ApplicationParts,
         config: FlowConfig,
@@ -80,9 +84,8 @@ impl Application {
         });
         let mut outbox = Outbox::default();
         outbox.restore(&note.numbers);
-        let outgoing: Vec<_> = start.outgoing.into_iter().map(|(_, rows)| rows).collect();
-        let pending = (!outgoing.is_empty())
-            .then(|| Pending::Unsent(start.checkpoint, outgoing, BTreeMap::new()));
+        let unsent = show_committed((&application, &catalog.definitions()), log.as_ref(), &start)?;
+        let pending = (!unsent.is_empty()).then(|| Pending::Unsent(start.checkpoint, unsent));
         let sources = ReaderParts {
             log: Arc::clone(&log),
             history,
@@ -119,6 +122,43 @@ impl Application {
         };
         Ok((application, steps))
     }
+}
+
+/// Shows all rows of stream views that were committed: what the log has of them, then what has yet
+/// to be appended, which is given. To be called before anyone reads.
+fn show_committed(
+    (application, defs): (&Application, &Definitions),
+    log: &dyn Log,
+    start: &Start,
+) -> Result<Vec<Unsent>, FlowError> {
+    let (app, tables) = (&application.app, &application.tables);
+    let views = defs
+        .views
+        .values()
+        .filter(|def| def.tenant == app.tenant && def.app == app.name && def.spec.emit.is_stream());
+    let views: BTreeSet<StreamId> = views.map(|def| def.id).collect();
+    for view in &views {
+        tables.appended(*view, 0, log.frontier())?;
+    }
+    let mut step = Step {
+        through: start.frontier,
+        ..Step::default()
+    };
+    let mut unsent = Vec::with_capacity(start.outgoing.len());
+    for (_, rows) in &start.outgoing {
+        let had = rows_had(rows, log.next_row(rows.stream, rows.producer));
+        let left = rows.rows.num_rows() - had;
+        let is_shown = left > 0 && views.contains(&rows.stream);
+        if is_shown {
+            step.emitted.push((rows.stream, rows.rows.slice(had, left)));
+        }
+        unsent.push(Unsent {
+            rows: rows.clone(),
+            batches: usize::from(is_shown),
+        });
+    }
+    tables.advance(step)?;
+    Ok(unsent)
 }
 
 /// What rows by key of an application look like: its tables and keyed views, all versions, those

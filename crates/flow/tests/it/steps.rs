@@ -1,11 +1,11 @@
 //! What steps make of rows: aggregates, windows, lookups, views of views; late rows and rows that
 //! fail.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::json;
 
-use crate::world::{SECOND, START, World, at};
+use crate::world::{Pace, SECOND, START, USUAL, World, at};
 
 const READINGS: &str = "
 CREATE STREAM readings (
@@ -221,4 +221,30 @@ fn a_key_that_the_store_cannot_hold_is_a_dead_letter() {
     world.push("readings", &[row(&long), row("a")]);
     world.finish();
     assert_eq!(world.rows("totals"), ["a|2", "b|1"]);
+}
+
+#[test]
+fn a_small_step_does_not_show_half_of_an_append() {
+    let tables = "
+        CREATE TABLE checking (k BIGINT PRIMARY KEY, n BIGINT NOT NULL);
+        CREATE TABLE savings (k BIGINT PRIMARY KEY, n BIGINT NOT NULL);
+    ";
+    let pace = Pace { step: 1, ..USUAL };
+    let mut world = World::paced(tables, pace);
+    let mut pushed = Vec::new();
+    for n in 0..30 {
+        // Some share their millisecond, some do not.
+        world.advance(Duration::from_millis(n / 2 % 3));
+        let row = [json!({"k": 1, "n": n, "_deleted": false})];
+        let pair: [(&str, &[_]); 2] = [("checking", &row), ("savings", &row)];
+        pushed.push(world.push_all(&pair));
+    }
+    let mut seen = BTreeSet::new();
+    while world.work().unwrap() {
+        assert_eq!(world.rows("checking"), world.rows("savings"));
+        seen.insert(world.rows("checking"));
+    }
+    assert_eq!(world.tables().frontier(), pushed[29]);
+    assert_eq!(world.rows("savings"), ["1|29"]);
+    assert!(seen.len() > 5, "all was one step: {seen:?}");
 }

@@ -1,23 +1,33 @@
-//! A log that panics when it is told to, as a defect somewhere below would.
+//! A log that panics or takes no rows when it is told to, as a defect somewhere below would.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    io,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use mainstem_kernel::{ProducerId, Seq, StreamId};
-use mainstem_log::{Append, Chunk, Done, Extent, Log, ReadError, ReadFrom, SharedLog};
+use mainstem_log::{Append, AppendError, Chunk, Done, Extent, Log, ReadError, ReadFrom, SharedLog};
 use tokio::sync::watch;
 
-/// A log that can be told to panic at the next read.
+/// A log that can be told to panic at the next read, or to have no room.
 #[derive(Debug)]
 pub(crate) struct Trap {
     pub(crate) log: SharedLog,
     pub(crate) is_armed: Arc<AtomicBool>,
+    pub(crate) is_full: Arc<AtomicBool>,
 }
 
 impl Log for Trap {
     fn append(&self, append: Append, done: Done) {
+        if self.is_full.load(Ordering::SeqCst) {
+            let path = PathBuf::from("/data/journal");
+            let source = Arc::new(io::Error::from(io::ErrorKind::StorageFull));
+            return done(Err(AppendError::DiskFull { path, source }));
+        }
         self.log.append(append, done);
     }
 

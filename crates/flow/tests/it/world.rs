@@ -103,6 +103,8 @@ pub(crate) struct World {
     pub(crate) pace: Pace,
     /// Whether reading the log panics.
     pub(crate) trap: Arc<AtomicBool>,
+    /// Whether the log has no room for rows of views.
+    pub(crate) is_full: Arc<AtomicBool>,
     running: Option<Running>,
     _folder: tempfile::TempDir,
 }
@@ -150,6 +152,7 @@ impl World {
             disk,
             pace,
             trap: Arc::default(),
+            is_full: Arc::default(),
         };
         world.declare(sql);
         world.open();
@@ -266,6 +269,7 @@ impl World {
             log: Arc::new(Trap {
                 log: Arc::clone(&self.log),
                 is_armed: Arc::clone(&self.trap),
+                is_full: Arc::clone(&self.is_full),
             }),
             history: Arc::clone(&self.history),
             tables,
@@ -360,17 +364,23 @@ impl World {
 
     /// Appends rows as one frame, as they come at the clock's time.
     pub(crate) fn push(&self, name: &str, rows: &[Value]) -> Seq {
-        let def = self.stream(name);
-        let batch = batch(&def, rows);
-        let entry = DraftEntry {
-            partition: PartitionId(0),
-            rows: u32::try_from(rows.len()).unwrap(),
-            stamp: None,
-        };
-        let version = def.schema_version();
-        let draft = Draft::encode(def.id, version, vec![entry], batch).unwrap();
+        self.push_all(&[(name, rows)])
+    }
+
+    /// Appends rows of several streams at once, a frame of each.
+    pub(crate) fn push_all(&self, rows: &[(&str, &[Value])]) -> Seq {
+        let frames = rows.iter().map(|(name, rows)| {
+            let def = self.stream(name);
+            let entry = DraftEntry {
+                partition: PartitionId(0),
+                rows: u32::try_from(rows.len()).unwrap(),
+                stamp: None,
+            };
+            let version = def.schema_version();
+            Draft::encode(def.id, version, vec![entry], batch(&def, rows)).unwrap()
+        });
         let append = Append {
-            frames: vec![draft],
+            frames: frames.collect(),
         };
         append_and_wait(self.log.as_ref(), append).unwrap().last()
     }
