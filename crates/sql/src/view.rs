@@ -25,7 +25,7 @@ mod tests;
 use mainstem_catalog::{Emit, Watermark};
 use mainstem_kernel::{ColumnName, Columns, StreamId};
 
-pub use engine::{Progress, SharedViewEngine, ViewEngine, ViewError, ViewStatus};
+pub use engine::{Progress, ViewEngine, ViewStatus};
 pub use node::{Call, Function, Node};
 pub use plan::plan_view;
 pub use state::{StateKind, StateNote};

@@ -178,9 +178,6 @@ codes! {
     View007 = "VIEW-007",
     View008 = "VIEW-008",
     View010 = "VIEW-010",
-    View011 = "VIEW-011",
-    View012 = "VIEW-012",
-    View013 = "VIEW-013",
     // flow
     Flow001 = "FLOW-001",
     Flow002 = "FLOW-002",

@@ -3,12 +3,9 @@
 //! A view is computed beside the one that it replaces, caught up, and swapped in at a frontier;
 //! the older one is kept for a way back. When that is, definitions say.
 
-use std::{collections::BTreeSet, fmt::Debug, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, fmt::Debug, time::Duration};
 
-use mainstem_kernel::{Answer, Code, Fault, Problem, Seq, StreamId};
-
-/// A `ViewEngine` as it is shared.
-pub type SharedViewEngine = Arc<dyn ViewEngine>;
+use mainstem_kernel::{Problem, Seq, StreamId};
 
 /// Runs the views of one application. It follows the definitions by itself: a view that is created
 /// is built beside the one that it replaces, one that was swapped in is shown, one that is gone is
@@ -54,50 +51,4 @@ pub enum Progress {
     Live,
     /// It stopped, for this reason.
     Paused(Problem),
-}
-
-/// Why a view is not run.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ViewError {
-    /// Caller: name a view that was added.
-    #[error("view {id} is not run here")]
-    Unknown {
-        /// Which.
-        id: StreamId,
-    },
-    /// Caller: wait until it has caught up.
-    #[error("view {id} has not caught up yet")]
-    NotCaughtUp {
-        /// Which.
-        id: StreamId,
-    },
-    /// Node: look into the log for the cause.
-    #[error("view {id} could not be run")]
-    Engine {
-        /// Which.
-        id: StreamId,
-        /// What the engine said.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-}
-
-impl Fault for ViewError {
-    fn answer(&self) -> Answer {
-        match self {
-            Self::Unknown { .. } => Answer::caller(Code::View011),
-            Self::NotCaughtUp { .. } => Answer::busy(Code::View012, Duration::from_secs(1)),
-            Self::Engine { .. } => Answer::node(Code::View013),
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Unknown { .. } => "`mainstem status` lists the views that run",
-            Self::NotCaughtUp { .. } => "`mainstem status` shows its progress",
-            Self::Engine { .. } => "the node's log says more",
-        };
-        Some(hint.to_owned())
-    }
 }
