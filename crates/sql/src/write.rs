@@ -96,6 +96,7 @@ pub(crate) fn compile(
         verbs: all.iter().map(|compiled| compiled.verb).collect(),
         transaction: Transaction {
             seen: Vec::new(),
+            read: Vec::new(),
             statements: all.into_iter().map(|compiled| compiled.statement).collect(),
         },
     })

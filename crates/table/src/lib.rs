@@ -35,6 +35,6 @@ pub use tables::{
     TablesConfig, TablesParts,
 };
 pub use write::{
-    Decide, Effects, Outcome, Seen, Sequencer, Statement, Target, Transaction, WriteDone,
+    Decide, Effects, Outcome, Read, Seen, Sequencer, Statement, Target, Transaction, WriteDone,
     WriteError, Writer, WriterConfig, WriterParts, Written,
 };

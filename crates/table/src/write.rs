@@ -16,7 +16,7 @@ mod flight;
 mod sequencer;
 mod writer;
 
-pub use decide::{Decide, Effects, Seen, Statement, Target, Transaction};
+pub use decide::{Decide, Effects, Read, Seen, Statement, Target, Transaction};
 pub use errors::WriteError;
 pub use sequencer::Sequencer;
 pub use writer::{Outcome, WriteDone, Writer, WriterConfig, WriterParts, Written};

@@ -140,6 +140,7 @@ impl Book {
                 let effects = self.ask(table, decide, &found.rows)?;
                 let change = change_rows(codec, &effects)?;
                 self.check_rows(change.iter())?;
+                self.check_rows(effects.returning.iter())?;
                 Ok((Outcome::of(effects), change))
             }
             Target::Scan(prefix) => {
@@ -175,6 +176,7 @@ impl Book {
             self.check_rows(changes.iter())?;
             total.rows += effects.affected;
             returned.extend(effects.returning);
+            self.check_rows(returned.iter())?;
         }
         total.returning = join(table, &returned)?;
         Ok((total, join(table, &changes)?))

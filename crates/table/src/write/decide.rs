@@ -60,6 +60,8 @@ pub struct Statement {
 pub struct Transaction {
     /// Rows that it read and relies on: `FOR UPDATE`.
     pub seen: Vec<Seen>,
+    /// Whole tables that it read and relies on.
+    pub read: Vec<Read>,
     /// What it writes.
     pub statements: Vec<Statement>,
 }
@@ -73,4 +75,14 @@ pub struct Seen {
     pub keys: Vec<ArrayRef>,
     /// For each key when its row was written, as `Pointer::written` said; `None` if there was none.
     pub written: Vec<Option<Seq>>,
+}
+
+/// A whole table that a transaction read and relies on: it is refused if a row of it was written
+/// since. Rows that only expired since do not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Read {
+    /// The table.
+    pub table: StreamId,
+    /// What it was read at.
+    pub frontier: Seq,
 }

@@ -46,7 +46,7 @@ pub enum WriteError {
         limit: ByteSize,
     },
     /// Caller: give a narrower condition.
-    #[error("the statement changes more than {limit} rows")]
+    #[error("the statement changes or returns more than {limit} rows")]
     TooManyRows {
         /// `statement_rows_max`.
         limit: usize,

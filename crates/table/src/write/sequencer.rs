@@ -4,14 +4,14 @@
 //! It starts when the frontier has reached what the log held when it was opened: before that, rows
 //! may be missing.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crossbeam_channel::Receiver;
-use mainstem_kernel::{ByteSize, Position, Seq, clock::SharedClock};
+use mainstem_kernel::{ByteSize, Position, Seq, StreamId, clock::SharedClock};
 use mainstem_log::{Append, AppendError, Appended, Draft, SharedLog, append_and_wait};
 
 use super::{
-    Transaction, WriteDone, WriteError, Written,
+    Read, Transaction, WriteDone, WriteError, Written,
     book::{Book, BookLimits, Entry},
     effects::draft,
     flight::Flight,
@@ -36,6 +36,8 @@ pub struct Sequencer {
     pub(super) flight: Flight,
     /// Rows are whole once the frontier is here.
     pub(super) start: Seq,
+    /// When each table was written to last. A table that is missing was written to before `start`.
+    pub(super) written: BTreeMap<StreamId, Seq>,
     /// Did not fit into the last batch.
     pub(super) held: Option<Job>,
 }
@@ -96,7 +98,11 @@ impl Sequencer {
         let mut answers = Vec::with_capacity(jobs.len());
         let mut jobs = jobs.into_iter();
         for job in jobs.by_ref() {
-            match book.decide(&job.transaction) {
+            let entry = match self.check_read(&job.transaction, &book) {
+                Ok(()) => book.decide(&job.transaction),
+                Err(error) => Entry::Decided(Err(error)),
+            };
+            match entry {
                 Entry::Decided(outcome) => answers.push((job.done, outcome)),
                 Entry::Later => {
                     self.held = Some(job);
@@ -115,6 +121,18 @@ impl Sequencer {
             });
         }
         jobs.collect()
+    }
+
+    /// Whether the tables that a transaction read are as they were.
+    fn check_read(&self, transaction: &Transaction, book: &Book) -> Result<(), WriteError> {
+        let is_changed = |read: &&Read| {
+            let written = self.written.get(&read.table).unwrap_or(&self.start);
+            *written > read.frontier || book.pieces().contains_key(&read.table)
+        };
+        match transaction.read.iter().find(is_changed) {
+            Some(read) => Err(WriteError::Serialization { table: read.table }),
+            None => Ok(()),
+        }
     }
 
     /// Waits until rows are whole and not too much is ahead of the steps. Where the frontier has to
@@ -156,6 +174,7 @@ impl Sequencer {
     /// fits now; were it not so, nothing could be decided any more.
     fn keep(&mut self, book: &Book, appended: &Appended) {
         for ((table, pieces), seq) in book.pieces().iter().zip(&appended.seqs) {
+            self.written.insert(*table, *seq);
             let kept = book.codec(*table).and_then(|codec| {
                 let layer = Changed::of_pieces(codec, pieces, *seq)?.layer(codec)?;
                 Ok::<(), WriteError>(self.flight.add(codec, layer, *seq)?)

@@ -1,6 +1,6 @@
 //! `Writer`: where writes are handed in. It never decides and never blocks.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use arrow::array::RecordBatch;
 use crossbeam_channel::{Sender, TrySendError, bounded};
@@ -33,7 +33,7 @@ pub struct WriterConfig {
     pub queue_max: usize,
     /// Effects of one batch; less than the log's `group_size_max`.
     pub batch_size_max: ByteSize,
-    /// Rows that one statement may change.
+    /// Rows that one statement may change or return.
     pub statement_rows_max: usize,
     /// Effects that no step has taken in yet.
     pub flight_size_max: ByteSize,
@@ -76,6 +76,8 @@ pub struct Writer {
     /// `None` once it is closed.
     jobs: RwLock<Option<Sender<Job>>>,
     queue_max: usize,
+    statement_rows_max: usize,
+    batch_size_max: ByteSize,
 }
 
 impl Writer {
@@ -96,11 +98,14 @@ impl Writer {
             flight_size_max: config.flight_size_max,
             patience: config.patience,
             flight: Flight::default(),
+            written: BTreeMap::new(),
             held: None,
         };
         let writer = Self {
             jobs: RwLock::new(Some(jobs)),
             queue_max: config.queue_max,
+            statement_rows_max: config.statement_rows_max,
+            batch_size_max: config.batch_size_max,
         };
         (Arc::new(writer), sequencer)
     }
@@ -121,6 +126,18 @@ impl Writer {
             })),
             Err(TrySendError::Disconnected(job)) => (job.done)(Err(WriteError::Closed)),
         }
+    }
+
+    /// Rows that one statement may change or return.
+    #[must_use]
+    pub const fn statement_rows_max(&self) -> usize {
+        self.statement_rows_max
+    }
+
+    /// Size of what one transaction may change.
+    #[must_use]
+    pub const fn batch_size_max(&self) -> ByteSize {
+        self.batch_size_max
     }
 
     /// Writes a transaction: all of its statements or none.
@@ -154,8 +171,8 @@ impl Writer {
     ) -> Result<Written, WriteError> {
         let statement = Statement { table, decide };
         self.commit(Transaction {
-            seen: Vec::new(),
             statements: vec![statement],
+            ..Transaction::default()
         })
         .await
     }

@@ -183,11 +183,11 @@ fn redeem(tables: &Arc<Tables>, log: &SharedLog, clients: usize) -> Told {
         let submit = |decide: Arc<dyn Decide>| {
             let tx = tx.clone();
             let transaction = Transaction {
-                seen: Vec::new(),
                 statements: vec![Statement {
                     table: VOUCHERS,
                     decide,
                 }],
+                ..Transaction::default()
             };
             writer.submit(
                 transaction,

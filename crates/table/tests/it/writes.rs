@@ -1,322 +1,19 @@
 //! Writes one by one: transactions, conflicts, scans, limits, failing logs.
 
-use std::{
-    sync::{Arc, mpsc},
-    time::Duration,
-};
+mod bed;
 
-use arrow::{
-    array::{ArrayRef, AsArray, Int64Array, RecordBatch},
-    datatypes::Int64Type,
-};
-use mainstem_kernel::{
-    Answer, ByteSize, Code, ColumnName, ColumnType, Fault, Position, ProducerId, Seq, StreamId,
-    StreamName, Timestamp, clock::ManualClock,
-};
-use mainstem_log::{Append, AppendError, Chunk, Done, Extent, Log, MemoryLog, ReadError, ReadFrom};
+use std::{sync::Arc, time::Duration};
+
+use mainstem_kernel::{ByteSize, Code, Position, Seq, StreamId, Timestamp, clock::ManualClock};
+use mainstem_log::Log;
 use mainstem_table::{
-    Decide, Effects, Seen, Sequencer, Statement, Step, TableSchema, Tables, Target, Transaction,
-    WriteError, Writer, WriterConfig, WriterParts, Written,
+    Read, Seen, Statement, Step, Transaction, WriteError, Writer, WriterConfig, WriterParts,
 };
-use parking_lot::Mutex;
 
-use crate::world::{World, columns};
-
-const ACCOUNTS: StreamId = StreamId(30);
-
-fn schema() -> TableSchema {
-    let columns = columns(&[
-        (1, "balance", ColumnType::BigInt, true),
-        (2, "id", ColumnType::BigInt, false),
-    ]);
-    let key = vec![ColumnName::new("id").unwrap()];
-    TableSchema::first(ACCOUNTS, StreamName::new("accounts").unwrap(), columns, key)
-}
-
-fn rows(list: &[(i64, i64)]) -> RecordBatch {
-    let balances = Int64Array::from_iter_values(list.iter().map(|(_, balance)| *balance));
-    let ids = Int64Array::from_iter_values(list.iter().map(|(id, _)| *id));
-    let arrays: Vec<ArrayRef> = vec![Arc::new(balances), Arc::new(ids)];
-    RecordBatch::try_new(schema().row_schema(), arrays).unwrap()
-}
-
-fn ids(list: &[i64]) -> Vec<ArrayRef> {
-    vec![Arc::new(Int64Array::from_iter_values(list.iter().copied()))]
-}
-
-fn keys(list: &[i64]) -> RecordBatch {
-    RecordBatch::try_from_iter([("id", ids(list).remove(0))]).unwrap()
-}
-
-fn pairs(batch: &RecordBatch) -> Vec<(i64, i64)> {
-    let column = |at: usize| {
-        batch
-            .column(at)
-            .as_primitive::<Int64Type>()
-            .values()
-            .to_vec()
-    };
-    column(1).into_iter().zip(column(0)).collect()
-}
-
-/// What a statement does to the rows that it is given.
-type Rule = fn(&[(i64, i64)], i64) -> Result<Outcome, WriteError>;
-
-#[derive(Default)]
-struct Outcome {
-    upserts: Vec<(i64, i64)>,
-    deletes: Vec<i64>,
-}
-
-#[derive(Debug)]
-struct Rules {
-    /// `None` for all rows.
-    ids: Option<Vec<i64>>,
-    rule: Rule,
-    amount: i64,
-}
-
-impl Decide for Rules {
-    fn target(&self) -> Target {
-        match &self.ids {
-            Some(list) => Target::Exact(ids(list)),
-            None => Target::Scan(Vec::new()),
-        }
-    }
-
-    fn decide(&self, current: &RecordBatch, _now: Timestamp) -> Result<Effects, WriteError> {
-        let outcome = (self.rule)(&pairs(current), self.amount)?;
-        let upserts = rows(&outcome.upserts);
-        Ok(Effects {
-            affected: u64::try_from(outcome.upserts.len() + outcome.deletes.len()).unwrap(),
-            returning: Some(upserts.clone()),
-            upserts,
-            deletes: keys(&outcome.deletes),
-        })
-    }
-}
-
-/// What a statement refuses.
-#[derive(Debug, thiserror::Error)]
-#[error("balance of account {0} would be below zero")]
-struct Overdrawn(i64);
-
-impl Fault for Overdrawn {
-    fn answer(&self) -> Answer {
-        Answer::caller(Code::Sql030)
-    }
-}
-
-fn add(current: &[(i64, i64)], amount: i64) -> Result<Outcome, WriteError> {
-    let mut upserts = Vec::new();
-    for (id, balance) in current {
-        if balance + amount < 0 {
-            return Err(WriteError::Refused(Arc::new(Overdrawn(*id))));
-        }
-        upserts.push((*id, balance + amount));
-    }
-    Ok(Outcome {
-        upserts,
-        ..Outcome::default()
-    })
-}
-
-fn remove(current: &[(i64, i64)], _: i64) -> Result<Outcome, WriteError> {
-    Ok(Outcome {
-        deletes: current.iter().map(|(id, _)| *id).collect(),
-        ..Outcome::default()
-    })
-}
-
-fn open_five(_: &[(i64, i64)], amount: i64) -> Result<Outcome, WriteError> {
-    Ok(Outcome {
-        upserts: (1..=5).map(|id| (id, amount)).collect(),
-        ..Outcome::default()
-    })
-}
-
-/// Opens an account of that number.
-fn open(_: &[(i64, i64)], id: i64) -> Result<Outcome, WriteError> {
-    Ok(Outcome {
-        upserts: vec![(id, 1)],
-        ..Outcome::default()
-    })
-}
-
-fn statement(ids: Option<&[i64]>, rule: Rule, amount: i64) -> Statement {
-    let ids = ids.map(<[i64]>::to_vec);
-    Statement {
-        table: ACCOUNTS,
-        decide: Arc::new(Rules { ids, rule, amount }),
-    }
-}
-
-fn transaction(statements: Vec<Statement>) -> Transaction {
-    Transaction {
-        seen: Vec::new(),
-        statements,
-    }
-}
-
-/// A log whose next appends fail on demand.
-#[derive(Debug)]
-struct Failing {
-    log: MemoryLog,
-    fails: Mutex<u32>,
-}
-
-impl Log for Failing {
-    fn append(&self, append: Append, done: Done) {
-        let mut fails = self.fails.lock();
-        if *fails > 0 {
-            *fails -= 1;
-            let limit = ByteSize::mib(1);
-            done(Err(AppendError::JournalFull { limit }));
-        } else {
-            self.log.append(append, done);
-        }
-    }
-
-    fn read(&self, stream: StreamId, from: ReadFrom) -> Result<Chunk, ReadError> {
-        self.log.read(stream, from)
-    }
-
-    fn extent(&self, stream: StreamId) -> Option<Extent> {
-        self.log.extent(stream)
-    }
-
-    fn extents(&self) -> Vec<(StreamId, Extent)> {
-        self.log.extents()
-    }
-
-    fn trim(&self, stream: StreamId, through: Seq) {
-        self.log.trim(stream, through);
-    }
-
-    fn next_row(&self, stream: StreamId, producer: ProducerId) -> Option<u64> {
-        self.log.next_row(stream, producer)
-    }
-
-    fn frontier(&self) -> Seq {
-        self.log.frontier()
-    }
-
-    fn watch(&self) -> tokio::sync::watch::Receiver<Seq> {
-        self.log.watch()
-    }
-}
-
-/// Accounts, their log, and a sequencer that works when it is told to.
-struct Bank {
-    tables: Arc<Tables>,
-    log: Arc<Failing>,
-    writer: Arc<Writer>,
-    sequencer: Sequencer,
-}
-
-impl Bank {
-    /// Five accounts with 100 each.
-    fn new() -> Self {
-        Self::with(config())
-    }
-
-    fn with(config: WriterConfig) -> Self {
-        let mut world = World::new();
-        world.schemas = vec![schema()];
-        let (tables, ..) = world.open();
-        let log = Arc::new(Failing {
-            log: MemoryLog::new(Arc::<ManualClock>::clone(&world.clock)),
-            fails: Mutex::new(0),
-        });
-        let parts = WriterParts {
-            tables: Arc::clone(&tables),
-            log: Arc::<Failing>::clone(&log),
-            clock: Arc::<ManualClock>::clone(&world.clock),
-        };
-        let (writer, sequencer) = Writer::open(parts, config);
-        let mut bank = Self {
-            tables,
-            log,
-            writer,
-            sequencer,
-        };
-        let opened = bank
-            .run(vec![statement(Some(&[]), open_five, 100)])
-            .unwrap();
-        assert_eq!(opened.outcomes[0].rows, 5);
-        bank
-    }
-
-    fn submit(&self, transaction: Transaction) -> mpsc::Receiver<Result<Written, WriteError>> {
-        let (tx, rx) = mpsc::sync_channel(1);
-        let done = Box::new(move |outcome| tx.send(outcome).unwrap());
-        self.writer.submit(transaction, done);
-        rx
-    }
-
-    fn commit(&mut self, transaction: Transaction) -> Result<Written, WriteError> {
-        let answer = self.submit(transaction);
-        self.sequencer.work();
-        answer.try_recv().unwrap()
-    }
-
-    fn run(&mut self, statements: Vec<Statement>) -> Result<Written, WriteError> {
-        self.commit(transaction(statements))
-    }
-
-    /// A step through everything in the log.
-    fn step(&self) {
-        self.step_through(self.log.frontier());
-    }
-
-    fn step_through(&self, through: Seq) {
-        let from = ReadFrom {
-            after: self.tables.frontier(),
-            through,
-            bytes_max: usize::MAX,
-        };
-        let chunk = self.log.read(ACCOUNTS, from).unwrap();
-        let changed = self.tables.changed(ACCOUNTS, &chunk.frames).unwrap();
-        let step = Step {
-            through,
-            changed: changed.into_iter().collect(),
-            emitted: Vec::new(),
-        };
-        self.tables.advance(step).unwrap();
-    }
-
-    /// All accounts at the frontier.
-    fn accounts(&self) -> Vec<(i64, i64)> {
-        let range = mainstem_store::KeyRange::all();
-        let scan = self.tables.pointer().scan(ACCOUNTS, &range, 100).unwrap();
-        scan.flat_map(|batch| pairs(&batch.unwrap())).collect()
-    }
-
-    /// What a transaction has seen of accounts at the frontier.
-    fn seen(&self, list: &[i64]) -> Seen {
-        let pointer = self.tables.pointer();
-        let keys = pointer.codec(ACCOUNTS).unwrap().keys(&ids(list)).unwrap();
-        Seen {
-            table: ACCOUNTS,
-            keys: ids(list),
-            written: pointer.written(ACCOUNTS, &keys).unwrap(),
-        }
-    }
-}
-
-fn config() -> WriterConfig {
-    WriterConfig {
-        queue_max: 4,
-        batch_size_max: ByteSize::kib(16),
-        statement_rows_max: 100,
-        flight_size_max: ByteSize::kib(64),
-        patience: Duration::ZERO,
-    }
-}
-
-fn is_code(error: &WriteError, code: Code) {
-    assert_eq!(error.answer().code, code, "{error}");
-}
+use bed::{
+    ACCOUNTS, Bank, Failing, Outcome, add, config, ids, is_code, look, open, open_five, pairs,
+    remove, statement, transaction,
+};
 
 #[test]
 fn a_write_is_decided_on_those_before_it_whether_steps_came_or_not() {
@@ -390,6 +87,7 @@ fn rows_that_changed_since_they_were_read_are_a_conflict() {
         let commit = Transaction {
             seen: vec![seen],
             statements: vec![statement(Some(&[5]), add, 1)],
+            ..Transaction::default()
         };
         match bank.commit(commit) {
             Ok(_) => assert!(!is_conflict),
@@ -425,11 +123,78 @@ fn rows_that_changed_since_they_were_read_are_a_conflict() {
     let make = || Transaction {
         seen: vec![seen.clone()],
         statements: vec![statement(Some(&[1]), add, 1)],
+        ..Transaction::default()
     };
     let (first, second) = (bank.submit(make()), bank.submit(make()));
     bank.sequencer.work();
     first.try_recv().unwrap().unwrap();
     is_code(&second.try_recv().unwrap().unwrap_err(), Code::Table020);
+}
+
+#[test]
+fn a_table_that_was_written_to_since_it_was_read_is_a_conflict() {
+    let mut bank = Bank::new();
+    bank.step();
+    let make = |bank: &Bank, table: StreamId, frontier: Seq| {
+        bank.submit(Transaction {
+            read: vec![Read { table, frontier }],
+            statements: vec![statement(Some(&[5]), add, 1)],
+            ..Transaction::default()
+        })
+    };
+    let commit = |bank: &mut Bank, frontier: Seq| {
+        let answer = make(bank, ACCOUNTS, frontier);
+        bank.sequencer.work();
+        answer.try_recv().unwrap().map(|_| ())
+    };
+    let is_conflict =
+        |outcome: Result<(), WriteError>| is_code(&outcome.unwrap_err(), Code::Table020);
+    let first = bank.tables.frontier();
+    commit(&mut bank, first).unwrap();
+    // In flight, then at the frontier; the row itself was not read.
+    is_conflict(commit(&mut bank, first));
+    bank.step();
+    is_conflict(commit(&mut bank, first));
+    let second = bank.tables.frontier();
+    commit(&mut bank, second).unwrap();
+    bank.step();
+    // Two in one batch: the second has lost, but not if it has read another table.
+    let third = bank.tables.frontier();
+    let both = (make(&bank, ACCOUNTS, third), make(&bank, ACCOUNTS, third));
+    let other = make(&bank, StreamId(77), third);
+    bank.sequencer.work();
+    both.0.try_recv().unwrap().unwrap();
+    is_conflict(both.1.try_recv().unwrap().map(|_| ()));
+    other.try_recv().unwrap().unwrap();
+    // A refused write has changed nothing.
+    bank.step();
+    let fourth = bank.tables.frontier();
+    bank.run(vec![statement(Some(&[1]), add, -1_000)])
+        .unwrap_err();
+    commit(&mut bank, fourth).unwrap();
+    // What was read before the sequencer began may have changed unseen.
+    is_conflict(commit(&mut Bank::new(), Seq::ZERO));
+}
+
+#[test]
+fn a_statement_that_returns_more_rows_than_it_may_is_refused() {
+    let mut bank = Bank::with(WriterConfig {
+        statement_rows_max: 5,
+        ..config()
+    });
+    let all = [(1, 100), (2, 100), (3, 100), (4, 100), (5, 100)];
+    for five in [Some(&[1, 2, 3, 4, 5, 9][..]), None] {
+        let written = bank.run(vec![statement(five, look, 0)]).unwrap();
+        let returned = written.outcomes[0].returning.as_ref().unwrap();
+        assert_eq!(pairs(returned), all);
+    }
+    bank.run(vec![statement(Some(&[]), open, 6)]).unwrap();
+    let before = bank.log.frontier();
+    for six in [Some(&[1, 2, 3, 4, 5, 6][..]), None] {
+        let refused = bank.run(vec![statement(six, look, 0)]).unwrap_err();
+        is_code(&refused, Code::Table024);
+    }
+    assert_eq!(bank.log.frontier(), before, "nothing was appended");
 }
 
 #[test]
@@ -530,6 +295,7 @@ fn what_a_statement_must_not_give_is_refused() {
         Ok(Outcome {
             upserts: vec![(7, 1)],
             deletes: vec![7],
+            ..Outcome::default()
         })
     }
     fn panics(_: &[(i64, i64)], _: i64) -> Result<Outcome, WriteError> {
