@@ -51,7 +51,7 @@ pub(crate) struct Case {
 const APP: &str = include_str!("../apps/fleet_bench/readings.sql");
 
 /// The cases of `views`.
-pub(crate) const VIEWS: [Case; 2] = [
+pub(crate) const VIEWS: [Case; 8] = [
     Case {
         name: "window",
         run: views::window,
@@ -59,6 +59,30 @@ pub(crate) const VIEWS: [Case; 2] = [
     Case {
         name: "aggregate",
         run: views::aggregate,
+    },
+    Case {
+        name: "latency",
+        run: views::latency::run,
+    },
+    Case {
+        name: "reads",
+        run: views::reads::run,
+    },
+    Case {
+        name: "writes",
+        run: views::writes::run,
+    },
+    Case {
+        name: "keys",
+        run: views::keys::run,
+    },
+    Case {
+        name: "rebuild",
+        run: views::rebuild::run,
+    },
+    Case {
+        name: "restart",
+        run: views::restart::run,
     },
 ];
 
@@ -126,7 +150,9 @@ impl Setting {
             RealDisk.remove_dirs(&folder)?;
         }
         RealDisk.create_dirs(&folder)?;
-        Server::start(&self.mainstem, &folder, (settings, app))
+        let server = Server::start(&self.mainstem, &folder, (settings, app))?;
+        server.wait_until_live()?;
+        Ok(server)
     }
 
     /// Ends a server and removes what it left.
@@ -162,6 +188,28 @@ fn add_load(findings: &mut Findings, outcome: &Outcome) {
     if outcome.throttled > 0 {
         let throttled = crate::load::as_f64(outcome.throttled);
         findings.add("requests answered with 429", throttled, Unit::Count);
+    }
+    findings.share(&outcome.server);
+}
+
+/// Rate, processor time and latencies of answers, with goals for rate and p99.
+fn add_answers(
+    findings: &mut Findings,
+    outcome: &Outcome,
+    (rate, p99): (&'static str, Option<&'static str>),
+) {
+    let thousand = crate::load::as_f64(outcome.counted) / 1e3;
+    findings
+        .add("rate", outcome.rate(), Unit::AnswersPerSecond)
+        .goal = Some(rate);
+    for (share, words) in [(0.5, "latency p50"), (0.99, "latency p99")] {
+        let value = outcome.latency_millis(share);
+        let figure = findings.add(words, value, Unit::Milliseconds);
+        figure.goal = p99.filter(|_| words == "latency p99");
+    }
+    for (side, spent) in [("server", &outcome.server), ("client", &outcome.generator)] {
+        let micros = spent.cpu * 1e3 / thousand;
+        findings.add(side, micros, Unit::CpuMicros);
     }
     findings.share(&outcome.server);
 }

@@ -95,10 +95,7 @@ impl Connection {
 
     /// Sends a request and waits for the whole answer.
     pub(crate) async fn exchange(&mut self, request: &Request) -> Result<Answer<'_>> {
-        self.stream
-            .write_all(&request.bytes)
-            .await
-            .context("sending a request")?;
+        self.send(request).await?;
         self.buffer.clear();
         let head = loop {
             if let Some(head) = Head::parse(&self.buffer)? {
@@ -129,6 +126,19 @@ impl Connection {
             status: head.status,
             body,
         })
+    }
+
+    /// Sends a request, whose answer is read by `more`.
+    pub(crate) async fn send(&mut self, request: &Request) -> Result<()> {
+        let sent = self.stream.write_all(&request.bytes).await;
+        sent.context("sending a request")
+    }
+
+    /// The next bytes of an answer, as they are on the wire.
+    pub(crate) async fn more(&mut self) -> Result<&[u8]> {
+        self.buffer.clear();
+        self.fill().await?;
+        Ok(&self.buffer)
     }
 
     async fn fill(&mut self) -> Result<()> {
@@ -205,10 +215,9 @@ fn join_chunks(mut bytes: &[u8], joined: &mut Vec<u8>) -> Result<bool> {
     }
 }
 
-fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    bytes
-        .windows(wanted.len())
-        .position(|window| window == wanted)
+/// Where the wanted bytes begin.
+pub(crate) fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    memchr::memmem::find(bytes, wanted)
 }
 
 #[cfg(test)]

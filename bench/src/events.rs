@@ -3,12 +3,19 @@
 //! A line is a template into which digits are patched, so that making events costs the machine
 //! next to nothing. It never sends them.
 
+mod keys;
+
 use mainstem_kernel::Timestamp;
+
+use keys::Chooser;
+pub(crate) use keys::Keys;
 
 /// Bytes of one event, its line feed included.
 pub(crate) const EVENT_BYTES: usize = TEMPLATE.len();
-/// Distinct devices.
+/// Distinct devices, unless a case says otherwise.
 pub(crate) const DEVICES: u64 = 10_000;
+/// Most of them: their numbers have seven digits.
+pub(crate) const DEVICES_MAX: u64 = 10_000_000;
 
 const TEMPLATE: &[u8; 132] =
     b"{\"device_id\":\"vehicle-000000\",\"at\":\"2026-01-01T00:00:00.000000Z\",\
@@ -25,15 +32,26 @@ const STATES: [&[u8; 7]; 4] = [b"driving", b"waiting", b"parking", b"service"];
 
 const SECOND: i64 = 1_000_000;
 
-/// The id of a device.
+/// The id of a device: from a million on, the first digit stands where the hyphen was.
 pub(crate) fn device(number: u64) -> String {
-    format!("vehicle-{number:06}")
+    let mut id = *b"vehicle-000000";
+    name(&mut id, number);
+    String::from_utf8_lossy(&id).into_owned()
+}
+
+/// Writes a device's number to the end of its id.
+fn name(id: &mut [u8], number: u64) {
+    let place = id.len() - 7;
+    let million = u8::try_from(number / 1_000_000 % 10).unwrap_or(0);
+    id[place] = if million == 0 { b'-' } else { b'0' + million };
+    digits(&mut id[place + 1..], number % 1_000_000);
 }
 
 /// Makes events one after the other, in event time.
 #[derive(Debug)]
 pub(crate) struct EventMaker {
     random: u64,
+    chooser: Chooser,
     next: Timestamp,
     step_micros: i64,
     line: [u8; EVENT_BYTES],
@@ -43,9 +61,10 @@ pub(crate) struct EventMaker {
 
 impl EventMaker {
     /// The first event happens at `first`, each next one `step_micros` later.
-    pub(crate) fn new(seed: u64, first: Timestamp, step_micros: i64) -> Self {
+    pub(crate) fn new(seed: u64, keys: Keys, (first, step_micros): (Timestamp, i64)) -> Self {
         Self {
             random: seed,
+            chooser: Chooser::new(keys),
             next: first,
             step_micros,
             line: *TEMPLATE,
@@ -76,8 +95,10 @@ impl EventMaker {
             at.0.rem_euclid(SECOND).unsigned_abs(),
         );
 
-        let random = self.random();
-        digits(&mut self.line[DEVICE..DEVICE + 6], random % DEVICES);
+        let state = &mut self.random;
+        let device = self.chooser.choose(|| splitmix(state));
+        name(&mut self.line[DEVICE - 8..DEVICE + 6], device);
+        let random = splitmix(&mut self.random);
         digits(
             &mut self.line[CELSIUS..CELSIUS + 2],
             10 + (random >> 16) % 90,
@@ -95,16 +116,16 @@ impl EventMaker {
         let state = STATES[usize::try_from(random >> 62).unwrap_or(0)];
         self.line[STATE..STATE + 7].copy_from_slice(state);
     }
+}
 
-    /// Source: Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators",
-    /// OOPSLA 2014 (splitmix64).
-    fn random(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.random;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
+/// Source: Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators",
+/// OOPSLA 2014 (splitmix64).
+pub(crate) fn splitmix(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut mixed = *state;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
 }
 
 /// Fills a field with the last digits of a number.

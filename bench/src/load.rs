@@ -3,6 +3,9 @@
 //! One thread drives all connections. A sum of accepted rows that differs from what was sent is
 //! an error, never a figure.
 
+mod outcome;
+mod source;
+
 use std::{
     cell::{Cell, RefCell},
     net::SocketAddr,
@@ -19,15 +22,12 @@ use tokio::{
 };
 
 use crate::{
-    client::{Connection, Request},
-    events::{EVENT_BYTES, EventMaker},
-    usage::{Spent, Usage},
+    client::Connection,
+    events::{DEVICES, Keys},
 };
+pub(crate) use outcome::{Moment, Outcome, as_f64, percentile};
+use source::{Due, Source};
 
-/// Bytes of bodies built beforehand and sent over and over.
-const CYCLE_BYTES: usize = 32 << 20;
-/// And at most this many bodies.
-const CYCLE_MAX: usize = 4_096;
 /// Wait after "too many requests".
 const THROTTLE_WAIT: Duration = Duration::from_millis(50);
 /// Event time between two events.
@@ -50,7 +50,30 @@ pub(crate) enum Amount {
 pub(crate) struct Load {
     pub(crate) connections: usize,
     pub(crate) events_per_request: usize,
+    pub(crate) keys: Keys,
     pub(crate) amount: Amount,
+    /// Events sent each second of a load of so many events; as fast as they are acknowledged, if
+    /// it is not given.
+    pub(crate) per_second: Option<f64>,
+}
+
+impl Load {
+    /// As fast as events are acknowledged, of the usual devices.
+    pub(crate) fn new(connections: usize, events_per_request: usize, amount: Amount) -> Self {
+        let keys = Keys::Uniform { count: DEVICES };
+        Self {
+            connections,
+            events_per_request,
+            keys,
+            amount,
+            per_second: None,
+        }
+    }
+
+    /// Exactly so many events, from eight connections.
+    pub(crate) fn of_events(count: u64, first: Timestamp) -> Self {
+        Self::new(8, 2_000, Amount::Events { count, first })
+    }
 }
 
 /// Where to send it.
@@ -61,54 +84,6 @@ pub(crate) struct Target<'a> {
     pub(crate) stream: &'a str,
     /// Process whose use of the processor is counted.
     pub(crate) pid: u32,
-}
-
-/// What came of it.
-#[derive(Debug, Default)]
-pub(crate) struct Outcome {
-    /// Events acknowledged, all of them.
-    pub(crate) accepted: u64,
-    /// Events acknowledged in the counted time.
-    pub(crate) counted: u64,
-    /// The counted time.
-    pub(crate) seconds: f64,
-    /// From sending to acknowledgement, in µs, shortest first; of the counted time.
-    pub(crate) latencies: Vec<u32>,
-    /// Requests answered with 429, and sent again.
-    pub(crate) throttled: u64,
-    /// Position of each connection's last acknowledgement.
-    pub(crate) positions: Vec<String>,
-    /// What the server used in the counted time.
-    pub(crate) server: Spent,
-    /// What this process used in the counted time.
-    pub(crate) generator: Spent,
-}
-
-impl Outcome {
-    /// Events per second.
-    pub(crate) fn rate(&self) -> f64 {
-        as_f64(self.counted) / self.seconds
-    }
-
-    /// The latency that this share of requests did not exceed, in ms.
-    pub(crate) fn latency_millis(&self, share: f64) -> f64 {
-        let last = self.latencies.len().saturating_sub(1);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a share of a length is a length"
-        )]
-        let place = (as_f64(last as u64) * share).round() as usize;
-        self.latencies
-            .get(place)
-            .map_or(f64::NAN, |micros| f64::from(*micros) / 1e3)
-    }
-}
-
-/// Counts lie far below 2^53.
-#[expect(clippy::cast_precision_loss, reason = "counts lie far below 2^53")]
-pub(crate) fn as_f64(count: u64) -> f64 {
-    count as f64
 }
 
 /// Runs a load to its end; `each_second` is told the seconds since its start.
@@ -166,34 +141,6 @@ pub(crate) fn run(
     Ok(outcome)
 }
 
-/// Clock and processor time at a moment.
-struct Moment {
-    pid: u32,
-    at: Duration,
-    server: Usage,
-    generator: Usage,
-}
-
-impl Moment {
-    fn now(pid: u32) -> Result<Self> {
-        let (server, generator) = (Usage::of(pid)?, Usage::of(std::process::id())?);
-        Ok(Self {
-            pid,
-            at: SystemClock.monotonic(),
-            server,
-            generator,
-        })
-    }
-
-    fn until_now(&self, outcome: &mut Outcome) -> Result<()> {
-        let now = Self::now(self.pid)?;
-        outcome.seconds = (now.at - self.at).as_secs_f64();
-        outcome.server = now.server.since(&self.server);
-        outcome.generator = now.generator.since(&self.generator);
-        Ok(())
-    }
-}
-
 /// What all connections share; one thread, so cells suffice.
 struct Sender {
     address: SocketAddr,
@@ -208,22 +155,6 @@ struct Sender {
     latencies: RefCell<Vec<u32>>,
 }
 
-/// Where bodies come from.
-enum Source {
-    /// Built beforehand, sent in turn.
-    Cycle {
-        requests: Vec<Rc<Request>>,
-        next: Cell<usize>,
-    },
-    /// Built when they are sent.
-    Fresh {
-        maker: RefCell<EventMaker>,
-        left: Cell<u64>,
-        stream: String,
-        key: String,
-    },
-}
-
 /// What the bench reads of an acknowledgement.
 #[derive(Deserialize)]
 struct Ack<'a> {
@@ -234,31 +165,10 @@ struct Ack<'a> {
 
 impl Sender {
     fn new(load: Load, target: Target<'_>) -> Self {
-        let source = match load.amount {
-            Amount::Time { .. } => {
-                let body_bytes = load.events_per_request * EVENT_BYTES;
-                let count = (CYCLE_BYTES / body_bytes).clamp(load.connections, CYCLE_MAX);
-                let mut maker = EventMaker::new(1, SystemClock.now(), STEP_MICROS);
-                let requests = (0..count).map(|_| {
-                    let body = maker.body(load.events_per_request);
-                    Rc::new(Request::events(target.stream, target.key, &body))
-                });
-                Source::Cycle {
-                    requests: requests.collect(),
-                    next: Cell::new(0),
-                }
-            }
-            Amount::Events { count, first } => Source::Fresh {
-                maker: RefCell::new(EventMaker::new(2, first, STEP_MICROS)),
-                left: Cell::new(count),
-                stream: target.stream.to_owned(),
-                key: target.key.to_owned(),
-            },
-        };
         Self {
             address: target.address,
             events_per_request: load.events_per_request,
-            source,
+            source: Source::new(load, target),
             stop: Cell::new(false),
             counting: Cell::new(false),
             sent: Cell::new(0),
@@ -269,30 +179,12 @@ impl Sender {
         }
     }
 
-    /// The next request and its events; `None` at the end.
-    fn next(&self) -> Option<(Rc<Request>, u64)> {
+    /// The next request; `None` at the end.
+    fn next(&self) -> Option<Due> {
         if self.stop.get() {
             return None;
         }
-        let events_per_request = self.events_per_request as u64;
-        match &self.source {
-            Source::Cycle { requests, next } => {
-                let place = next.get();
-                next.set((place + 1) % requests.len());
-                Some((Rc::clone(&requests[place]), events_per_request))
-            }
-            Source::Fresh {
-                maker,
-                left,
-                stream,
-                key,
-            } => {
-                let events = left.get().min(events_per_request);
-                left.set(left.get() - events);
-                let body = maker.borrow_mut().body(usize::try_from(events).ok()?);
-                (events > 0).then(|| (Rc::new(Request::events(stream, key, &body)), events))
-            }
-        }
+        self.source.next(self.events_per_request)
     }
 
     fn note(&self, events: u64, took: Duration) {
@@ -323,7 +215,15 @@ impl Sender {
 async fn send_all(sender: Rc<Sender>) -> Result<String> {
     let mut connection = Connection::open(sender.address).await?;
     let mut position = String::new();
-    while let Some((request, events)) = sender.next() {
+    while let Some(Due {
+        request,
+        events,
+        at,
+    }) = sender.next()
+    {
+        if let Some(early) = at.and_then(|at| at.checked_sub(SystemClock.monotonic())) {
+            sleep(early).await;
+        }
         sender.sent.set(sender.sent.get() + events);
         let start = SystemClock.monotonic();
         loop {

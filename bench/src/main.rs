@@ -3,11 +3,13 @@
 //! It measures the release program from outside, as users meet it, and never links its crates
 //! beyond `kernel` and `disk`.
 
+mod ask;
 mod cases;
 mod client;
 mod duckdb;
 mod events;
 mod load;
+mod probe;
 mod report;
 mod server;
 mod sink;
@@ -43,7 +45,7 @@ enum Bench {
 #[derive(Debug, clap::Args)]
 struct Options {
     /// Only these cases. Of log: ceiling, http2000, http100, http1, archive, sql, restart, memory;
-    /// of views: window, aggregate
+    /// of views: window, aggregate, latency, reads, writes, keys, rebuild, restart
     #[arg(long, value_delimiter = ',', value_name = "CASES")]
     only: Vec<String>,
     /// Counted seconds of a load
@@ -74,12 +76,12 @@ struct Options {
 
 fn main() -> Result<()> {
     match Arguments::parse().bench {
-        Bench::Log(options) => run(&LOG, 50_000_000, options),
-        Bench::Views(options) => run(&VIEWS, 20_000_000, options),
+        Bench::Log(options) => run("log", (&LOG, 50_000_000), options),
+        Bench::Views(options) => run("views", (&VIEWS, 20_000_000), options),
     }
 }
 
-fn run(cases: &[Case], rows: u64, options: Options) -> Result<()> {
+fn run(bench: &str, (cases, rows): (&[Case], u64), options: Options) -> Result<()> {
     let cases = chosen(cases, &options.only)?;
     let mainstem = std::path::absolute(&options.mainstem)?;
     let folder = options.folder.unwrap_or_else(|| beside(&mainstem));
@@ -107,7 +109,7 @@ fn run(cases: &[Case], rows: u64, options: Options) -> Result<()> {
         all.push(findings);
     }
     if options.json {
-        report::print_json(&machine, &all)?;
+        report::print_json(bench, &machine, &all)?;
     }
     Ok(())
 }

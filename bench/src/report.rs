@@ -21,6 +21,9 @@ pub(crate) enum Unit {
     Bytes,
     /// Processor seconds per million events.
     CpuPerMillion,
+    AnswersPerSecond,
+    /// Processor microseconds per answer.
+    CpuMicros,
     /// This over that.
     Ratio,
     Count,
@@ -153,8 +156,8 @@ pub(crate) fn print_table(findings: &Findings) -> Result<()> {
 }
 
 /// For machines: everything as one document.
-pub(crate) fn print_json(machine: &Machine, cases: &[Findings]) -> Result<()> {
-    let document = serde_json::json!({ "bench": "log", "machine": machine, "cases": cases });
+pub(crate) fn print_json(bench: &str, machine: &Machine, cases: &[Findings]) -> Result<()> {
+    let document = serde_json::json!({ "bench": bench, "machine": machine, "cases": cases });
     let mut out = io::stdout().lock();
     serde_json::to_writer_pretty(&mut out, &document)?;
     Ok(out.write_all(b"\n")?)
@@ -175,6 +178,8 @@ fn show(value: f64, unit: Unit) -> String {
         Unit::Seconds => format!("{value:.3} s"),
         Unit::Bytes => ByteSize(whole(value)).to_string(),
         Unit::CpuPerMillion => format!("{value:.3} CPU s/million"),
+        Unit::AnswersPerSecond => format!("{} answers/s", grouped(value)),
+        Unit::CpuMicros => format!("{value:.1} CPU µs/answer"),
         Unit::Ratio => format!("{value:.2} ×"),
         Unit::Count => grouped(value),
     }

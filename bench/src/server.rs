@@ -21,6 +21,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use mainstem_kernel::{Clock, clock::SystemClock};
 use rustix::process::{Pid, Signal, kill_process};
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
@@ -31,6 +32,7 @@ use crate::{
 /// The stream that the benches fill.
 pub(crate) const STREAM: &str = "readings";
 const READY_MAX: Duration = Duration::from_secs(120);
+const LIVE_MAX: Duration = Duration::from_secs(600);
 const STOP_MAX: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(2);
 /// Lines of the server's own words that an error shows.
@@ -47,6 +49,21 @@ pub(crate) struct Server {
     key: String,
     /// From the start of the process to open doors.
     pub(crate) ready_after: Duration,
+}
+
+/// What the benches read of `/v1/status`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Status {
+    pub(crate) position: Option<String>,
+    pub(crate) memory_budget_bytes: u64,
+    pub(crate) views: Vec<View>,
+}
+
+/// A view of it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct View {
+    pub(crate) state: String,
+    pub(crate) state_bytes: u64,
 }
 
 impl Server {
@@ -152,6 +169,12 @@ impl Server {
         )
     }
 
+    /// Changes the application to this.
+    pub(crate) fn change(&self, app: &str) -> Result<()> {
+        fs::write(self.folder.join("app/fleet_bench/readings.sql"), app)?;
+        self.apply()
+    }
+
     /// As a user does: by the command line.
     fn apply(&self) -> Result<()> {
         let output = Command::new(&self.program)
@@ -171,6 +194,27 @@ impl Server {
             self.last_words()
         );
         Ok(())
+    }
+
+    /// Waits until no view is being built; the share of time that took is the caller's to measure.
+    pub(crate) fn wait_until_live(&self) -> Result<()> {
+        let begin = SystemClock.monotonic();
+        loop {
+            let views = self.status()?.views;
+            if views.iter().all(|view| view.state == "live") {
+                return Ok(());
+            }
+            let waited = SystemClock.monotonic() - begin;
+            ensure!(waited < LIVE_MAX, "views are not live: {views:?}");
+            thread::sleep(POLL);
+        }
+    }
+
+    /// How the server is doing.
+    pub(crate) fn status(&self) -> Result<Status> {
+        let (status, body) = self.ask(&Request::get("/v1/status", &self.key))?;
+        ensure!(status == 200, "status: {status}");
+        Ok(serde_json::from_slice(&body)?)
     }
 
     /// Where a load is sent.

@@ -74,10 +74,37 @@ impl Usage {
 
 /// Bytes of a process that are in memory.
 pub(crate) fn resident_bytes(pid: u32) -> Result<u64> {
+    status_bytes(pid, "VmRSS:")
+}
+
+/// Most bytes of a process that ever were in memory at once.
+pub(crate) fn most_resident_bytes(pid: u32) -> Result<u64> {
+    status_bytes(pid, "VmHWM:")
+}
+
+fn status_bytes(pid: u32, name: &'static str) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    Ok(kib.context("VmRSS in /proc/<pid>/status")? * 1_024)
+    Ok(kib.with_context(|| format!("{name} in /proc/<pid>/status"))? * 1_024)
+}
+
+/// Bytes of all files below a folder.
+pub(crate) fn folder_bytes(folder: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let entry = entry?;
+        // A file may be gone by now.
+        let Ok(about) = entry.metadata() else {
+            continue;
+        };
+        bytes += if about.is_dir() {
+            folder_bytes(&entry.path())?
+        } else {
+            about.len()
+        };
+    }
+    Ok(bytes)
 }
 
 /// Version of the kernel.

@@ -30,6 +30,7 @@ cargo xtask VERB
   tidy              the house rules: layers, lengths, module docs, links, error pages, words
   codegen           write the generated pages of docs/reference (the tests check them)
   bench log [...]   measure the way from the door to the answer (--help for its options)
+  bench views [...] measure tables and views: rates, latencies, reads, writes, rebuilds, restarts
   sim [--seed N] [--rounds N]
                     seeded simulation of the log and history under power cuts
   crash [--kills N] kill -9 a real node N times (100) and compare with what it acknowledged

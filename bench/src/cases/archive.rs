@@ -24,13 +24,9 @@ pub(super) fn run(setting: &Setting) -> Result<Findings> {
     );
     let server = setting.server(NAME, SETTINGS)?;
     let half = Duration::from_secs(setting.seconds.max(SECONDS_MIN) / 2);
-    let load = |warm_up| Load {
-        connections: 8,
-        events_per_request: 2_000,
-        amount: Amount::Time {
-            warm_up,
-            counted: half,
-        },
+    let load = |warm_up| {
+        let counted = half;
+        Load::new(8, 2_000, Amount::Time { warm_up, counted })
     };
     let first = load::run(load(setting.warm_up()), server.target(), |_| Ok(()))?;
     let lag_at_half = lag(&server)?;

@@ -41,11 +41,7 @@ pub(super) fn run(setting: &Setting) -> Result<Findings> {
             stream: "none",
             pid: std::process::id(),
         };
-        let load = Load {
-            connections,
-            events_per_request,
-            amount,
-        };
+        let load = Load::new(connections, events_per_request, amount);
         let outcome = load::run(load, target, |_| Ok(()))?;
         let sink = outcome
             .generator

@@ -64,11 +64,7 @@ fn run(setting: &Setting, shape: &Shape) -> Result<Findings> {
         warm_up: setting.warm_up(),
         counted: setting.counted(),
     };
-    let load = Load {
-        connections: shape.connections,
-        events_per_request: shape.events_per_request,
-        amount,
-    };
+    let load = Load::new(shape.connections, shape.events_per_request, amount);
     let outcome = load::run(load, server.target(), |_| Ok(()))?;
     add_load(&mut findings, &outcome);
     for figure in &mut findings.figures {

@@ -27,11 +27,7 @@ pub(super) fn run(setting: &Setting) -> Result<Findings> {
         warm_up: setting.warm_up(),
         counted,
     };
-    let load = Load {
-        connections: 8,
-        events_per_request: 2_000,
-        amount,
-    };
+    let load = Load::new(8, 2_000, amount);
     let mut samples = Vec::new();
     let outcome = load::run(load, server.target(), |second| {
         samples.push(resident_bytes(pid)?);

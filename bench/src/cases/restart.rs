@@ -5,16 +5,16 @@ use mainstem_kernel::{Clock, clock::SystemClock};
 
 use super::Setting;
 use crate::{
-    load::{self, Amount, Load, as_f64},
+    load::{self, Load, as_f64},
     report::{Findings, Unit},
     server::Server,
 };
 
 const NAME: &str = "restart";
-const JOURNAL_BYTES: f64 = (1_u64 << 30) as f64;
+pub(super) const JOURNAL_BYTES: f64 = (1_u64 << 30) as f64;
 /// Events between two looks at the journal.
 const ROUND: u64 = 4_000_000;
-const ROUNDS_MAX: u32 = 100;
+pub(super) const ROUNDS_MAX: u32 = 100;
 
 pub(super) fn run(setting: &Setting) -> Result<Findings> {
     let mut findings = Findings::new(NAME, "kill -9 with 1 GiB of live journal, then start");
@@ -63,21 +63,13 @@ fn fill(server: &Server) -> Result<u64> {
         if live_bytes(server)? >= JOURNAL_BYTES {
             return Ok(accepted);
         }
-        let amount = Amount::Events {
-            count: ROUND,
-            first: SystemClock.now(),
-        };
-        let load = Load {
-            connections: 8,
-            events_per_request: 2_000,
-            amount,
-        };
+        let load = Load::of_events(ROUND, SystemClock.now());
         accepted += load::run(load, server.target(), |_| Ok(()))?.accepted;
     }
     anyhow::bail!("archiving kept the journal below 1 GiB for {accepted} events")
 }
 
-fn live_bytes(server: &Server) -> Result<f64> {
+pub(super) fn live_bytes(server: &Server) -> Result<f64> {
     let metrics = server.metrics()?;
     metrics
         .get("mainstem_journal_live_bytes")

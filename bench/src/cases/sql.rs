@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::Setting;
 use crate::{
     duckdb::{self, Answers, Job},
-    load::{self, Amount, Load, as_f64},
+    load::{self, Load, as_f64},
     report::{Findings, Unit},
     server::{STREAM, Server},
 };
@@ -73,15 +73,7 @@ fn fill(
     first: Timestamp,
     findings: &mut Findings,
 ) -> Result<()> {
-    let amount = Amount::Events {
-        count: setting.rows,
-        first,
-    };
-    let load = Load {
-        connections: 8,
-        events_per_request: 2_000,
-        amount,
-    };
+    let load = Load::of_events(setting.rows, first);
     let outcome = load::run(load, server.target(), |_| Ok(()))?;
     findings.add("loaded at", outcome.rate(), Unit::EventsPerSecond);
     let begin = SystemClock.monotonic();

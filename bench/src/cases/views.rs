@@ -1,12 +1,19 @@
 //! Events over HTTP through tables and views: what keeps up counts, not what is acknowledged.
 
+pub(super) mod keys;
+pub(super) mod latency;
+pub(super) mod reads;
+pub(super) mod rebuild;
+pub(super) mod restart;
+pub(super) mod writes;
+
 use anyhow::{Result, ensure};
 use mainstem_kernel::{Clock, Timestamp, clock::SystemClock};
 
 use super::{Setting, add_load};
 use crate::{
-    events::{self, DEVICES},
-    load::{self, Amount, Load, as_f64},
+    events::{self, DEVICES, Keys},
+    load::{self, Load, Moment, Outcome},
     report::{Findings, Unit},
     server::Server,
 };
@@ -15,6 +22,8 @@ use crate::{
 const FIRST: Timestamp = Timestamp(1_767_225_600_000_000);
 /// Rows of one INSERT.
 const INSERTED: u64 = 500;
+/// Keys of the aggregate, unless a case says otherwise.
+const KEYS: u64 = 100_000;
 
 const READINGS: &str = include_str!("../../apps/views_bench/readings.sql");
 const WINDOW: &str = include_str!("../../apps/views_bench/window.sql");
@@ -25,22 +34,33 @@ struct Case {
     name: &'static str,
     title: &'static str,
     view: &'static str,
+    keys: Keys,
     goal: &'static str,
     /// Two questions whose answers must be the same.
     same: [&'static str; 2],
 }
+
+/// What the window says, and what its events say.
+const SAME_WINDOW: [&str; 2] = [
+    // A request that had to wait comes late: those rows are in a stream of their own.
+    "SELECT (SELECT sum(n) FROM minutes) + (SELECT count(*) FROM minutes_late) AS n",
+    "SELECT count(*) AS n FROM readings WHERE at < (SELECT max(window_end) FROM minutes)",
+];
+
+/// What the aggregate says, and what its events say.
+const SAME_TOTALS: [&str; 2] = [
+    "SELECT sum(n), count(*), max(odometer) FROM totals",
+    "SELECT count(*), count(DISTINCT device_id), max(odometer) FROM readings",
+];
 
 pub(super) fn window(setting: &Setting) -> Result<Findings> {
     let case = Case {
         name: "window",
         title: "HTTP NDJSON → journal → lookup join → one-minute window per device",
         view: WINDOW,
+        keys: Keys::Uniform { count: DEVICES },
         goal: "1,200,000, aiming at 2,000,000",
-        same: [
-            // A request that had to wait comes late: those rows are in a stream of their own.
-            "SELECT (SELECT sum(n) FROM minutes) + (SELECT count(*) FROM minutes_late) AS n",
-            "SELECT count(*) AS n FROM readings WHERE at < (SELECT max(window_end) FROM minutes)",
-        ],
+        same: SAME_WINDOW,
     };
     run(setting, &case)
 }
@@ -48,43 +68,29 @@ pub(super) fn window(setting: &Setting) -> Result<Findings> {
 pub(super) fn aggregate(setting: &Setting) -> Result<Findings> {
     let case = Case {
         name: "aggregate",
-        title: "HTTP NDJSON → journal → keyed aggregate, EMIT ON UPDATE, 10,000 keys",
+        title: "HTTP NDJSON → journal → keyed aggregate, EMIT ON UPDATE, 100,000 keys",
         view: AGGREGATE,
+        keys: Keys::Uniform { count: KEYS },
         goal: "1,000,000",
-        same: [
-            "SELECT sum(n), count(*), max(odometer) FROM totals",
-            "SELECT count(*), count(DISTINCT device_id), max(odometer) FROM readings",
-        ],
+        same: SAME_TOTALS,
     };
     run(setting, &case)
 }
 
 fn run(setting: &Setting, case: &Case) -> Result<Findings> {
     let mut findings = Findings::new(case.name, case.title.to_owned());
-    let app = format!("{READINGS}\n{}", case.view);
-    let server = setting.server_of(case.name, "", &app)?;
+    let server = setting.server_of(case.name, "", &app(case.view))?;
     register(&server)?;
     let load = Load {
-        connections: 8,
-        events_per_request: 2_000,
-        amount: Amount::Events {
-            count: setting.rows,
-            first: FIRST,
-        },
+        keys: case.keys,
+        ..Load::of_events(setting.rows, FIRST)
     };
-    let outcome = load::run(load, server.target(), |_| Ok(()))?;
-    let begin = SystemClock.monotonic();
-    for position in &outcome.positions {
-        server.sql_at(case.same[0], Some(position))?;
-    }
-    let behind = (SystemClock.monotonic() - begin).as_secs_f64();
-
-    let kept_up = as_f64(outcome.accepted) / (outcome.seconds + behind);
+    let followed = follow(&server, load, case.same[0])?;
     findings
-        .add("kept up with", kept_up, Unit::EventsPerSecond)
+        .add("kept up with", followed.rate(), Unit::EventsPerSecond)
         .goal = Some(case.goal);
-    findings.add("behind at the end", behind, Unit::Seconds);
-    add_load(&mut findings, &outcome);
+    findings.add("behind at the end", followed.behind, Unit::Seconds);
+    add_load(&mut findings, &followed.outcome);
     if case.name == "window" {
         let late = server.sql("SELECT count(*) FROM minutes_late")?;
         findings.note(format!(
@@ -92,7 +98,55 @@ fn run(setting: &Setting, case: &Case) -> Result<Findings> {
             serde_json::to_string(&late)?
         ));
     }
-    let [computed, asked] = [server.sql(case.same[0])?, server.sql(case.same[1])?];
+    check(&mut findings, &server, case.same)?;
+    setting.finish(case.name, server, &mut findings)?;
+    Ok(findings)
+}
+
+/// The application with this view.
+fn app(view: &str) -> String {
+    format!("{READINGS}\n{view}")
+}
+
+/// A load that a view has followed to its end.
+struct Followed {
+    /// Rates are what was acknowledged; costs are of all, until the view had followed.
+    outcome: Outcome,
+    /// Seconds from the last acknowledgement until the view had followed.
+    behind: f64,
+}
+
+impl Followed {
+    /// Events per second of sending and following.
+    fn rate(&self) -> f64 {
+        load::as_f64(self.outcome.accepted) / (self.outcome.seconds + self.behind)
+    }
+
+    /// Seconds of the server's processors for a million events.
+    fn cost(&self) -> f64 {
+        self.outcome.server.cpu / (load::as_f64(self.outcome.accepted) / 1e6)
+    }
+}
+
+/// Sends a load, then asks `question` until all of it is in the answer.
+fn follow(server: &Server, load: Load, question: &str) -> Result<Followed> {
+    let target = server.target();
+    let begin = Moment::now(target.pid)?;
+    let mut outcome = load::run(load, target, |_| Ok(()))?;
+    let acknowledged = outcome.seconds;
+    let acknowledgement = SystemClock.monotonic();
+    for position in &outcome.positions {
+        server.sql_at(question, Some(position))?;
+    }
+    let behind = (SystemClock.monotonic() - acknowledgement).as_secs_f64();
+    begin.until_now(&mut outcome)?;
+    outcome.seconds = acknowledged;
+    Ok(Followed { outcome, behind })
+}
+
+/// Compares what a view says with what its events say.
+fn check(findings: &mut Findings, server: &Server, same: [&str; 2]) -> Result<()> {
+    let [computed, asked] = [server.sql(same[0])?, server.sql(same[1])?];
     ensure!(
         computed == asked,
         "the view says {computed:?}, its events {asked:?}"
@@ -101,8 +155,7 @@ fn run(setting: &Setting, case: &Case) -> Result<Findings> {
         "the view says what its events say: {}",
         serde_json::to_string(&computed)?
     ));
-    setting.finish(case.name, server, &mut findings)?;
-    Ok(findings)
+    Ok(())
 }
 
 /// Writes all devices into their table.

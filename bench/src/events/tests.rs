@@ -1,9 +1,12 @@
+use std::collections::BTreeMap;
+
 use super::*;
 
 #[test]
 fn every_event_is_json_of_132_bytes_in_event_time() {
     let first = Timestamp(1_795_000_000_999_000);
-    let body = EventMaker::new(7, first, 700).body(5_000);
+    let keys = Keys::Uniform { count: DEVICES };
+    let body = EventMaker::new(7, keys, (first, 700)).body(5_000);
     assert_eq!(body.len(), 5_000 * 132);
 
     let mut devices = std::collections::BTreeSet::new();
@@ -26,7 +29,53 @@ fn every_event_is_json_of_132_bytes_in_event_time() {
 
 #[test]
 fn the_same_seed_makes_the_same_events() {
-    let body = |seed| EventMaker::new(seed, Timestamp(0), 1).body(100);
+    let keys = Keys::Zipf { count: DEVICES };
+    let body = |seed| EventMaker::new(seed, keys, (Timestamp(0), 1)).body(100);
     assert_eq!(body(1), body(1));
     assert_ne!(body(1), body(2));
+}
+
+/// How often each device sends.
+fn counts(keys: Keys, events: usize) -> BTreeMap<String, u64> {
+    let body = EventMaker::new(3, keys, (Timestamp(0), 1)).body(events);
+    let mut counts = BTreeMap::new();
+    for line in body.chunks(EVENT_BYTES) {
+        let event: serde_json::Value = serde_json::from_slice(line).unwrap();
+        let device = event["device_id"].as_str().unwrap().to_owned();
+        *counts.entry(device).or_default() += 1;
+    }
+    counts
+}
+
+#[test]
+fn devices_in_order_are_each_there_once() {
+    let ids: Vec<String> = [0, 42, 999_999, 1_000_000, 9_999_999].map(device).into();
+    let expected = ["vehicle-000000", "vehicle-000042", "vehicle-999999"];
+    assert_eq!(ids[..3], expected);
+    assert_eq!(ids[3..], ["vehicle1000000", "vehicle9999999"]);
+    let counts = counts(Keys::InOrder { count: 3_000 }, 3_000);
+    assert_eq!((counts.len(), counts.values().sum::<u64>()), (3_000, 3_000));
+}
+
+#[test]
+fn skewed_devices_send_in_proportion_to_their_rank() {
+    let (count, events) = (100_000_u32, 200_000);
+    let counts = counts(
+        Keys::Zipf {
+            count: count.into(),
+        },
+        events,
+    );
+    let whole: f64 = (1..=count).map(|rank| f64::from(rank).powf(-1.1)).sum();
+    for rank in [1_u32, 2, 3, 10, 100] {
+        let expected = 200_000.0 * f64::from(rank).powf(-1.1) / whole;
+        let found = crate::load::as_f64(counts[&device(u64::from(rank) - 1)]);
+        // Four standard deviations of a count.
+        let bound = 4.0 * expected.sqrt();
+        assert!(
+            (found - expected).abs() < bound,
+            "{rank}: {found}, not {expected}"
+        );
+    }
+    assert!(counts.len() > 10_000, "{} devices", counts.len());
 }

@@ -16,11 +16,7 @@ fn events(count: u64) -> Load {
         count,
         first: Timestamp(0),
     };
-    Load {
-        connections: 3,
-        events_per_request: 70,
-        amount,
-    }
+    Load::new(3, 70, amount)
 }
 
 #[test]

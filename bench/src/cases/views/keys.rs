@@ -1,0 +1,90 @@
+//! What one event costs a keyed aggregate as its keys become more, and what each key keeps.
+
+use anyhow::{Context, Result, ensure};
+
+use super::{AGGREGATE, FIRST, Followed, SAME_TOTALS, app, follow};
+use crate::{
+    cases::Setting,
+    events::{DEVICES_MAX, Keys},
+    load::{Load, as_f64},
+    report::{Findings, Unit},
+    server::Server,
+    usage,
+};
+
+const NAME: &str = "keys";
+/// Less than half of a machine with 16 GiB, so that the budget is what bounds.
+const SETTINGS: &str = "memory = \"4 GiB\"\n";
+const COUNTS: [u64; 4] = [10_000, 100_000, 1_000_000, DEVICES_MAX];
+
+pub(in crate::cases) fn run(setting: &Setting) -> Result<Findings> {
+    let events = setting.rows / 4;
+    let title =
+        format!("a keyed aggregate of many keys, {events} events each, with 4 GiB of memory");
+    let mut findings = Findings::new(NAME, title);
+    for count in COUNTS.into_iter().filter(|count| *count <= events * 2) {
+        of_count(setting, &mut findings, (count, events))?;
+    }
+    Ok(findings)
+}
+
+/// Each key once, then events of keys chosen evenly, then skewed.
+fn of_count(setting: &Setting, findings: &mut Findings, (count, events): (u64, u64)) -> Result<()> {
+    let server = setting.server_of(NAME, SETTINGS, &app(AGGREGATE))?;
+    let first = send(&server, (Keys::InOrder { count }, count))?;
+    let even = send(&server, (Keys::Uniform { count }, events))?;
+    let skewed = send(&server, (Keys::Zipf { count }, events))?;
+    check(&server, (count, count + events * 2))?;
+
+    let named = |name: &str| format!("10^{} keys, {name}", count.ilog10());
+    for (name, followed) in [
+        ("first of each", first),
+        ("uniform", even),
+        ("Zipf 1.1", skewed),
+    ] {
+        findings.add(named(name), followed.cost(), Unit::CpuPerMillion);
+        findings.add(
+            named("… kept up with"),
+            followed.rate(),
+            Unit::EventsPerSecond,
+        );
+        findings.share(&followed.outcome.server);
+    }
+    let status = server.status()?;
+    let view = status.views.first().context("the status of the view")?;
+    let per_key = as_f64(view.state_bytes) / as_f64(count);
+    findings.add(named("state in memory per key"), per_key, Unit::Bytes);
+    let store = usage::folder_bytes(&server.data().join("store"))?;
+    let per_key = as_f64(store) / as_f64(count);
+    findings.add(named("store on disk per key"), per_key, Unit::Bytes);
+    let most = usage::most_resident_bytes(server.pid())?;
+    findings
+        .add(named("most resident memory"), as_f64(most), Unit::Bytes)
+        .goal = Some("≤ 4 GiB, the budget");
+    let budget = status.memory_budget_bytes;
+    findings.add(
+        named("… over the budget"),
+        as_f64(most) / as_f64(budget),
+        Unit::Ratio,
+    );
+    setting.finish(NAME, server, findings)
+}
+
+fn send(server: &Server, (keys, count): (Keys, u64)) -> Result<Followed> {
+    let load = Load {
+        keys,
+        ..Load::of_events(count, FIRST)
+    };
+    follow(server, load, SAME_TOTALS[0])
+}
+
+/// Asks the view alone: a million distinct keys of a stream are more than a query may hold.
+fn check(server: &Server, (keys, events): (u64, u64)) -> Result<()> {
+    let rows = server.sql("SELECT CAST(sum(n) AS BIGINT), count(*) FROM totals")?;
+    let expected = [[serde_json::json!(events), serde_json::json!(keys)]];
+    ensure!(
+        rows == expected,
+        "the view says {rows:?}, but there were {events} events of {keys} keys"
+    );
+    Ok(())
+}

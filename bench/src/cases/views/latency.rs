@@ -1,0 +1,95 @@
+//! How long it takes until an event is in a view, and in the view's feed, at half of the load that
+//! the view can follow.
+
+use std::{thread, time::Duration};
+
+use anyhow::{Context, Result};
+
+use super::{AGGREGATE, FIRST, KEYS, SAME_TOTALS, app, check, follow};
+use crate::{
+    cases::Setting,
+    events::Keys,
+    load::{Load, as_f64},
+    probe::{self, Latencies},
+    report::{Findings, Unit},
+    server::Server,
+};
+
+const NAME: &str = "latency";
+
+/// What the probes look at.
+type Probe = fn(&probe::Probed<'_>) -> Result<Latencies>;
+
+pub(in crate::cases) fn run(setting: &Setting) -> Result<Findings> {
+    let title = format!("from sending an event until it is in a view of {KEYS} keys, in its feed");
+    let mut findings = Findings::new(NAME, title);
+    let server = setting.server_of(NAME, "", &app(AGGREGATE))?;
+    let load = Load {
+        keys: Keys::Uniform { count: KEYS },
+        ..Load::of_events(setting.rows, FIRST)
+    };
+    let full = follow(&server, load, SAME_TOTALS[0])?.rate();
+    findings.add("the view follows", full, Unit::EventsPerSecond);
+    findings.add("half of it", full / 2.0, Unit::EventsPerSecond);
+
+    let idle = probe::view(&probed(&server, "idle", setting.warm_up()))?;
+    add(&mut findings, "in the view, without load", &idle, None);
+    let half = |name, probe| at_half(setting, &server, (full / 2.0, name, probe));
+    let view = half("view", probe::view)?;
+    add(&mut findings, "in the view", &view, Some("≤ 50 ms"));
+    let feed = half("feed", probe::feed)?;
+    add(&mut findings, "in the feed", &feed, Some("≤ 150 ms"));
+    check(&mut findings, &server, SAME_TOTALS)?;
+    setting.finish(NAME, server, &mut findings)?;
+    Ok(findings)
+}
+
+fn probed<'a>(server: &'a Server, device: &'a str, lasts: Duration) -> probe::Probed<'a> {
+    probe::Probed {
+        target: server.target(),
+        device,
+        lasts,
+    }
+}
+
+/// Probes while events come at this pace.
+fn at_half(
+    setting: &Setting,
+    server: &Server,
+    (per_second, device, probe): (f64, &str, Probe),
+) -> Result<Latencies> {
+    let lasts = setting.warm_up() + setting.counted();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rate for some seconds is a count"
+    )]
+    let count = (per_second * lasts.as_secs_f64()) as u64;
+    let load = Load {
+        keys: Keys::Uniform { count: KEYS },
+        per_second: Some(per_second),
+        ..Load::of_events(count, FIRST)
+    };
+    let (followed, latencies) = thread::scope(|scope| {
+        let probes = scope.spawn(|| probe(&probed(server, device, lasts)));
+        let followed = follow(server, load, SAME_TOTALS[0]);
+        (followed, probes.join())
+    });
+    let (followed, latencies) = (followed?, latencies.ok().context("the probes panicked")??);
+    let pace = as_f64(followed.outcome.accepted) / followed.outcome.seconds;
+    anyhow::ensure!(
+        pace >= per_second * 0.95,
+        "half of the load was {per_second:.0} events/s, but {pace:.0} came through"
+    );
+    Ok(latencies)
+}
+
+fn add(findings: &mut Findings, name: &str, latencies: &Latencies, goal: Option<&'static str>) {
+    for (share, words) in [(0.5, "p50"), (0.99, "p99"), (1.0, "most")] {
+        let value = latencies.millis(share);
+        let figure = findings.add(format!("{name}, {words}"), value, Unit::Milliseconds);
+        figure.goal = goal.filter(|_| words == "p99");
+    }
+    let count = as_f64(latencies.count());
+    findings.add(format!("{name}, probes"), count, Unit::Count);
+}
