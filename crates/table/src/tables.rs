@@ -140,6 +140,12 @@ impl Tables {
         self.committed.subscribe()
     }
 
+    /// Whether somebody watches what is committed.
+    #[must_use]
+    pub fn is_followed(&self) -> bool {
+        self.committed.receiver_count() > 0
+    }
+
     /// Waits until the frontier has reached `seq`; whether it has. For callers with a thread to
     /// spare.
     pub fn wait(&self, seq: Seq, patience: Duration) -> bool {

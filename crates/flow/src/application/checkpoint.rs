@@ -1,14 +1,18 @@
 //! Checkpoints: state, outgoing rows and the note become one redo file; then rows leave.
+//!
+//! Steps seal, which needs no disk; a `Committer` does the rest beside them. There is one
+//! checkpoint under way at a time.
 
-use std::{collections::BTreeMap, ops::ControlFlow, time::Duration};
+use std::{ops::ControlFlow, time::Duration};
 
-use datafusion::arrow::array::RecordBatch;
-use mainstem_kernel::{KeyId, PartitionId, Seq, StreamId, fault::chain};
-use mainstem_log::{Append, AppendError, Draft, DraftEntry, Stamp, append_and_wait};
 use mainstem_store::KeyRange;
-use mainstem_table::{Checkpoint, Outgoing, Room, Sealed, StateDelta, TableError};
+use mainstem_table::{Checkpoint, Room, StateDelta};
 
-use super::Steps;
+use super::{
+    Steps,
+    commit::{Commit, Emitted, Outcome},
+    committer::Done,
+};
 use crate::{
     errors::FlowError,
     note::{BuildNote, Note},
@@ -16,43 +20,51 @@ use crate::{
     track::Track,
 };
 
-/// Rows of one append, in bytes of memory, about.
-const APPEND_BYTES: usize = 4 << 20;
 /// How long it waits after the disk or the log refused.
 const PENANCE: Duration = Duration::from_millis(500);
+/// Sealing takes at most one part of the time in so many, while checkpoints need not be rarer than
+/// `checkpoint_interval` for it.
+const SEALING_SHARE: u32 = 5;
 
-/// A checkpoint between memory and the log.
+/// A checkpoint that is under way.
 #[derive(Debug)]
 pub(super) enum Pending {
-    /// Not on the disk yet.
-    Sealed(Box<Sealed>, BTreeMap<StreamId, usize>),
-    /// Rows are still to be appended.
-    Unsent(u64, Vec<Unsent>),
-}
-
-/// Rows that are still to be appended.
-#[derive(Debug)]
-pub(super) struct Unsent {
-    pub(super) rows: Outgoing,
-    /// Batches that readers find beside the log until then.
-    pub(super) batches: usize,
+    /// To be gone on with.
+    Here(Box<Commit>),
+    /// The committer has it.
+    Away,
 }
 
 impl Steps {
     /// How long after the last checkpoint the next one is due.
     pub(super) fn checkpoint_pause(&self) -> Duration {
-        match (&self.pending, self.outbox.is_empty()) {
-            (Some(_), _) => PENANCE,
-            (None, false) => self.config.outgoing_interval,
-            (None, true) => self.config.checkpoint_interval,
+        let longest = self.config.checkpoint_interval;
+        if self.pending.is_some() {
+            return PENANCE;
         }
+        // Who follows changes sees what is committed.
+        let is_awaited = !self.outbox.is_empty() || self.tables.is_followed();
+        if !is_awaited {
+            return longest;
+        }
+        let fair = self.sealing.saturating_mul(SEALING_SHARE - 1).min(longest);
+        self.config.outgoing_interval.max(fair)
     }
 
     /// Takes a checkpoint if it is time, or there is no room for more changes.
     pub(super) fn checkpoint_if_due(&mut self, room: Room) -> Result<(), FlowError> {
+        if matches!(self.pending, Some(Pending::Away))
+            && let Some(done) = self.committer.poll()
+        {
+            self.done(done)?;
+        }
         let since = self.clock.monotonic().saturating_sub(self.checkpointed);
         let is_due = since >= self.checkpoint_pause();
-        let is_wanted = self.is_dirty || self.pending.is_some();
+        let is_wanted = match self.pending {
+            None => self.is_dirty,
+            Some(Pending::Here(_)) => true,
+            Some(Pending::Away) => false,
+        };
         if is_wanted && (is_due || room == Room::Full) {
             self.checkpoint()?;
         }
@@ -61,36 +73,57 @@ impl Steps {
 
     /// Takes a checkpoint, or goes on with the last one, if that has not left yet.
     pub(super) fn checkpoint(&mut self) -> Result<(), FlowError> {
+        let begun = self.clock.monotonic();
+        let commit = match self.pending.take() {
+            Some(Pending::Here(commit)) => commit,
+            None if self.is_dirty => Box::new(self.seal()?),
+            none_or_away => {
+                self.pending = none_or_away;
+                return Ok(());
+            }
+        };
         self.checkpointed = self.clock.monotonic();
-        if self.pending.is_none() && self.is_dirty {
-            self.pending = Some(self.seal()?);
-        }
-        if let Some(Pending::Sealed(sealed, emitted)) = &self.pending {
-            match self.tables.commit(sealed) {
-                Ok(committed) => {
-                    let unsent = committed.outgoing.into_iter().map(|rows| Unsent {
-                        batches: emitted.get(&rows.stream).copied().unwrap_or(0),
-                        rows,
-                    });
-                    self.application.status.lock().checkpoints += 1;
-                    self.pending = Some(Pending::Unsent(committed.number, unsent.collect()));
-                    self.let_go();
-                }
-                Err(error @ TableError::Disk { .. }) => {
-                    let error = chain(&error);
-                    tracing::warn!(error, "a checkpoint waits for the disk");
-                    return Ok(());
-                }
-                Err(error) => return Err(error.into()),
+        self.sealing = self.checkpointed.saturating_sub(begun);
+        match self.committer.give(commit) {
+            Some(done) => self.done(done),
+            None => {
+                self.pending = Some(Pending::Away);
+                Ok(())
             }
         }
-        if let Some(Pending::Unsent(number, unsent)) = self.pending.take() {
-            self.send(number, unsent)?;
+    }
+
+    /// Takes a last checkpoint, and sees it through.
+    pub(super) fn last_checkpoint(&mut self) -> Result<(), FlowError> {
+        self.settle_pending()?;
+        self.checkpoint()?;
+        self.settle_pending()
+    }
+
+    fn settle_pending(&mut self) -> Result<(), FlowError> {
+        if matches!(self.pending, Some(Pending::Away))
+            && let Some(done) = self.committer.wait()
+        {
+            self.done(done)?;
         }
         Ok(())
     }
 
-    fn seal(&mut self) -> Result<Pending, FlowError> {
+    fn done(&mut self, done: Done) -> Result<(), FlowError> {
+        let Done { commit, outcome } = done;
+        self.pending = None;
+        let outcome = outcome?;
+        if commit.is_committed {
+            self.let_go();
+        }
+        match outcome {
+            Outcome::Gone => self.application.status.lock().checkpoints += 1,
+            Outcome::Waits => self.pending = Some(Pending::Here(commit)),
+        }
+        Ok(())
+    }
+
+    fn seal(&mut self) -> Result<Commit, FlowError> {
         let mut state = StateDelta::default();
         let pointer = self.tables.pointer();
         for prefix in self.void.drain(..) {
@@ -122,8 +155,11 @@ impl Steps {
             note,
         })?;
         self.is_dirty = false;
-        let emitted = std::mem::take(&mut self.emitted);
-        Ok(Pending::Sealed(Box::new(sealed), emitted))
+        let emitted = Emitted {
+            views: self.view_defs.keys().copied().collect(),
+            batches: std::mem::take(&mut self.emitted),
+        };
+        Ok(Commit::sealed(sealed, emitted))
     }
 
     fn note(&self) -> Note {
@@ -162,94 +198,4 @@ impl Steps {
         status.lookup_rows = lookups.clone().map(|table| table.rows()).sum();
         status.lookup_bytes = lookups.map(|table| table.size()).sum();
     }
-
-    /// Appends what is outgoing. What the log refuses for now is tried again.
-    fn send(&mut self, number: u64, mut unsent: Vec<Unsent>) -> Result<(), FlowError> {
-        while let Some(next) = unsent.first() {
-            match self.append(&next.rows) {
-                Ok(at) => {
-                    let stream = next.rows.stream;
-                    if self.view_defs.contains_key(&stream) {
-                        self.tables.appended(stream, next.batches, at)?;
-                    }
-                    unsent.remove(0);
-                }
-                Err(error) if is_passing(&error) => {
-                    let error = chain(&error);
-                    tracing::warn!(error, "rows of views wait for the log");
-                    self.pending = Some(Pending::Unsent(number, unsent));
-                    return Ok(());
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        self.tables.sent(number);
-        Ok(())
-    }
-
-    /// Appends the rows that the log has not had; gives the seq of the last.
-    fn append(&self, outgoing: &Outgoing) -> Result<Seq, AppendError> {
-        let known = self.log.next_row(outgoing.stream, outgoing.producer);
-        let rows = outgoing.rows.num_rows();
-        let mut start = rows_had(outgoing, known);
-        let bytes = outgoing.rows.get_array_memory_size().max(1);
-        let each = (rows.saturating_mul(APPEND_BYTES) / bytes).clamp(1, 1 << 20);
-        while start < rows {
-            let count = each.min(rows - start);
-            let part = outgoing.rows.slice(start, count);
-            let first = outgoing.first + start as u64;
-            append_and_wait(
-                self.log.as_ref(),
-                Append {
-                    frames: vec![draft(outgoing, part, (first, known.is_some()))?],
-                },
-            )?;
-            start += count;
-        }
-        Ok(self.log.frontier())
-    }
-}
-
-/// How many of the rows the log has had, if it knows their sender up to the row `known`.
-pub(super) fn rows_had(outgoing: &Outgoing, known: Option<u64>) -> usize {
-    let had = known.unwrap_or(0).saturating_sub(outgoing.first);
-    let rows = outgoing.rows.num_rows();
-    usize::try_from(had).unwrap_or(usize::MAX).min(rows)
-}
-
-/// Whether the same append may pass later.
-fn is_passing(error: &AppendError) -> bool {
-    !matches!(
-        error,
-        AppendError::Gap { .. } | AppendError::Shape { .. } | AppendError::TooLarge { .. }
-    )
-}
-
-/// A frame of outgoing rows. A log that has forgotten the sender takes its rows unnumbered.
-fn draft(
-    outgoing: &Outgoing,
-    rows: RecordBatch,
-    (first, is_known): (u64, bool),
-) -> Result<Draft, AppendError> {
-    let span = u32::try_from(rows.num_rows()).unwrap_or(u32::MAX);
-    let stamp = Stamp::Load {
-        producer: outgoing.producer,
-        first,
-        span,
-        rejected: 0,
-    };
-    let entry = DraftEntry {
-        partition: PartitionId(0),
-        rows: span,
-        stamp: (is_known || first == 0).then_some(stamp),
-    };
-    let draft = Draft::encode(outgoing.stream, outgoing.schema, vec![entry], rows);
-    let draft = draft.map_err(|_arrow| AppendError::Shape {
-        stream: outgoing.stream,
-        reason: "rows of a view do not encode",
-    })?;
-    Ok(Draft {
-        key: KeyId(0),
-        ..draft
-    })
 }

@@ -18,7 +18,9 @@ use parking_lot::{Condvar, Mutex};
 
 use super::{
     Application, ApplicationParts, FlowConfig, Signal, Steps,
-    checkpoint::{Pending, Unsent, rows_had},
+    checkpoint::Pending,
+    commit::{Commit, CommitParts, Unsent, rows_had},
+    committer::Committer,
     status::Status,
 };
 use crate::{
@@ -85,7 +87,14 @@ impl Application {
         let mut outbox = Outbox::default();
         outbox.restore(&note.numbers);
         let unsent = show_committed((&application, &catalog.definitions()), log.as_ref(), &start)?;
-        let pending = (!unsent.is_empty()).then(|| Pending::Unsent(start.checkpoint, unsent));
+        let pending = (!unsent.is_empty()).then(|| {
+            let commit = Commit::unsent(start.checkpoint, unsent);
+            Pending::Here(Box::new(commit))
+        });
+        let committer = Committer::here(CommitParts {
+            tables: Arc::clone(&tables),
+            log: Arc::clone(&log),
+        });
         let sources = ReaderParts {
             log: Arc::clone(&log),
             history,
@@ -98,6 +107,7 @@ impl Application {
             log,
             // What an earlier run left is sent at once.
             checkpointed: Duration::ZERO,
+            sealing: Duration::ZERO,
             clock,
             spawn,
             config,
@@ -117,6 +127,7 @@ impl Application {
             void: Vec::new(),
             is_dirty: false,
             pending,
+            committer,
             resume: (start.checkpoint > 0).then_some(note),
             has_failed: false,
         };
@@ -154,7 +165,9 @@ fn show_committed(
         }
         unsent.push(Unsent {
             rows: rows.clone(),
-            batches: usize::from(is_shown),
+            batches: views
+                .contains(&rows.stream)
+                .then_some(usize::from(is_shown)),
         });
     }
     tables.advance(step)?;

@@ -19,7 +19,7 @@ use mainstem_kernel::{
 use mainstem_log::SharedLog;
 use mainstem_table::{Room, Tables};
 
-use super::{Application, FlowConfig, build::Build, checkpoint::Pending};
+use super::{Application, FlowConfig, build::Build, checkpoint::Pending, committer::Committer};
 use crate::{
     errors::FlowError, note::Note, outbox::Outbox, pool::Pool, source::ReaderParts,
     state::SharedState, track::Track, unit::Unit,
@@ -64,7 +64,10 @@ pub struct Steps {
     pub(super) is_dirty: bool,
     /// When the last checkpoint was taken.
     pub(super) checkpointed: Duration,
+    /// How long sealing it took.
+    pub(super) sealing: Duration,
     pub(super) pending: Option<Pending>,
+    pub(super) committer: Committer,
     /// What the last checkpoint of an earlier run says; until definitions are followed.
     pub(super) resume: Option<Note>,
     pub(super) has_failed: bool,
@@ -74,6 +77,10 @@ impl Steps {
     /// Goes on until the application is closed, then takes a last checkpoint.
     pub fn run(mut self) {
         self.follow_log();
+        let beside = self.committer.start(&self.spawn, &self.application);
+        if let Err(error) = beside {
+            tracing::warn!(%error, "steps wait for their checkpoints");
+        }
         while !self.application.is_closing() {
             match self.work() {
                 Ok(true) => {}
@@ -120,7 +127,7 @@ impl Steps {
     /// As `work`.
     pub fn finish(&mut self) -> Result<(), FlowError> {
         if !self.has_failed && (self.is_dirty || self.pending.is_some()) {
-            self.checkpoint()?;
+            self.last_checkpoint()?;
         }
         Ok(())
     }
@@ -141,7 +148,9 @@ impl Steps {
 
     /// How long there is nothing to do.
     fn patience(&self) -> Duration {
-        if !self.is_dirty && self.pending.is_none() {
+        // The committer wakes it.
+        let is_away = matches!(self.pending, Some(Pending::Away));
+        if is_away || !self.is_dirty && self.pending.is_none() {
             return IDLE;
         }
         let since = self.clock.monotonic().saturating_sub(self.checkpointed);
@@ -168,7 +177,7 @@ impl Steps {
 }
 
 /// What a panic says.
-fn words(panic: &(dyn Any + Send)) -> String {
+pub(super) fn words(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
     text.unwrap_or_else(|| "a panic without words".to_owned())
