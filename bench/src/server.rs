@@ -33,6 +33,7 @@ use crate::{
 pub(crate) const STREAM: &str = "readings";
 const READY_MAX: Duration = Duration::from_secs(120);
 const LIVE_MAX: Duration = Duration::from_secs(600);
+const LIVE_POLL: Duration = Duration::from_millis(20);
 const STOP_MAX: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(2);
 /// Lines of the server's own words that an error shows.
@@ -62,7 +63,6 @@ pub(crate) struct Status {
 /// A view of it.
 #[derive(Debug, Deserialize)]
 pub(crate) struct View {
-    pub(crate) state: String,
     pub(crate) state_bytes: u64,
 }
 
@@ -196,17 +196,18 @@ impl Server {
         Ok(())
     }
 
-    /// Waits until no view is being built; the share of time that took is the caller's to measure.
+    /// Waits until every view that is defined is live.
     pub(crate) fn wait_until_live(&self) -> Result<()> {
         let begin = SystemClock.monotonic();
         loop {
-            let views = self.status()?.views;
-            if views.iter().all(|view| view.state == "live") {
+            let views = self.sql("SHOW VIEWS")?;
+            let is_live = |view: &Vec<Value>| view.last().is_some_and(|stage| stage == "live");
+            if views.iter().all(is_live) {
                 return Ok(());
             }
             let waited = SystemClock.monotonic() - begin;
             ensure!(waited < LIVE_MAX, "views are not live: {views:?}");
-            thread::sleep(POLL);
+            thread::sleep(LIVE_POLL);
         }
     }
 

@@ -135,7 +135,8 @@ fn follow(server: &Server, load: Load, question: &str) -> Result<Followed> {
     let mut outcome = load::run(load, target, |_| Ok(()))?;
     let acknowledged = outcome.seconds;
     let acknowledgement = SystemClock.monotonic();
-    for position in &outcome.positions {
+    let sent = |position: &&String| !position.is_empty();
+    for position in outcome.positions.iter().filter(sent) {
         server.sql_at(question, Some(position))?;
     }
     let behind = (SystemClock.monotonic() - acknowledgement).as_secs_f64();
