@@ -119,6 +119,7 @@ metrics! {
     query_seconds: Histogram = "query", "Duration of SQL queries", Some(Unit::Seconds), seconds();
     queries: Family<ReasonLabel, Total> = "queries", "SQL queries, by outcome", None, Family::default();
     queries_running: Gauge = "queries_running", "SQL queries under way", None, Gauge::default();
+    point_reads: Total = "point_reads", "Rows asked for by their whole key, found or not", None, Counter::default();
     flow_lag_millis: Family<AppLabel, Gauge> = "flow_lag_millis", "How far tables and views are behind the newest durable row, ms", None, Family::default();
     flow_rows: Family<AppLabel, Total> = "flow_rows", "Rows and changes that steps of an application have taken", None, Family::default();
     view_rows: Family<ViewLabel, Total> = "view_rows", "Rows and changes that a view has told", None, Family::default();

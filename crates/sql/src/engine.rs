@@ -10,6 +10,7 @@ mod files;
 mod keyed;
 mod limits;
 mod names;
+mod point;
 mod range;
 mod relation;
 mod rows;
@@ -50,6 +51,7 @@ use tokio::{
 use self::{
     cut::Cut,
     limits::{Memory, QueryMemory, Turns},
+    point::Points,
     rows::{LimitedRows, Running, log_cause, panicked},
     session::Given,
     statement::Asked,
@@ -107,6 +109,7 @@ pub struct Engine {
     config: SqlConfig,
     turns: Arc<Turns>,
     memory: Arc<Memory>,
+    points: Points,
     /// What every session begins as; an error of DataFusion's own defaults is told when asked.
     prototype: Result<SessionState, String>,
 }
@@ -175,6 +178,7 @@ impl Engine {
         Arc::new(Self {
             turns: Turns::new(config.queries_max),
             memory: Memory::new(config.memory_max),
+            points: Points::default(),
             parts,
             config,
             prototype,

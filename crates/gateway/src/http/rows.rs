@@ -36,6 +36,10 @@ async fn find(call: Call, kind: Kind) -> Outcome {
     let found = definitions.object(call.tenant(), &call.name);
     let found = found.filter(|object: &Object<'_>| object.kind() == kind);
     let object = found.ok_or_else(|| no_object(&definitions, call.tenant(), (kind, &call.name)))?;
+    let engine = &call.door.parts.engine;
+    if let Some(row) = engine.row_by_key((call.tenant(), object), &keys, position)? {
+        return sql::deliver(row, format).await;
+    }
     let question = Question {
         tenant: call.tenant(),
         sql: rows_by_key(object, &keys, limit)?,

@@ -9,7 +9,7 @@ use hyper::{
     header::{ACCEPT, HeaderMap, HeaderValue},
 };
 use mainstem_kernel::{Fault, Position, fault::chain};
-use mainstem_sql::{QueryError, Question, ResultFormat, Rights, RowWriter, Rows};
+use mainstem_sql::{Answered, QueryError, Question, ResultFormat, Rights, RowWriter, Rows};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -76,7 +76,11 @@ pub(crate) async fn ask(mut call: Call) -> Outcome {
 
 /// The answer of a question.
 pub(crate) async fn reply(call: &Call, question: Question, format: ResultFormat) -> Outcome {
-    let answered = call.door.parts.engine.ask(question).await?;
+    deliver(call.door.parts.engine.ask(question).await?, format).await
+}
+
+/// An answer, once its rows begin to come.
+pub(crate) async fn deliver(answered: Answered, format: ResultFormat) -> Outcome {
     let position = answered.position;
     let writer = RowWriter::new(format, answered.schema);
     let answer = Answer {

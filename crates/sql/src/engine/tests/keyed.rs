@@ -3,13 +3,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use datafusion::arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
+use datafusion::arrow::array::{
+    ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, new_null_array,
+};
+use futures::StreamExt;
 use mainstem_catalog::{Change, ChangeSet};
-use mainstem_kernel::{AppName, Code, Position, Seq, StreamId, TenantId};
+use mainstem_kernel::{AppName, Code, ColumnType, Position, Seq, StreamId, TenantId};
 use mainstem_log::ReadFrom;
 use mainstem_table::Changed;
 
 use super::bed::Bed;
+use crate::{Answered, ResultFormat, RowWriter};
 
 /// A small generator: the seed is all that a failure needs.
 pub(super) fn random(seed: u64) -> impl FnMut(usize) -> usize {
@@ -128,6 +132,91 @@ async fn what_is_found_by_key_is_what_reading_all_finds() {
         );
     }
     assert!(ways.iter().all(|count| *count > 5), "{ways:?}");
+}
+
+/// The worst mistake: another answer than the question's.
+#[tokio::test]
+async fn a_row_by_its_whole_key_is_what_a_question_answers() {
+    let bed = Bed::new();
+    bed.declare(
+        "CREATE TABLE t (v TEXT, b BIGINT, a TEXT, id UUID, PRIMARY KEY (a, b));
+         CREATE TABLE dated (on_day DATE PRIMARY KEY, n BIGINT);
+         CREATE STREAM s (id BIGINT, country TEXT);
+         CREATE MATERIALIZED VIEW made AS SELECT country, count(*) AS n FROM s GROUP BY country
+         EMIT ON UPDATE;",
+    );
+    bed.put(
+        "t",
+        vec![
+            Arc::new(StringArray::from(vec![Some("x\"y"), None, Some("")])),
+            numbers(&[1, -7, i64::MAX]),
+            texts(&["a", "", "it's"]),
+            new_null_array(&ColumnType::Uuid.arrow(), 3),
+        ],
+    );
+    let here = bed.rows.tables.frontier();
+    let defs = bed.catalog.definitions();
+    let row = |name: &str, key: &[&str], wait: Option<Seq>| {
+        let object = defs.object(TenantId::ONLY, name).unwrap();
+        let key: Vec<String> = key.iter().map(|value| (*value).to_owned()).collect();
+        let wait = wait.map(Position::at);
+        let found = bed.engine.row_by_key((TenantId::ONLY, object), &key, wait);
+        found.unwrap()
+    };
+    let largest = i64::MAX.to_string();
+    for (a, b) in [
+        ("a", "1"),
+        ("", "-7"),
+        ("it's", &largest),
+        ("a", "2"),
+        ("b", "1"),
+    ] {
+        let name = a.replace('\'', "''");
+        let sql = format!("SELECT * FROM t WHERE a = '{name}' AND b = {b}");
+        let asked = bed.engine.ask(Bed::question(&sql)).await.unwrap();
+        let found = row("t", &[a, b], Some(here)).unwrap();
+        assert_eq!(found.position, asked.position);
+        for format in [ResultFormat::Json, ResultFormat::Csv, ResultFormat::Arrow] {
+            let asked = bed.engine.ask(Bed::question(&sql)).await.unwrap();
+            let found = row("t", &[a, b], None).unwrap();
+            assert_eq!(
+                written(found, format).await,
+                written(asked, format).await,
+                "{sql}"
+            );
+        }
+    }
+    for (name, key) in [
+        ("t", &["a"][..]),
+        ("t", &["a", "+1"]),
+        ("t", &["a", "01"]),
+        ("t", &["a", "one"]),
+        ("t", &["a", "9223372036854775808"]),
+        ("t", &["a", "1", "1"]),
+        ("t", &[]),
+        ("dated", &["2026-01-02"]),
+        ("made", &["c1"]),
+        ("s", &["1"]),
+    ] {
+        assert!(
+            row(name, key, None).is_none(),
+            "{name} {key:?} takes a question"
+        );
+    }
+    assert!(
+        row("t", &["a", "1"], Some(Seq(here.0 + 1))).is_none(),
+        "it has to be waited for"
+    );
+}
+
+async fn written(mut answered: Answered, format: ResultFormat) -> Vec<u8> {
+    let mut writer = RowWriter::new(format, Arc::clone(&answered.schema));
+    let mut bytes = writer.begin().unwrap().to_vec();
+    while let Some(batch) = answered.rows.next().await {
+        bytes.extend(writer.batch(&batch.unwrap()).unwrap());
+    }
+    bytes.extend(writer.end(answered.position).unwrap());
+    bytes
 }
 
 #[tokio::test]
