@@ -23,6 +23,7 @@ pub(crate) fn proofs(place: Place) -> Result<()> {
     for args in [
         ["tests/python/delta_readers.py", "--tables", &tables],
         ["tests/python/retail_questions.py", "--mainstem", &program],
+        ["tests/python/fleet_views.py", "--mainstem", &program],
     ] {
         shell::run(&mut shell::command(&python.to_string_lossy(), &args))?;
     }
