@@ -28,7 +28,7 @@ pub(in crate::cases) fn run(setting: &Setting) -> Result<Findings> {
         keys: Keys::Uniform { count: KEYS },
         ..Load::of_events(setting.rows, FIRST)
     };
-    let full = follow(&server, load, SAME_TOTALS[0])?.rate();
+    let full = follow(&server, load, "totals")?.rate();
     findings.add("the view follows", full, Unit::EventsPerSecond);
     findings.add("half of it", full / 2.0, Unit::EventsPerSecond);
 
@@ -72,7 +72,7 @@ fn at_half(
     };
     let (followed, latencies) = thread::scope(|scope| {
         let probes = scope.spawn(|| probe(&probed(server, device, lasts)));
-        let followed = follow(server, load, SAME_TOTALS[0]);
+        let followed = follow(server, load, "totals");
         (followed, probes.join())
     });
     let (followed, latencies) = (followed?, latencies.ok().context("the probes panicked")??);

@@ -28,7 +28,7 @@ pub(in crate::cases) fn run(setting: &Setting) -> Result<Findings> {
         keys: Keys::InOrder { count: KEYS },
         ..Load::of_events(EVENTS, FIRST)
     };
-    follow(&server, load, SAME_TOTALS[0])?;
+    follow(&server, load, "totals")?;
     let asking = Asking {
         connections: CONNECTIONS,
         warm_up: setting.warm_up(),

@@ -3,12 +3,9 @@
 use anyhow::{Context, Result, ensure};
 use mainstem_kernel::{Clock, clock::SystemClock};
 
-use super::{
-    AGGREGATE, FIRST, KEYS, READINGS, SAME_TOTALS, SAME_WINDOW, WINDOW, app, check, register,
-};
+use super::{AGGREGATE, FIRST, READINGS, SAME_TOTALS, SAME_WINDOW, WINDOW, app, check, register};
 use crate::{
     cases::Setting,
-    events::Keys,
     load::{self, Load, Moment, Outcome, as_f64},
     report::{Findings, Unit},
     server::Server,
@@ -21,11 +18,11 @@ pub(in crate::cases) fn run(setting: &Setting) -> Result<Findings> {
     let mut findings = Findings::new(NAME, title);
     let server = setting.server_of(NAME, "", READINGS)?;
     register(&server)?;
-    let load = Load {
-        keys: Keys::Uniform { count: KEYS },
-        ..Load::of_events(setting.rows, FIRST)
-    };
-    load::run(load, server.target(), |_| Ok(()))?;
+    load::run(
+        Load::of_events(setting.rows, FIRST),
+        server.target(),
+        |_| Ok(()),
+    )?;
     server.flush()?;
     let archived = server.metrics()?;
     let archived = archived.get("mainstem_archived_rows_total");

@@ -50,7 +50,7 @@ fn fill(server: &Server, keys: u64) -> Result<u64> {
             keys: Keys::InOrder { count: keys },
             ..Load::of_events(keys, FIRST)
         };
-        accepted += follow(server, load, TOTALS)?.outcome.accepted;
+        accepted += follow(server, load, "totals")?.outcome.accepted;
         if live_bytes(server)? >= JOURNAL_BYTES {
             return Ok(accepted);
         }
