@@ -29,6 +29,8 @@ pub(crate) fn all_of_table(spec: &TableSpec) -> Vec<String> {
     let mut lines: Vec<String> = columns
         .map(|column| format!("+ {}", words::column(column)))
         .collect();
+    let defaults = spec.defaults.iter();
+    lines.extend(defaults.map(|(name, text)| format!("+ default of {name} {text}")));
     lines.push(format!("+ key ({})", words::names(&spec.key)));
     lines.push(format!("+ ttl {}", words::retention(spec.ttl)));
     lines
@@ -42,6 +44,7 @@ pub(crate) fn between_tables(old: &TableSpec, new: &TableSpec) -> Difference {
         lines.push(format!("~ name {} → {}", old.name, new.name));
     }
     columns(&old.columns, &new.columns, lines);
+    defaults(old, new, lines);
     if old.key_ids() != new.key_ids() {
         let (from, to) = (words::names(&old.key), words::names(&new.key));
         lines.push(format!("~ key ({from}) → ({to})"));
@@ -49,6 +52,26 @@ pub(crate) fn between_tables(old: &TableSpec, new: &TableSpec) -> Difference {
     let (from, to) = ((old.ttl, "ttl"), (new.ttl, "older rows expire"));
     difference.destructive = shorter(from, to, lines);
     difference
+}
+
+/// Defaults of columns that are there before and behind.
+fn defaults(old: &TableSpec, new: &TableSpec, lines: &mut Vec<String>) {
+    for column in &new.columns.0 {
+        let mut before = old.columns.0.iter();
+        let before = before.find(|before| before.id == column.id);
+        let from = before.and_then(|before| old.defaults.get(&before.name));
+        let to = new.defaults.get(&column.name);
+        let kept = "rows that are there stay as they are";
+        let name = &column.name;
+        lines.extend(match (from, to) {
+            (None, Some(to)) => Some(format!("+ default of {name} {to} ({kept})")),
+            (Some(from), None) => Some(format!("- default of {name} {from} ({kept})")),
+            (Some(from), Some(to)) if from != to => {
+                Some(format!("~ default of {name} {from} → {to} ({kept})"))
+            }
+            (_, _) => None,
+        });
+    }
 }
 
 /// A span of keeping; whether it gets shorter, so that rows go.

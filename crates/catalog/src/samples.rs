@@ -67,6 +67,7 @@ pub(crate) fn owners() -> TableSpec {
         name: StreamName::new("owners").unwrap(),
         columns: spec("owners", &columns).columns,
         key: names(&["id"]),
+        defaults: BTreeMap::new(),
         ttl: None,
         sql: "CREATE TABLE owners (…)".to_owned(),
     }

@@ -6,6 +6,7 @@
 mod check;
 mod column;
 mod cursor;
+mod default;
 mod emit;
 mod interval;
 mod options;
@@ -30,6 +31,7 @@ pub use show::{show, show_table, show_view};
 pub use view::ViewText;
 
 pub(crate) use cursor::{Cursor, Told, is_word, mistake, place_of};
+pub(crate) use default::default_of;
 pub(crate) use emit::write as emit_text;
 pub(crate) use recognise::unbuilt_in_query;
 pub(crate) use show::quoted;

@@ -7,6 +7,7 @@ mod coded;
 pub(crate) mod columns;
 mod cut;
 mod files;
+mod inner;
 mod keyed;
 mod limits;
 mod names;
@@ -59,7 +60,7 @@ use self::{
 use crate::{
     error::{QueryError, from_engine},
     rows::{AppRows, SharedRowSource},
-    write::{self, Write, Written},
+    write::{self, Known, Write, Written},
 };
 
 pub(crate) use columns::StreamColumns;
@@ -160,6 +161,12 @@ impl std::fmt::Debug for Answered {
     }
 }
 
+/// When a question ends at the latest, and how long that is.
+type Time = (Instant, Duration);
+
+/// How often a write is tried whose tables change while it reads them.
+const ATTEMPTS_MAX: usize = 10;
+
 /// Rows about to come, and the frontier that they show.
 type Begun = (SendableRecordBatchStream, Seq);
 
@@ -219,19 +226,7 @@ impl Engine {
             Arc::clone(&self.parts.clock),
         );
         let mut running = Running::start(turn, metrics, clock);
-        let begin = AssertUnwindSafe(Box::pin(self.begin(&question, deadline, limit)));
-        let started = match timeout_at(deadline, begin.catch_unwind()).await {
-            Err(_late) => Err(QueryError::Timeout { limit }),
-            Ok(Err(panic)) => Err(panicked(panic.as_ref())),
-            Ok(Ok(started)) => started,
-        };
-        let begun = match started {
-            Ok(Started::Rows(begun)) => Ok(begun),
-            // It waits as long as it takes: whether it was written must be told.
-            Ok(Started::Write(write, rows)) => commit(*write, &rows).await,
-            Err(error) => Err(error),
-        };
-        match begun {
+        match self.begun(&question, (deadline, limit)).await {
             Ok((rows, frontier)) => {
                 let schema = rows.schema();
                 let rows = Box::pin(LimitedRows::new(rows, (deadline, limit), running));
@@ -249,11 +244,33 @@ impl Engine {
         }
     }
 
+    /// Begins a question. A write whose tables have changed since it read them begins again.
+    async fn begun(&self, question: &Question, time: Time) -> Result<Begun, QueryError> {
+        let (deadline, limit) = time;
+        let mut attempts = 1;
+        loop {
+            let begin = AssertUnwindSafe(Box::pin(self.begin(question, time)));
+            let started = match timeout_at(deadline, begin.catch_unwind()).await {
+                Err(_late) => Err(QueryError::Timeout { limit }),
+                Ok(Err(panic)) => Err(panicked(panic.as_ref())),
+                Ok(Ok(started)) => started,
+            };
+            let begun = match started? {
+                Started::Rows(begun) => return Ok(begun),
+                // It waits as long as it takes: whether it was written must be told.
+                Started::Write(write, rows) => commit(*write, &rows).await,
+            };
+            match begun {
+                Err(error) if error.is_conflict() && attempts < ATTEMPTS_MAX => attempts += 1,
+                begun => return begun,
+            }
+        }
+    }
+
     async fn begin(
         &self,
         question: &Question,
-        deadline: Instant,
-        limit: Duration,
+        (deadline, limit): Time,
     ) -> Result<Started, QueryError> {
         let asked = statement::read(&question.sql)?;
         if let Some(position) = question.wait {
@@ -266,20 +283,36 @@ impl Engine {
                 let rows = self.query(*statement, question.tenant).await?;
                 Ok(Started::Rows(rows))
             }
-            Asked::Write(statements) => self.write(&statements, question),
+            Asked::Write(statements) => {
+                let write = self.write(statements, question, (deadline, limit));
+                Box::pin(write).await
+            }
             shown => Ok(Started::Rows(self.show(&shown, question.tenant)?)),
         }
     }
 
-    /// Compiles statements that write.
-    fn write(&self, statements: &[Written], question: &Question) -> Result<Started, QueryError> {
+    /// Compiles statements that write, once the questions inside of them are answered.
+    async fn write(
+        &self,
+        statements: Vec<Written>,
+        question: &Question,
+        time: Time,
+    ) -> Result<Started, QueryError> {
         if question.rights == Rights::Read {
-            return Err(statement::only_reading(statements).into());
+            return Err(statement::only_reading(&statements).into());
         }
+        let prepared = write::take_out(statements)?;
+        let tenant = question.tenant;
+        let (state, known) = match prepared.inner.is_empty() {
+            true => {
+                let cut = Cut::empty(self.parts.log.frontier());
+                (self.session(&cut)?, Known::default())
+            }
+            false => Box::pin(self.ask_inner(&prepared, tenant, time)).await?,
+        };
         let defs = self.parts.catalog.definitions();
-        let state = self.session(&Cut::empty(self.parts.log.frontier()))?;
-        let write = write::compile(&state, (&defs, question.tenant), statements)?;
-        let rows = self.rows_of(question.tenant, &write.app)?;
+        let write = write::compile(&state, (&defs, tenant), &prepared, &known)?;
+        let rows = self.rows_of(tenant, &write.app)?;
         Ok(Started::Write(Box::new(write), rows))
     }
 
@@ -298,7 +331,7 @@ impl Engine {
         &self,
         asked: &Asked,
         question: &Question,
-        time: (Instant, Duration),
+        time: Time,
     ) -> Result<(), QueryError> {
         let (Asked::Query(ast), Some(position)) = (asked, question.wait) else {
             return Ok(());
@@ -356,7 +389,7 @@ async fn commit(mut write: Write, rows: &AppRows) -> Result<Begun, QueryError> {
 async fn reach(
     mut frontier: watch::Receiver<Seq>,
     position: Position,
-    (deadline, limit): (Instant, Duration),
+    (deadline, limit): Time,
 ) -> Result<(), QueryError> {
     let reached = frontier.wait_for(|seq| *seq >= position.seq());
     match timeout_at(deadline, reached).await {

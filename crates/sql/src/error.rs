@@ -96,6 +96,11 @@ impl QueryError {
         Self::Text(Box::new(problem))
     }
 
+    /// Whether it may pass if it is tried again at once, on what others have written meanwhile.
+    pub(crate) fn is_conflict(&self) -> bool {
+        matches!(self, Self::Write(error) if matches!(**error, WriteError::Serialization { .. }))
+    }
+
     /// A defect that has only words.
     pub(crate) fn broken(message: impl Into<String>) -> Self {
         Self::Broken {

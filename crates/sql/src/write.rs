@@ -1,12 +1,17 @@
-//! INSERT, UPDATE and DELETE: each is compiled into an object that decides what it writes once it
-//! sees the rows that are there. The sequencer of `table` asks it; nothing here reads or appends.
+//! INSERT, UPDATE, DELETE and SELECT … FOR UPDATE: each is compiled into an object that decides what
+//! it writes once it sees the rows that are there. The sequencer of `table` asks it; nothing here
+//! reads or appends. Questions inside of them are asked before: see `inner`.
 
+mod conflict;
 mod delete;
 mod exprs;
 mod fit;
 mod given;
+mod inner;
 mod insert;
+mod picked;
 mod returning;
+mod select;
 mod target;
 mod update;
 
@@ -20,12 +25,22 @@ use datafusion::{
     execution::session_state::SessionState,
 };
 use mainstem_catalog::Definitions;
-use mainstem_kernel::{AppName, Code, Fault, Place, Problem, TenantId};
-use mainstem_table::{Outcome, Statement, Transaction, WriteError};
-use sqlparser::ast::Statement as Ast;
+use mainstem_kernel::{
+    AppName, Code, Column, Fault, Place, Problem, StreamId, TenantId, Timestamp,
+};
+use mainstem_table::{Decide, Outcome, Read, Statement, Transaction, WriteError};
+use sqlparser::ast::{Expr, Statement as Ast};
 
-use crate::{declare::mistake, error::QueryError};
+use crate::{
+    declare::{Told, mistake},
+    engine::session,
+    error::{QueryError, from_engine},
+};
 use exprs::Planner;
+use returning::Returning;
+use target::Target;
+
+pub(crate) use inner::{Inner, Known, Prepared, take_out};
 
 /// A statement that writes, as it was read.
 #[derive(Clone, Debug)]
@@ -33,6 +48,8 @@ pub(crate) struct Written {
     pub(crate) ast: Ast,
     /// Where it begins.
     pub(crate) place: Place,
+    /// The number of the question that gives the rows of an INSERT, if one does.
+    pub(crate) source: Option<usize>,
 }
 
 /// One statement, compiled.
@@ -40,10 +57,33 @@ pub(crate) struct Written {
 struct Compiled {
     app: AppName,
     statement: Statement,
-    /// INSERT, UPDATE or DELETE.
+    /// INSERT, UPDATE, DELETE or SELECT.
     verb: &'static str,
-    /// The columns of RETURNING.
+    /// The columns that it returns, if it returns rows.
     returning: Option<SchemaRef>,
+}
+
+impl Compiled {
+    fn new<D: Decide + 'static>(
+        verb: &'static str,
+        decide: D,
+        about: fn(&D) -> (&Target, Option<&Returning>),
+    ) -> Self {
+        let (target, returning) = about(&decide);
+        Self {
+            app: target.def.app.clone(),
+            verb,
+            returning: returning.map(|all| Arc::clone(&all.schema)),
+            statement: Statement {
+                table: target.def.id,
+                decide: Arc::new(decide),
+            },
+        }
+    }
+
+    fn writes(&self) -> bool {
+        self.verb != "SELECT"
+    }
 }
 
 /// Statements that are written together, compiled.
@@ -53,7 +93,29 @@ pub(crate) struct Write {
     pub(crate) app: AppName,
     pub(crate) transaction: Transaction,
     verbs: Vec<&'static str>,
-    returning: Option<SchemaRef>,
+    /// The number of the statement that returns rows, and their columns.
+    returning: Option<(usize, SchemaRef)>,
+}
+
+/// The application whose tables statements write to, before they are compiled.
+///
+/// # Errors
+/// When the first of them writes to no table.
+pub(crate) fn app_of(
+    defs: (&Definitions, TenantId),
+    prepared: &Prepared,
+) -> Result<AppName, QueryError> {
+    let Some(written) = prepared.statements.first() else {
+        return Err(QueryError::broken("nothing is written"));
+    };
+    let target = match &written.ast {
+        Ast::Insert(insert) => insert::target(defs, insert, written),
+        Ast::Update(update) => update::target(defs, update, written),
+        Ast::Delete(delete) => delete::target(defs, delete, written),
+        Ast::Query(query) => select::target(defs, query, written),
+        _ => Err(unwritten(written)),
+    };
+    Ok(target?.def.app.clone())
 }
 
 /// Compiles statements that are written together.
@@ -62,17 +124,23 @@ pub(crate) struct Write {
 /// What the first of them that does not compile says.
 pub(crate) fn compile(
     state: &SessionState,
-    (defs, tenant): (&Definitions, TenantId),
-    statements: &[Written],
+    defs: (&Definitions, TenantId),
+    prepared: &Prepared,
+    known: &Known,
 ) -> Result<Write, QueryError> {
-    let planner = Planner { state };
-    let mut all: Vec<Compiled> = Vec::with_capacity(statements.len());
-    for (index, written) in statements.iter().enumerate() {
+    let planner = Planner {
+        state,
+        answers: &known.answers,
+    };
+    let mut all: Vec<Compiled> = Vec::with_capacity(prepared.statements.len());
+    let mut returning = None;
+    for (number, written) in prepared.statements.iter().enumerate() {
         let compiled = match &written.ast {
-            Ast::Insert(insert) => insert::compile(&planner, (defs, tenant), insert, written),
-            Ast::Update(update) => update::compile(&planner, (defs, tenant), update, written),
-            Ast::Delete(delete) => delete::compile(&planner, (defs, tenant), delete, written),
-            _ => Err(apart(written, "only INSERT, UPDATE and DELETE write").into()),
+            Ast::Insert(insert) => insert::compile(&planner, defs, insert, written),
+            Ast::Update(update) => update::compile(&planner, defs, update, written),
+            Ast::Delete(delete) => delete::compile(&planner, defs, delete, written),
+            Ast::Query(query) => select::compile(&planner, defs, query, written),
+            _ => Err(unwritten(written)),
         }?;
         if let Some(first) = all.first()
             && first.app != compiled.app
@@ -80,11 +148,16 @@ pub(crate) fn compile(
             let message = "a transaction writes to the tables of two applications";
             return Err(apart(written, message).into());
         }
-        let is_last = index.saturating_add(1) == statements.len();
-        if compiled.returning.is_some() && !is_last {
-            let message = "RETURNING of a statement that is not the last";
-            return Err(apart(written, message).into());
+        if let Some(schema) = &compiled.returning
+            && returning.replace((number, Arc::clone(schema))).is_some()
+        {
+            let message = "two statements of a transaction return rows";
+            return Err(apart(written, message)
+                .detail("An answer has the rows of one SELECT … FOR UPDATE or RETURNING.")
+                .hint("leave RETURNING out, or read both with one SELECT")
+                .into());
         }
+        check_order(prepared, known, (number, &all))?;
         all.push(compiled);
     }
     let Some(last) = all.last() else {
@@ -92,14 +165,79 @@ pub(crate) fn compile(
     };
     Ok(Write {
         app: last.app.clone(),
-        returning: last.returning.clone(),
+        returning,
         verbs: all.iter().map(|compiled| compiled.verb).collect(),
         transaction: Transaction {
             seen: Vec::new(),
-            read: Vec::new(),
+            read: reads(known, &all),
             statements: all.into_iter().map(|compiled| compiled.statement).collect(),
         },
     })
+}
+
+/// Refuses a question that has read what a statement before it writes: it was asked before.
+fn check_order(
+    prepared: &Prepared,
+    known: &Known,
+    (number, before): (usize, &[Compiled]),
+) -> Result<(), QueryError> {
+    let written = |id: &StreamId| {
+        let mut before = before.iter();
+        before.any(|one| one.writes() && one.statement.table == *id)
+    };
+    let questions = prepared.inner.iter().zip(&known.reads);
+    for (inner, reads) in questions.filter(|(inner, _)| inner.statement == number) {
+        if reads.iter().any(written) {
+            let message = "a question reads a table that its transaction has written to before";
+            return Err(mistake(Code::Sql046, inner.place.clone(), message)
+                .detail("Questions inside of statements are asked before the first is decided.")
+                .hint("put its statement first, or into a request of its own")
+                .into());
+        }
+    }
+    Ok(())
+}
+
+/// The tables that the statements read and write: they must be as they were read.
+fn reads(known: &Known, all: &[Compiled]) -> Vec<Read> {
+    let mut tables: Vec<StreamId> = known.reads.iter().flatten().copied().collect();
+    tables.sort_unstable();
+    tables.dedup();
+    tables.retain(|id| all.iter().any(|one| one.statement.table == *id));
+    let read = |table| Read {
+        table,
+        frontier: known.frontier,
+    };
+    tables.into_iter().map(read).collect()
+}
+
+/// Checks that an expression without columns is a value that a column can have.
+///
+/// # Errors
+/// When it does not plan, fails, or does not fit.
+pub(crate) fn check_default(expr: &Expr, column: &Column, place: &Place) -> Result<(), QueryError> {
+    let state = session::without_tables(Timestamp(0)).map_err(from_engine)?;
+    let planner = Planner {
+        state: &state,
+        answers: &[],
+    };
+    let written = Written {
+        ast: Ast::Commit {
+            chain: false,
+            end: false,
+            modifier: None,
+        },
+        place: place.clone(),
+        source: None,
+    };
+    let values = planner.constant(expr, 1, &written)?;
+    let fitted = fit::column(&values, column);
+    fitted.map_err(|misfit| misfit.problem(column, place.clone()))?;
+    Ok(())
+}
+
+fn unwritten(written: &Written) -> QueryError {
+    apart(written, "only INSERT, UPDATE and DELETE write").into()
 }
 
 fn apart(written: &Written, message: &str) -> Problem {
@@ -107,16 +245,16 @@ fn apart(written: &Written, message: &str) -> Problem {
 }
 
 impl Write {
-    /// The answer: what RETURNING gives, or how many rows each statement has written.
+    /// The answer: what RETURNING or SELECT … FOR UPDATE gives, or how many rows each statement has written.
     ///
     /// # Errors
     /// Never, in practice: the columns are ours.
     pub(crate) fn answer(&self, outcomes: &[Outcome]) -> Result<RecordBatch, QueryError> {
-        if let Some(schema) = &self.returning {
-            let last = outcomes
-                .last()
+        if let Some((number, schema)) = &self.returning {
+            let rows = outcomes
+                .get(*number)
                 .and_then(|outcome| outcome.returning.clone());
-            return Ok(last.unwrap_or_else(|| RecordBatch::new_empty(Arc::clone(schema))));
+            return Ok(rows.unwrap_or_else(|| RecordBatch::new_empty(Arc::clone(schema))));
         }
         let counts = outcomes.iter().map(|outcome| outcome.rows);
         let counts = counts.map(|count| i64::try_from(count).unwrap_or(i64::MAX));
@@ -128,8 +266,7 @@ impl Write {
             Field::new("statement", DataType::Utf8, false),
             Field::new("rows", DataType::Int64, false),
         ]);
-        RecordBatch::try_new(Arc::new(schema), columns)
-            .map_err(|error| crate::error::from_engine(error.into()))
+        RecordBatch::try_new(Arc::new(schema), columns).map_err(|error| from_engine(error.into()))
     }
 }
 

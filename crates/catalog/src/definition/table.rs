@@ -2,7 +2,7 @@
 //!
 //! It never holds a row: those are in the log, as changes, and in the store.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use mainstem_kernel::{
     AppName, ByteSize, Column, ColumnName, ColumnType, Columns, SchemaVersion, Seq, StreamId,
@@ -28,6 +28,10 @@ pub struct TableSpec {
     /// The columns of PRIMARY KEY, in its order: NOT NULL, at least one. They never change, but
     /// for their names.
     pub key: Vec<ColumnName>,
+    /// What columns are in rows that are inserted without them, as SQL; NULL if not named here.
+    /// Rows that were there before a default was declared are not touched by it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub defaults: BTreeMap<ColumnName, String>,
     /// How long a row stays after it was written last, by the frontier; `None` for ever.
     pub ttl: Option<Duration>,
     /// The statement as written.

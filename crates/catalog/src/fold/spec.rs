@@ -58,6 +58,9 @@ pub(super) fn check_table(spec: &TableSpec) -> Result<(), FoldError> {
             is_new && column.ty.is_key() && !column.nullable
         })?;
     }
+    for name in spec.defaults.keys() {
+        declared.fits(name, "DEFAULT", |_| true)?;
+    }
     Ok(())
 }
 

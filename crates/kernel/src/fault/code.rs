@@ -168,6 +168,9 @@ codes! {
     Sql042 = "SQL-042",
     Sql043 = "SQL-043",
     Sql044 = "SQL-044",
+    Sql045 = "SQL-045",
+    Sql046 = "SQL-046",
+    Sql047 = "SQL-047",
     // views
     View001 = "VIEW-001",
     View002 = "VIEW-002",

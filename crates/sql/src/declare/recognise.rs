@@ -188,6 +188,19 @@ fn rename(cursor: &mut Cursor<'_>) -> Result<Declaration, Problem> {
     }
 }
 
+/// The name of a new object.
+///
+/// # Errors
+/// When something else comes next, as IF NOT EXISTS.
+pub(crate) fn created(cursor: &mut Cursor<'_>, what: &str) -> Result<Written, Problem> {
+    if cursor.at_words(&["IF", "NOT", "EXISTS"]) {
+        return Err(cursor
+            .expected(what)
+            .hint("leave IF NOT EXISTS out: applying twice changes nothing"));
+    }
+    cursor.name(what)
+}
+
 /// Checks the name of an object.
 ///
 /// # Errors

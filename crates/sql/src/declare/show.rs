@@ -69,7 +69,9 @@ pub fn show_table(spec: &TableSpec) -> String {
                 (_, false) => " NOT NULL",
                 (_, true) => "",
             };
-            format!("{}{end}", column_text(column))
+            let default = spec.defaults.get(&column.name);
+            let default = default.map_or_else(String::new, |text| format!(" DEFAULT {text}"));
+            format!("{}{default}{end}", column_text(column))
         })
         .collect();
     if key.len() > 1 {

@@ -11,7 +11,7 @@ use super::{
     cursor::{Cursor, Told, Written, mistake},
     interval::{interval, within},
     options,
-    recognise::object_name,
+    recognise::{created, object_name},
     split::Statement,
 };
 
@@ -36,12 +36,7 @@ pub(crate) fn read(
     statement: &Statement,
     problems: &mut Vec<Problem>,
 ) -> Result<StreamSpec, Problem> {
-    if cursor.at_words(&["IF", "NOT", "EXISTS"]) {
-        return Err(cursor
-            .expected("the name of a stream")
-            .hint("leave IF NOT EXISTS out: applying twice changes nothing"));
-    }
-    let name = cursor.name("the name of a stream")?;
+    let name = created(cursor, "the name of a stream")?;
     let mut own = Vec::new();
     let mut spec = StreamSpec {
         name: object_name(&name)?,

@@ -1,6 +1,6 @@
 //! CREATE TABLE: its grammar, and what one statement alone can get wrong.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use mainstem_catalog::TableSpec;
 use mainstem_kernel::{Code, Columns, Place, Problem};
@@ -9,8 +9,9 @@ use sqlparser::tokenizer::Token;
 use super::{
     column::{self, Complete},
     cursor::{Cursor, Told, Written, mistake},
+    default::{self, Default},
     options::{self, Given},
-    recognise::object_name,
+    recognise::{created, object_name},
     split::Statement,
 };
 
@@ -31,6 +32,7 @@ struct Named {
     key_place: Option<Place>,
     /// Columns that say NULL.
     nullable: Vec<Written>,
+    defaults: Vec<(String, Default)>,
 }
 
 /// Reads the rest of a statement after CREATE TABLE.
@@ -42,17 +44,13 @@ pub(crate) fn read(
     statement: &Statement,
     problems: &mut Vec<Problem>,
 ) -> Result<TableSpec, Problem> {
-    if cursor.at_words(&["IF", "NOT", "EXISTS"]) {
-        return Err(cursor
-            .expected("the name of a table")
-            .hint("leave IF NOT EXISTS out: applying twice changes nothing"));
-    }
-    let written = cursor.name("the name of a table")?;
+    let written = created(cursor, "the name of a table")?;
     let mut own = Vec::new();
     let mut spec = TableSpec {
         name: object_name(&written)?,
         columns: Columns::default(),
         key: Vec::new(),
+        defaults: BTreeMap::new(),
         ttl: None,
         sql: statement.text.clone(),
     };
@@ -131,7 +129,7 @@ fn declare_key(columns: Vec<Written>, place: Place, named: &mut Named) -> Result
     Ok(())
 }
 
-/// name TYPE [NOT NULL | NULL] [PRIMARY KEY], both in any order.
+/// name TYPE [NOT NULL | NULL] [DEFAULT expression] [PRIMARY KEY], in any order.
 fn column(cursor: &mut Cursor<'_>, spec: &mut TableSpec, named: &mut Named) -> Result<(), Problem> {
     let begun = column::begin(cursor)?;
     let written = Written {
@@ -148,6 +146,14 @@ fn column(cursor: &mut Cursor<'_>, spec: &mut TableSpec, named: &mut Named) -> R
             named.nullable.push(written.clone());
         } else if cursor.eat_words(&["PRIMARY", "KEY"]) {
             key = Some(place);
+        } else if cursor.eat_words(&["DEFAULT"]) {
+            if named.defaults.iter().any(|(name, _)| *name == written.text) {
+                let message = "a second DEFAULT is given";
+                return Err(mistake(Code::Sql006, place, message).hint("leave one of them out"));
+            }
+            named
+                .defaults
+                .push((written.text.clone(), default::read(cursor)?));
         } else {
             break;
         }
@@ -173,8 +179,8 @@ fn column_end(cursor: &Cursor<'_>) -> Result<(), Problem> {
     if at("PERSONAL") {
         return Err(unbuilt("PERSONAL").detail("Columns are not sealed by this version."));
     }
-    if at("DEFAULT") || at("GENERATED") {
-        return Err(unbuilt("a default of a column").hint("write the value with the row"));
+    if at("GENERATED") {
+        return Err(unbuilt("a generated column").hint("write the value with the row"));
     }
     if at("REFERENCES") {
         return Err(foreign(cursor));
@@ -182,7 +188,7 @@ fn column_end(cursor: &Cursor<'_>) -> Result<(), Problem> {
     if at("UNIQUE") || at("CHECK") || at("CONSTRAINT") {
         return Err(unbuilt("a constraint of a column").hint("leave it out"));
     }
-    Err(cursor.expected("NOT NULL, PRIMARY KEY, \",\" or \")\""))
+    Err(cursor.expected("NOT NULL, DEFAULT, PRIMARY KEY, \",\" or \")\""))
 }
 
 /// Constraints that stand among the columns and are not PRIMARY KEY.
@@ -291,6 +297,17 @@ fn resolve(spec: &mut TableSpec, named: &Named, table: &Written, problems: &mut 
     }
     for column in &mut spec.columns.0 {
         column.nullable &= !spec.key.contains(&column.name);
+    }
+    for (name, default) in &named.defaults {
+        let Some(column) = spec.columns.get(name) else {
+            continue;
+        };
+        match default.checked(column) {
+            Ok(text) => {
+                spec.defaults.insert(column.name.clone(), text);
+            }
+            Err(problem) => problems.push(problem),
+        }
     }
     for written in &named.nullable {
         if spec.key.iter().any(|key| key.as_str() == written.text) {

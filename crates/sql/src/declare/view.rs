@@ -9,7 +9,7 @@ use super::{
     cursor::{Cursor, Told, Written, mistake},
     emit,
     options::{self, Given},
-    recognise::object_name,
+    recognise::{created, object_name},
     split::Statement,
 };
 use crate::question::{self, Parsed};
@@ -58,12 +58,7 @@ pub(crate) fn read(
     statement: &Statement,
     problems: &mut Vec<Problem>,
 ) -> Result<ViewText, Problem> {
-    if cursor.at_words(&["IF", "NOT", "EXISTS"]) {
-        return Err(cursor
-            .expected("the name of a view")
-            .hint("leave IF NOT EXISTS out: applying twice changes nothing"));
-    }
-    let written = cursor.name("the name of a view")?;
+    let written = created(cursor, "the name of a view")?;
     let name = object_name(&written)?;
     let mut own = Vec::new();
     let mut distinct_max = None;

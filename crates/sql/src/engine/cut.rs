@@ -38,21 +38,60 @@ pub(crate) struct Cut {
     pub(crate) frontier: Seq,
 }
 
+/// A question whose names are resolved.
+#[derive(Debug)]
+pub(crate) struct Resolved {
+    pub(crate) ast: Statement,
+    /// The objects that it reads.
+    pub(crate) reads: Vec<StreamId>,
+}
+
 impl SqlParts {
     /// The question with its names resolved, and the moment that it is asked at.
-    ///
-    /// Pins come before the log's frontier, so that no file of a stream holds a row above it; of
-    /// rows by key the frontier may be older, and files are filtered by it. The definitions must
-    /// still be the same behind it, so that no frame below it has columns unknown to them.
     pub(crate) fn cut(
         &self,
         ast: &Statement,
         tenant: TenantId,
     ) -> Result<(Statement, Cut), QueryError> {
+        let (mut resolved, cut) = self.cut_all(&[ast], tenant)?;
+        let resolved = resolved.pop();
+        let resolved = resolved.ok_or_else(|| QueryError::broken("a question was lost"))?;
+        Ok((resolved.ast, cut))
+    }
+
+    /// The same of several questions that are asked at one moment.
+    pub(crate) fn cut_all(
+        &self,
+        asts: &[&Statement],
+        tenant: TenantId,
+    ) -> Result<(Vec<Resolved>, Cut), QueryError> {
+        self.moment(tenant, |defs| {
+            let mut relations = Relations::new();
+            let mut resolved = Vec::with_capacity(asts.len());
+            for ast in asts {
+                let mut ast = (*ast).clone();
+                let named = names::resolve(&mut ast, defs, tenant)?;
+                let reads = named.values().map(Relation::id).collect();
+                resolved.push(Resolved { ast, reads });
+                relations.extend(named);
+            }
+            Ok((resolved, relations))
+        })
+    }
+
+    /// What is read of definitions, and the moment of everything that it names.
+    ///
+    /// Pins come before the log's frontier, so that no file of a stream holds a row above it; of
+    /// rows by key the frontier may be older, and files are filtered by it. The definitions must
+    /// still be the same behind it, so that no frame below it has columns unknown to them.
+    pub(crate) fn moment<T>(
+        &self,
+        tenant: TenantId,
+        read: impl Fn(&Definitions) -> Result<(T, Relations), QueryError>,
+    ) -> Result<(T, Cut), QueryError> {
         loop {
             let defs = self.catalog.definitions();
-            let mut resolved = ast.clone();
-            let relations = names::resolve(&mut resolved, &defs, tenant)?;
+            let (read, relations) = read(&defs)?;
             let rows = self.rows_of(&relations, tenant)?;
             let ids = relations.values().map(Relation::id);
             let pins = ids
@@ -71,7 +110,7 @@ impl SqlParts {
             };
             cut.check()?;
             if self.catalog.definitions().seq == defs.seq {
-                return Ok((resolved, cut));
+                return Ok((read, cut));
             }
         }
     }

@@ -104,11 +104,23 @@ pub(crate) fn of_question(prototype: &SessionState, given: Given) -> Result<Sess
         .with_runtime_env(Arc::new(runtime))
         .with_catalog_list(only(given.tables)?)
         .build();
+    set_now(&mut state, given.now);
+    Ok(state)
+}
+
+/// A session that has no tables, for expressions alone.
+pub(crate) fn without_tables(now: Timestamp) -> Result<SessionState> {
+    let mut state = prototype(1)?;
+    set_now(&mut state, now);
+    Ok(state)
+}
+
+/// What `now()` is.
+fn set_now(state: &mut SessionState, now: Timestamp) {
     let options = Arc::clone(state.config_options());
     let props = state.execution_props_mut();
-    props.query_execution_start_time = DateTime::from_timestamp_micros(given.now.0);
+    props.query_execution_start_time = DateTime::from_timestamp_micros(now.0);
     props.config_options = Some(options);
-    Ok(state)
 }
 
 /// A list of catalogs that has these tables and no others.

@@ -2,9 +2,14 @@
 
 mod writing;
 
+use std::ops::ControlFlow;
+
 use mainstem_kernel::{Code, Place, Problem};
 use sqlparser::{
-    ast::{DescribeAlias, Statement as Ast},
+    ast::{
+        DescribeAlias, Expr, LockType, Query, Statement as Ast, Value, ValueWithSpan, Visit,
+        Visitor, visit_expressions,
+    },
     parser::Parser,
     tokenizer::{Location, Token},
 };
@@ -87,7 +92,60 @@ pub(crate) fn read(sql: &str) -> Result<Asked, QueryError> {
         return Err(problem.into());
     }
     let place = cursor.place();
-    reading(parsed(&statement)?, place)
+    let ast = parsed(&statement)?;
+    refuse_locks(&ast, &place)?;
+    reading(ast, place)
+}
+
+/// Refuses FOR UPDATE and FOR SHARE anywhere in a question.
+///
+/// # Errors
+/// When it has one.
+pub(crate) fn refuse_locks(ast: &Ast, place: &Place) -> Result<(), QueryError> {
+    match ast.visit(&mut Locks) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(lock) => {
+            let message = format!("FOR {lock} outside of a transaction");
+            Err(mistake(Code::Sql047, place.clone(), message)
+                .detail("It reads rows of a table as other statements of its transaction see them.")
+                .hint("send BEGIN; SELECT … FOR UPDATE; UPDATE …; COMMIT; as one body")
+                .into())
+        }
+    }
+}
+
+/// Finds the first lock of a question.
+struct Locks;
+
+impl Visitor for Locks {
+    type Break = LockType;
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<LockType> {
+        match query.locks.first() {
+            Some(lock) => ControlFlow::Break(lock.lock_type),
+            None => ControlFlow::Continue(()),
+        }
+    }
+}
+
+/// Refuses parameters, which nobody gives a value.
+fn refuse_parameters(ast: &Ast, place: &Place) -> Result<(), QueryError> {
+    let found = visit_expressions(ast, |expr| match expr {
+        Expr::Value(ValueWithSpan {
+            value: Value::Placeholder(name),
+            ..
+        }) => ControlFlow::Break(name.clone()),
+        _ => ControlFlow::Continue(()),
+    });
+    match found {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(name) => {
+            let message = format!("parameter \"{name}\" is not built yet");
+            Err(mistake(Code::Sql002, place.clone(), message)
+                .hint("write the value itself; quotes within a text are doubled: 'it''s'")
+                .into())
+        }
+    }
 }
 
 /// A statement as sqlparser reads it.
@@ -103,6 +161,8 @@ fn parsed(statement: &Statement) -> Result<Ast, QueryError> {
     parser
         .expect_token(&Token::EOF)
         .map_err(|error| from_parser(&error, &end))?;
+    let start = Cursor::new("", &statement.tokens, statement.end).place();
+    refuse_parameters(&ast, &start)?;
     Ok(ast)
 }
 

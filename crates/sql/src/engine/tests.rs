@@ -3,6 +3,7 @@
 
 mod bed;
 mod coded;
+mod inner;
 mod keyed;
 mod moving;
 mod refused;

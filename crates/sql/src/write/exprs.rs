@@ -1,31 +1,36 @@
 //! Expressions of statements that write: planned once, evaluated over rows whenever they are seen.
 //! `now()` is the time at which the statement came.
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::sync::Arc;
 
 use datafusion::{
     arrow::{
-        array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch},
-        datatypes::DataType,
+        array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions},
+        datatypes::{DataType, Schema},
     },
-    common::{DFSchema, tree_node::TreeNode},
+    common::{
+        DFSchema, ScalarValue,
+        metadata::FieldMetadata,
+        tree_node::{Transformed, TreeNode},
+    },
     execution::{
         context::ExecutionProps,
         session_state::{SessionState, SessionStateBuilder},
     },
     logical_expr::{
-        EmptyRelation, Expr, LogicalPlan, LogicalPlanBuilder,
+        EmptyRelation, Expr, LogicalPlan, LogicalPlanBuilder, expr::InList,
         physical_planning_context::PhysicalPlanningContext,
     },
     optimizer::simplify_expressions::SimplifyExpressions,
     physical_expr::{PhysicalExpr, create_physical_expr},
 };
 use mainstem_kernel::Code;
-use sqlparser::ast::{Expr as Ast, ExprWithAlias, visit_expressions};
+use sqlparser::ast::{Expr as Ast, ExprWithAlias};
 
 use super::{
     Written,
-    target::{place_of_expr, unbuilt},
+    inner::{Answer, number_of},
+    target::place_of_expr,
 };
 use crate::{
     declare::{Told, mistake},
@@ -37,6 +42,8 @@ use crate::{
 pub(super) struct Planner<'a> {
     /// Functions and types; no tables.
     pub(super) state: &'a SessionState,
+    /// What is known of the questions inside of the statements.
+    pub(super) answers: &'a [Answer],
 }
 
 /// A planned expression.
@@ -79,6 +86,25 @@ impl Planner<'_> {
         planned.collect()
     }
 
+    /// What an expression without columns gives, once per row.
+    ///
+    /// # Errors
+    /// As `plan`, and when it fails.
+    pub(super) fn constant(
+        &self,
+        expr: &Ast,
+        rows: usize,
+        written: &Written,
+    ) -> Result<ArrayRef, QueryError> {
+        let planned = self.plan(&[expr], &DFSchema::empty(), written)?;
+        let planned = planned.first();
+        let planned = planned.ok_or_else(|| QueryError::broken("a value was lost"))?;
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let schema = Arc::new(Schema::empty());
+        let rows = RecordBatch::try_new_with_options(schema, Vec::new(), &options);
+        planned.values(&rows.map_err(|error| from_engine(error.into()))?)
+    }
+
     /// Plans a condition.
     ///
     /// # Errors
@@ -105,20 +131,11 @@ impl Planner<'_> {
 
     fn bind(&self, expr: &Ast, over: &DFSchema, written: &Written) -> Result<Expr, QueryError> {
         let mut expr = expr.clone();
-        let subquery = visit_expressions(&expr, |expr| match expr {
-            Ast::Subquery(_) | Ast::InSubquery { .. } | Ast::Exists { .. } => {
-                ControlFlow::Break(())
-            }
-            _ => ControlFlow::Continue(()),
-        });
-        if subquery.is_break() {
-            return Err(unbuilt("a question", written));
-        }
         check_calls(&mut expr)?;
         let place = place_of_expr(&expr, written);
         let expr = ExprWithAlias { expr, alias: None };
         let bound = self.state.create_logical_expr_from_sql_expr(expr, over);
-        let bound = bound.map_err(from_engine)?;
+        let bound = self.answered(bound.map_err(from_engine)?)?;
         let many = bound.exists(|expr| {
             Ok(matches!(
                 expr,
@@ -133,6 +150,51 @@ impl Planner<'_> {
             )
             .into()),
             false => Ok(bound),
+        }
+    }
+
+    /// Puts what is known of questions in the place of their marks.
+    fn answered(&self, expr: Expr) -> Result<Expr, QueryError> {
+        if self.answers.is_empty() {
+            return Ok(expr);
+        }
+        let put = expr.transform_down(|expr| {
+            let known = match &expr {
+                Expr::InList(InList { list, .. }) => self.known(list),
+                expr => self.known(std::slice::from_ref(expr)),
+            };
+            let literal = |value: &ScalarValue| Expr::Literal(value.clone(), None);
+            Ok(match (expr, known) {
+                (Expr::InList(within), Some(Answer::List(values))) => {
+                    Transformed::yes(Expr::InList(InList {
+                        list: values.iter().map(literal).collect(),
+                        ..within
+                    }))
+                }
+                (Expr::Placeholder(_), Some(Answer::Value(value, field))) => {
+                    let about = !field.metadata().is_empty();
+                    let about = about.then(|| FieldMetadata::from(field.as_ref()));
+                    Transformed::yes(Expr::Literal(value.clone(), about))
+                }
+                (expr, _) => Transformed::no(expr),
+            })
+        });
+        Ok(put.map_err(from_engine)?.data)
+    }
+
+    /// What is known of the question that a mark stands for, if that is all there is.
+    fn known(&self, exprs: &[Expr]) -> Option<&Answer> {
+        match exprs {
+            [Expr::Placeholder(mark)] => self.answers.get(number_of(&mark.id)?),
+            _ => None,
+        }
+    }
+
+    /// The rows that a question gave for an INSERT, if one was asked.
+    pub(super) fn rows(&self, written: &Written) -> Option<&RecordBatch> {
+        match self.answers.get(written.source?)? {
+            Answer::Rows(rows) => Some(rows),
+            Answer::Value(..) | Answer::List(_) => None,
         }
     }
 

@@ -1,15 +1,12 @@
-//! The rows of INSERT … VALUES, as the table keeps them. Literals are taken as they are written;
-//! other values are planned, over no column at all.
+//! The rows of INSERT, as the table keeps them: those of VALUES, those of a question that was
+//! asked, or one of defaults. Literals are taken as they are written; other values are planned, over
+//! no column at all.
 
 use std::sync::Arc;
 
-use datafusion::{
-    arrow::{
-        array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray, new_null_array},
-        compute::concat,
-        datatypes::Schema,
-    },
-    common::DFSchema,
+use datafusion::arrow::{
+    array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray, new_null_array},
+    compute::concat,
 };
 use mainstem_kernel::{Code, Column, Place};
 use sqlparser::ast::{Expr, Query, SetExpr, UnaryOperator, Value, ValueWithSpan, Values};
@@ -17,7 +14,7 @@ use sqlparser::ast::{Expr, Query, SetExpr, UnaryOperator, Value, ValueWithSpan, 
 use super::{
     Written,
     exprs::Planner,
-    fit,
+    fit::{self, Misfit},
     target::{Target, place_of_expr, unbuilt},
 };
 use crate::{
@@ -36,7 +33,7 @@ pub(super) struct Given {
 
 /// One value.
 enum Cell {
-    /// A literal as text; `None` for NULL and DEFAULT.
+    /// A literal as text; `None` for NULL.
     Text(Option<String>),
     /// What an expression gives: one row.
     Value(ArrayRef),
@@ -49,76 +46,167 @@ enum Cell {
 pub(super) fn read(
     planner: &Planner<'_>,
     (target, named): (&Target, &[usize]),
-    source: &Query,
+    source: Option<&Query>,
     written: &Written,
 ) -> Result<Given, QueryError> {
-    let lists = lists(source, written)?;
-    let mut cells: Vec<Vec<Cell>> = named.iter().map(|_| Vec::new()).collect();
-    let mut places = Vec::with_capacity(lists.len());
-    for list in &lists {
-        let place = list.first().map_or_else(
-            || written.place.clone(),
-            |cell| place_of_expr(cell, written),
-        );
-        if list.len() != named.len() {
-            let (found, wanted) = (list.len(), named.len());
-            let message = format!("a row has {found} values, expected {wanted}");
-            return Err(mistake(Code::Sql042, place, message)
-                .hint("give one value for each named column; DEFAULT is NULL")
-                .into());
-        }
-        for (column, expr) in cells.iter_mut().zip(list.iter()) {
-            column.push(cell(planner, expr, written)?);
-        }
-        places.push(place);
+    let whole = Whole {
+        planner,
+        target,
+        written,
+    };
+    match (planner.rows(written), source) {
+        (Some(rows), _) => whole.of_answer(rows, named),
+        (None, Some(source)) => whole.of_values(lists(source, written)?, named),
+        (None, None) => whole.of_values(vec![&[]], &[]),
     }
-    let all = &target.def.spec.columns.0;
-    let mut columns = Vec::with_capacity(all.len());
-    for (place, column) in all.iter().enumerate() {
-        let given = named.iter().position(|named| *named == place);
-        let values = match given.and_then(|index| cells.get(index)) {
-            Some(cells) => fitted(cells, column),
-            None => fit::column(&new_null_array(&column.ty.arrow(), lists.len()), column),
-        };
-        let at = |row: usize| {
-            let cell = given.and_then(|index| lists.get(row)?.get(index));
-            cell.map_or_else(
-                || written.place.clone(),
-                |cell| place_of_expr(cell, written),
-            )
-        };
-        columns.push(values.map_err(|misfit| misfit.problem(column, at(misfit.row)))?);
-    }
-    let options = RecordBatchOptions::new().with_row_count(Some(lists.len()));
-    let schema = Arc::clone(&target.columns.schema);
-    let rows = RecordBatch::try_new_with_options(schema, columns, &options);
-    Ok(Given {
-        rows: rows.map_err(|error| from_engine(error.into()))?,
-        places,
-    })
 }
 
-fn lists<'a>(source: &'a Query, written: &Written) -> Result<Vec<&'a Vec<Expr>>, QueryError> {
+fn lists<'a>(source: &'a Query, written: &Written) -> Result<Vec<&'a [Expr]>, QueryError> {
     match source.body.as_ref() {
-        SetExpr::Values(Values { rows, .. }) if source.with.is_none() => {
-            Ok(rows.iter().map(|row| &row.content).collect())
+        SetExpr::Values(Values { rows, .. }) => {
+            Ok(rows.iter().map(|row| row.content.as_slice()).collect())
         }
-        _ => Err(unbuilt("INSERT of anything but VALUES", written)),
+        _ => Err(unbuilt("INSERT of this form", written)),
     }
 }
 
-fn cell(planner: &Planner<'_>, expr: &Expr, written: &Written) -> Result<Cell, QueryError> {
-    if let Some(text) = literal(expr) {
-        return Ok(Cell::Text(text));
+/// Makes whole rows of some columns.
+struct Whole<'a> {
+    planner: &'a Planner<'a>,
+    target: &'a Target,
+    written: &'a Written,
+}
+
+impl Whole<'_> {
+    /// Rows of VALUES.
+    fn of_values(&self, lists: Vec<&[Expr]>, named: &[usize]) -> Result<Given, QueryError> {
+        let mut cells: Vec<Vec<Cell>> = named.iter().map(|_| Vec::new()).collect();
+        let mut places = Vec::with_capacity(lists.len());
+        for list in &lists {
+            let place = list.first().map_or_else(
+                || self.written.place.clone(),
+                |cell| place_of_expr(cell, self.written),
+            );
+            self.check_width("a row has", list.len(), named.len(), &place)?;
+            for ((column, named), expr) in cells.iter_mut().zip(named).zip(list.iter()) {
+                column.push(self.cell(*named, expr)?);
+            }
+            places.push(place);
+        }
+        let at = |index: usize, row: usize| {
+            let cell = lists.get(row).and_then(|list| list.get(index));
+            cell.map(|cell| place_of_expr(cell, self.written))
+        };
+        let fitted = |index: usize, column: &Column| match cells.get(index) {
+            Some(cells) => fitted(cells, column),
+            None => Err(Misfit::at(0)),
+        };
+        Ok(Given {
+            rows: self.rows((named, lists.len()), fitted, at)?,
+            places,
+        })
     }
-    let none = DFSchema::empty();
-    let planned = planner.plan(&[expr], &none, written)?;
-    let options = RecordBatchOptions::new().with_row_count(Some(1));
-    let one = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options);
-    let one = one.map_err(|error| from_engine(error.into()))?;
-    let planned = planned.first();
-    let planned = planned.ok_or_else(|| QueryError::broken("a value was lost"))?;
-    Ok(Cell::Value(planned.values(&one)?))
+
+    /// Rows that a question gave.
+    fn of_answer(&self, rows: &RecordBatch, named: &[usize]) -> Result<Given, QueryError> {
+        let place = &self.written.place;
+        self.check_width(
+            "a row of the question has",
+            rows.num_columns(),
+            named.len(),
+            place,
+        )?;
+        let fitted = |index: usize, column: &Column| match rows.columns().get(index) {
+            Some(values) => fit::column(values, column),
+            None => Err(Misfit::at(0)),
+        };
+        Ok(Given {
+            places: vec![place.clone(); rows.num_rows()],
+            rows: self.rows((named, rows.num_rows()), fitted, |_, _| None)?,
+        })
+    }
+
+    fn check_width(
+        &self,
+        what: &str,
+        found: usize,
+        wanted: usize,
+        place: &Place,
+    ) -> Result<(), QueryError> {
+        if found == wanted {
+            return Ok(());
+        }
+        let message = format!("{what} {found} values, expected {wanted}");
+        Err(mistake(Code::Sql042, place.clone(), message)
+            .hint("give one value for each named column; DEFAULT is the column's own, or NULL")
+            .into())
+    }
+
+    /// All columns: those named as they are given, others by their default.
+    fn rows(
+        &self,
+        (named, count): (&[usize], usize),
+        fitted: impl Fn(usize, &Column) -> Result<ArrayRef, Misfit>,
+        at: impl Fn(usize, usize) -> Option<Place>,
+    ) -> Result<RecordBatch, QueryError> {
+        let all = &self.target.def.spec.columns.0;
+        let mut columns = Vec::with_capacity(all.len());
+        for (place, column) in all.iter().enumerate() {
+            let given = named.iter().position(|named| *named == place);
+            let values = match given {
+                Some(index) => fitted(index, column),
+                None => self.defaults(column, count)?,
+            };
+            columns.push(values.map_err(|misfit| {
+                let place = given.and_then(|index| at(index, misfit.row));
+                misfit.problem(column, place.unwrap_or_else(|| self.written.place.clone()))
+            })?);
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(count));
+        let schema = Arc::clone(&self.target.columns.schema);
+        RecordBatch::try_new_with_options(schema, columns, &options)
+            .map_err(|error| from_engine(error.into()))
+    }
+
+    /// A column that is not given.
+    fn defaults(
+        &self,
+        column: &Column,
+        count: usize,
+    ) -> Result<Result<ArrayRef, Misfit>, QueryError> {
+        let values = match self.target.default(column)? {
+            Some(expr) => self.planner.constant(&expr, count, self.written)?,
+            None => new_null_array(&column.ty.arrow(), count),
+        };
+        Ok(fit::column(&values, column))
+    }
+
+    fn cell(&self, named: usize, expr: &Expr) -> Result<Cell, QueryError> {
+        if let Some(text) = literal(expr) {
+            return Ok(Cell::Text(text));
+        }
+        if !is_default(expr) {
+            return Ok(Cell::Value(self.planner.constant(expr, 1, self.written)?));
+        }
+        let column = self.target.declared(named);
+        let default = column
+            .map(|column| self.target.default(column))
+            .transpose()?;
+        match default.flatten() {
+            Some(expr) => Ok(Cell::Value(self.planner.constant(
+                &expr,
+                1,
+                self.written,
+            )?)),
+            None => Ok(Cell::Text(None)),
+        }
+    }
+}
+
+/// Whether a value is the keyword DEFAULT.
+pub(super) fn is_default(expr: &Expr) -> bool {
+    matches!(expr, Expr::Identifier(ident)
+        if ident.quote_style.is_none() && ident.value.eq_ignore_ascii_case("default"))
 }
 
 /// A literal as text; `Some(None)` for NULL.
@@ -141,17 +229,12 @@ fn literal(expr: &Expr) -> Option<Option<String>> {
             }) => Some(Some(format!("-{text}"))),
             _ => None,
         },
-        Expr::Identifier(ident)
-            if ident.quote_style.is_none() && ident.value.eq_ignore_ascii_case("default") =>
-        {
-            Some(None)
-        }
         _ => None,
     }
 }
 
 /// The cells of one column as it keeps them.
-fn fitted(cells: &[Cell], column: &Column) -> Result<ArrayRef, fit::Misfit> {
+fn fitted(cells: &[Cell], column: &Column) -> Result<ArrayRef, Misfit> {
     let texts = cells.iter().map(|cell| match cell {
         Cell::Text(text) => Some(text.as_deref()),
         Cell::Value(_) => None,
@@ -167,9 +250,9 @@ fn fitted(cells: &[Cell], column: &Column) -> Result<ArrayRef, fit::Misfit> {
             Cell::Value(value) => Arc::clone(value),
         };
         let piece = fit::column(&piece, column);
-        pieces.push(piece.map_err(|misfit| fit::Misfit { row, ..misfit })?);
+        pieces.push(piece.map_err(|misfit| Misfit { row, ..misfit })?);
     }
     let arrays: Vec<_> = pieces.iter().map(AsRef::as_ref).collect();
     // All are of the column's type.
-    concat(&arrays).map_err(|_never| fit::Misfit::at(0))
+    concat(&arrays).map_err(|_never| Misfit::at(0))
 }

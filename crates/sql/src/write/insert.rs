@@ -2,47 +2,32 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use datafusion::{
-    arrow::{
-        array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt64Array},
-        compute::{concat_batches, take_record_batch},
-        datatypes::{Fields, Schema},
-        error::ArrowError,
-        row::{OwnedRow, RowConverter, SortField},
-    },
-    common::DFSchema,
+use datafusion::arrow::{
+    array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt64Array},
+    compute::{concat_batches, take_record_batch},
+    datatypes::{Fields, Schema},
+    error::ArrowError,
+    row::{OwnedRow, RowConverter, SortField},
 };
 use mainstem_catalog::Definitions;
 use mainstem_kernel::{Code, Place, TenantId, Timestamp};
-use mainstem_table::{Decide, Effects, Statement, Target as Rows, WriteError};
-use sqlparser::ast::{
-    ConflictTarget, Insert as Ast, ObjectName, OnConflictAction, OnInsert, TableObject,
-};
+use mainstem_table::{Decide, Effects, Target as Rows, WriteError};
+use sqlparser::ast::{Insert as Ast, ObjectName, TableObject};
 
 use super::{
     Compiled, Written,
-    exprs::{Planned, Planner},
+    conflict::Conflict,
+    exprs::Planner,
     given::{self, Given},
+    picked::returned,
     refused,
     returning::Returning,
-    target::{Target, qualified, unbuilt},
-    update::Assigned,
+    target::{Target, unbuilt},
 };
 use crate::{
     declare::{Told, mistake},
     error::{QueryError, from_engine},
 };
-
-/// What is done where a row of that key is there.
-#[derive(Debug)]
-enum Conflict {
-    Refuse,
-    Nothing,
-    Update {
-        condition: Option<Planned>,
-        assigned: Assigned,
-    },
-}
 
 /// A compiled INSERT.
 #[derive(Debug)]
@@ -55,43 +40,51 @@ struct Insert {
     returning: Option<Returning>,
 }
 
+/// The table that it writes to.
+///
+/// # Errors
+/// When it is none.
+pub(super) fn target(
+    defs: (&Definitions, TenantId),
+    ast: &Ast,
+    written: &Written,
+) -> Result<Target, QueryError> {
+    let TableObject::TableName(name) = &ast.table else {
+        return Err(unbuilt("a function as a table", written));
+    };
+    let alias = ast.table_alias.as_ref().map(|alias| &alias.alias);
+    Target::of(defs, name, alias, written)
+}
+
 pub(super) fn compile(
     planner: &Planner<'_>,
     defs: (&Definitions, TenantId),
     ast: &Ast,
     written: &Written,
 ) -> Result<Compiled, QueryError> {
-    let TableObject::TableName(name) = &ast.table else {
-        return Err(unbuilt("a function as a table", written));
-    };
-    let alias = ast.table_alias.as_ref().map(|alias| &alias.alias);
-    let target = Target::of(defs, name, alias, written)?;
+    if !ast.assignments.is_empty() {
+        return Err(unbuilt("INSERT … SET", written));
+    }
+    let target = target(defs, ast, written)?;
     let named = named(&target, &ast.columns, written)?;
     let source = ast.source.as_deref();
-    let source = source.ok_or_else(|| unbuilt("INSERT without VALUES", written))?;
     let given = given::read(planner, (&target, &named), source, written)?;
-    let conflict = conflict(planner, &target, ast.on.as_ref(), written)?;
+    let conflict = Conflict::of(planner, &target, ast.on.as_ref(), written)?;
     let over = target.schema()?;
     let items = ast.returning.as_deref();
     let returning = Returning::of(planner, (&target, &over), items, written)?;
     let key = target.columns.key.iter();
     let keys = key.filter_map(|place| given.rows.columns().get(*place).cloned());
-    let (app, table) = (target.def.app.clone(), target.def.id);
-    Ok(Compiled {
-        app,
-        verb: "INSERT",
-        returning: returning.as_ref().map(|all| Arc::clone(&all.schema)),
-        statement: Statement {
-            table,
-            decide: Arc::new(Insert {
-                keys: keys.collect(),
-                target,
-                given,
-                conflict,
-                returning,
-            }),
-        },
-    })
+    let insert = Insert {
+        keys: keys.collect(),
+        target,
+        given,
+        conflict,
+        returning,
+    };
+    Ok(Compiled::new("INSERT", insert, |insert| {
+        (&insert.target, insert.returning.as_ref())
+    }))
 }
 
 /// Places of the named columns; of all if none is named.
@@ -120,59 +113,6 @@ fn named(
         places.push(place);
     }
     Ok(places)
-}
-
-fn conflict(
-    planner: &Planner<'_>,
-    target: &Target,
-    on: Option<&OnInsert>,
-    written: &Written,
-) -> Result<Conflict, QueryError> {
-    let on = match on {
-        None => return Ok(Conflict::Refuse),
-        Some(OnInsert::OnConflict(on)) => on,
-        Some(_) => return Err(unbuilt("ON DUPLICATE KEY", written)),
-    };
-    match &on.conflict_target {
-        None => {}
-        Some(ConflictTarget::Columns(idents)) => {
-            let mut places = Vec::with_capacity(idents.len());
-            for ident in idents {
-                places.push(target.column(ident)?);
-            }
-            places.sort_unstable();
-            let mut key = target.columns.key.clone();
-            key.sort_unstable();
-            if places != key {
-                let label = &target.columns.label;
-                let message = format!("ON CONFLICT does not name the key of {label}");
-                return Err(mistake(Code::Sql008, written.place.clone(), message)
-                    .hint("name the columns of the key, or none")
-                    .into());
-            }
-        }
-        Some(ConflictTarget::OnConstraint(_)) => {
-            return Err(unbuilt("ON CONSTRAINT", written));
-        }
-    }
-    match &on.action {
-        OnConflictAction::DoNothing => Ok(Conflict::Nothing),
-        OnConflictAction::DoUpdate(update) => {
-            let over = both(target)?;
-            let condition = update.selection.as_ref();
-            let condition = condition.map(|expr| planner.condition(expr, &over, written));
-            Ok(Conflict::Update {
-                condition: condition.transpose()?,
-                assigned: Assigned::of(planner, (target, &over), &update.assignments, written)?,
-            })
-        }
-    }
-}
-
-/// The row that is there, and the one that was to be inserted.
-fn both(target: &Target) -> Result<DFSchema, QueryError> {
-    let excluded = qualified("excluded", &target.columns.schema)?;
-    target.schema()?.join(&excluded).map_err(from_engine)
 }
 
 /// What becomes of the given rows.
@@ -331,12 +271,10 @@ impl Decide for Insert {
         self.target.check(current)?;
         let sorted = self.sorted(current)?;
         let images = self.images(current, &sorted).map_err(refused)?;
-        let returning = self.returning.as_ref();
-        let returning = returning.map(|returning| returning.rows(&images));
         Ok(Effects {
             deletes: self.target.keys_of(&images.slice(0, 0))?,
             affected: u64::try_from(images.num_rows()).unwrap_or(u64::MAX),
-            returning: returning.transpose().map_err(refused)?,
+            returning: returned(self.returning.as_ref(), &images)?,
             upserts: images,
         })
     }

@@ -8,13 +8,13 @@ use datafusion::{
     logical_expr::Expr,
 };
 use mainstem_catalog::{Definitions, Object, TableDef};
-use mainstem_kernel::{Code, Column, Place, TenantId};
+use mainstem_kernel::{Code, Column, Place, Problem, TenantId};
 use mainstem_table::{Target as Rows, WriteError};
-use sqlparser::ast::{Ident, ObjectName, TableFactor, TableWithJoins};
+use sqlparser::ast::{Expr as Ast, Ident, ObjectName, Spanned, TableFactor, TableWithJoins};
 
 use super::{Written, refused};
 use crate::{
-    declare::{Told, mistake, place_of},
+    declare::{Told, default_of, mistake, place_of},
     engine::{Access, KeyedColumns, bare, folded, near, unknown},
     error::{QueryError, from_engine},
     nearest::did_you_mean,
@@ -121,6 +121,15 @@ impl Target {
         self.def.spec.columns.0.get(place)
     }
 
+    /// What a column is if a row is inserted without it; `None` for NULL.
+    ///
+    /// # Errors
+    /// Never, in practice: it was read when it was declared.
+    pub(super) fn default(&self, column: &Column) -> Result<Option<Ast>, QueryError> {
+        let text = self.def.spec.defaults.get(&column.name);
+        text.map(|text| default_of(text)).transpose()
+    }
+
     /// Which rows a condition may be true of.
     ///
     /// # Errors
@@ -185,16 +194,25 @@ pub(super) fn qualified(alias: &str, schema: &SchemaRef) -> Result<DFSchema, Que
 
 /// "… is not built yet", of a statement that writes.
 pub(super) fn unbuilt(what: &str, written: &Written) -> QueryError {
+    unbuilt_at(what, written.place.clone()).into()
+}
+
+/// The same at a place within.
+pub(super) fn unbuilt_at(what: &str, place: Place) -> Problem {
     let message = format!("{what} in a statement that writes is not built yet");
-    mistake(Code::Sql002, written.place.clone(), message).into()
+    mistake(Code::Sql002, place, message)
 }
 
 /// Where an expression begins.
 pub(super) fn place_of_expr(expr: &sqlparser::ast::Expr, written: &Written) -> Place {
-    use sqlparser::ast::Spanned;
-    let start = expr.span().start;
+    place_within(expr, &written.place)
+}
+
+/// Where a part of a statement begins; where the statement does if that is not known.
+pub(super) fn place_within(part: &impl Spanned, statement: &Place) -> Place {
+    let start = part.span().start;
     match start.line {
-        0 => written.place.clone(),
+        0 => statement.clone(),
         _ => place_of("", start),
     }
 }

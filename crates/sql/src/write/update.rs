@@ -1,21 +1,21 @@
 //! UPDATE table SET column = value WHERE condition RETURNING …; and the SET of ON CONFLICT.
 
-use std::sync::Arc;
-
 use datafusion::{
     arrow::array::{ArrayRef, RecordBatch},
     common::DFSchema,
 };
 use mainstem_catalog::Definitions;
 use mainstem_kernel::{Code, Place, TenantId, Timestamp};
-use mainstem_table::{Decide, Effects, Statement, Target as Rows, WriteError};
-use sqlparser::ast::{Assignment, AssignmentTarget, Ident, ObjectName, Update as Ast};
+use mainstem_table::{Decide, Effects, Target as Rows, WriteError};
+use sqlparser::ast::{Assignment, AssignmentTarget, Expr, Ident, ObjectName, Update as Ast, Value};
 
 use super::{
     Compiled, Written,
     exprs::{Planned, Planner},
-    fit, refused,
-    returning::Returning,
+    fit,
+    given::is_default,
+    picked::Picked,
+    refused,
     target::{Target, place_of_expr, unbuilt},
 };
 use crate::{
@@ -59,7 +59,14 @@ impl Assigned {
             }
             places.push((place, place_of_expr(&assignment.value, written)));
         }
-        let exprs: Vec<_> = assignments.iter().map(|one| &one.value).collect();
+        let mut exprs = Vec::with_capacity(assignments.len());
+        for (assignment, (place, _)) in assignments.iter().zip(&places) {
+            exprs.push(match is_default(&assignment.value) {
+                true => default(target, *place)?,
+                false => assignment.value.clone(),
+            });
+        }
+        let exprs: Vec<&Expr> = exprs.iter().collect();
         let planned = planner.plan(&exprs, over, written)?;
         let values = places.into_iter().zip(planned);
         let values = values.map(|((place, at), planned)| (place, planned, at));
@@ -92,6 +99,15 @@ impl Assigned {
     }
 }
 
+/// The default of a column, NULL if it has none.
+fn default(target: &Target, place: usize) -> Result<Expr, QueryError> {
+    let column = target.declared(place);
+    let default = column.map(|column| target.default(column)).transpose()?;
+    Ok(default
+        .flatten()
+        .unwrap_or_else(|| Expr::Value(Value::Null.into())))
+}
+
 /// The column of an assignment.
 fn assigned<'a>(
     assignment: &'a Assignment,
@@ -114,11 +130,20 @@ fn assigned<'a>(
 /// A compiled UPDATE.
 #[derive(Debug)]
 struct Update {
-    target: Target,
-    rows: Rows,
-    condition: Option<Planned>,
+    picked: Picked,
     assigned: Assigned,
-    returning: Option<Returning>,
+}
+
+/// The table that it writes to.
+///
+/// # Errors
+/// When it is more than a table.
+pub(super) fn target(
+    defs: (&Definitions, TenantId),
+    ast: &Ast,
+    written: &Written,
+) -> Result<Target, QueryError> {
+    Target::of_from(defs, &ast.table, written)
 }
 
 pub(super) fn compile(
@@ -130,52 +155,32 @@ pub(super) fn compile(
     if ast.from.is_some() || !ast.order_by.is_empty() || ast.limit.is_some() {
         return Err(unbuilt("FROM, ORDER BY or LIMIT", written));
     }
-    let target = Target::of_from(defs, &ast.table, written)?;
-    let over = target.schema()?;
-    let condition = ast.selection.as_ref();
-    let condition = condition.map(|expr| planner.condition(expr, &over, written));
-    let condition = condition.transpose()?;
-    let rows = target.rows(condition.as_ref().map(|condition| &condition.logical))?;
-    let assigned = Assigned::of(planner, (&target, &over), &ast.assignments, written)?;
-    let items = ast.returning.as_deref();
-    let returning = Returning::of(planner, (&target, &over), items, written)?;
-    let (app, table) = (target.def.app.clone(), target.def.id);
-    Ok(Compiled {
-        app,
-        verb: "UPDATE",
-        returning: returning.as_ref().map(|all| Arc::clone(&all.schema)),
-        statement: Statement {
-            table,
-            decide: Arc::new(Update {
-                target,
-                rows,
-                condition,
-                assigned,
-                returning,
-            }),
-        },
-    })
+    let target = target(defs, ast, written)?;
+    let parts = (ast.selection.as_ref(), ast.returning.as_deref());
+    let picked = Picked::of(planner, target, parts, written)?;
+    let over = (&picked.target, &picked.over);
+    let assigned = Assigned::of(planner, over, &ast.assignments, written)?;
+    Ok(Compiled::new(
+        "UPDATE",
+        Update { picked, assigned },
+        |update| update.picked.about(),
+    ))
 }
 
 impl Decide for Update {
     fn target(&self) -> Rows {
-        self.rows.clone()
+        self.picked.rows()
     }
 
     fn decide(&self, current: &RecordBatch, _now: Timestamp) -> Result<Effects, WriteError> {
-        self.target.check(current)?;
-        let found = match &self.condition {
-            Some(condition) => condition.filter(current).map_err(refused)?,
-            None => current.clone(),
-        };
-        let images = self.assigned.images(&self.target, &found, &found);
+        let Self { picked, assigned } = self;
+        let found = picked.found(current)?;
+        let images = assigned.images(&picked.target, &found, &found);
         let images = images.map_err(refused)?;
-        let returning = self.returning.as_ref();
-        let returning = returning.map(|returning| returning.rows(&images));
         Ok(Effects {
-            deletes: self.target.keys_of(&images.slice(0, 0))?,
+            deletes: picked.target.keys_of(&images.slice(0, 0))?,
             affected: u64::try_from(images.num_rows()).unwrap_or(u64::MAX),
-            returning: returning.transpose().map_err(refused)?,
+            returning: picked.returned(&images)?,
             upserts: images,
         })
     }

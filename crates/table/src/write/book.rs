@@ -15,7 +15,7 @@ use crate::{
     changed::Changed,
     codec::RowCodec,
     errors::TableError,
-    pointer::Pointer,
+    pointer::{Pointer, TableView},
     stack::{Merger, Part},
 };
 
@@ -39,6 +39,13 @@ pub(super) struct Book {
     bytes: usize,
     limits: BookLimits,
     now: Timestamp,
+}
+
+/// A table as it was before one change.
+#[derive(Debug)]
+struct Undo {
+    table: StreamId,
+    before: Arc<TableView>,
 }
 
 /// How a transaction ended in this batch.
@@ -73,26 +80,17 @@ impl Book {
 
     /// Decides one transaction. If it is refused, it leaves nothing.
     pub(super) fn decide(&mut self, transaction: &Transaction) -> Entry {
-        let before = self.rows.clone();
         let bytes = self.bytes;
-        let lengths: BTreeMap<StreamId, usize> = self
-            .pieces
-            .iter()
-            .map(|(table, pieces)| (*table, pieces.len()))
-            .collect();
-        let decided = self.decide_all(transaction);
+        let mut undo = Vec::new();
+        let decided = self.decide_all(transaction, &mut undo);
         let limit = self.limits.batch_size_max;
         let is_large = self.bytes > limit.as_usize();
         if decided.is_ok() && !is_large {
             return Entry::Decided(decided);
         }
         let size = ByteSize::from(self.bytes);
-        self.rows = before;
         self.bytes = bytes;
-        self.pieces.retain(|table, pieces| {
-            pieces.truncate(lengths.get(table).copied().unwrap_or(0));
-            !pieces.is_empty()
-        });
+        self.take_back(undo);
         match decided {
             Err(error) => Entry::Decided(Err(error)),
             Ok(_) if bytes == 0 => Entry::Decided(Err(WriteError::TooLarge { size, limit })),
@@ -100,7 +98,26 @@ impl Book {
         }
     }
 
-    fn decide_all(&mut self, transaction: &Transaction) -> Result<Vec<Outcome>, WriteError> {
+    /// Makes tables as they were, the last change first.
+    fn take_back(&mut self, undo: Vec<Undo>) {
+        for Undo { table, before } in undo.into_iter().rev() {
+            self.rows.tables.insert(table, before);
+            let pieces = self.pieces.get_mut(&table);
+            let left = pieces.map_or(0, |pieces| {
+                pieces.pop();
+                pieces.len()
+            });
+            if left == 0 {
+                self.pieces.remove(&table);
+            }
+        }
+    }
+
+    fn decide_all(
+        &mut self,
+        transaction: &Transaction,
+        undo: &mut Vec<Undo>,
+    ) -> Result<Vec<Outcome>, WriteError> {
         for seen in &transaction.seen {
             self.check_seen(seen)?;
         }
@@ -108,7 +125,7 @@ impl Book {
         for statement in &transaction.statements {
             let (outcome, change) = self.decide_one(statement)?;
             if let Some(change) = change {
-                self.put(statement.table, change)?;
+                undo.push(self.put(statement.table, change)?);
             }
             outcomes.push(outcome);
         }
@@ -123,7 +140,9 @@ impl Book {
         if written == seen.written {
             Ok(())
         } else {
-            Err(WriteError::Serialization { table })
+            Err(WriteError::Serialization {
+                table: self.codec(table)?.table().name.clone(),
+            })
         }
     }
 
@@ -212,7 +231,8 @@ impl Book {
     }
 
     /// Puts effects over the rows, so that what comes next is decided on them.
-    fn put(&mut self, table: StreamId, change: RecordBatch) -> Result<(), WriteError> {
+    fn put(&mut self, table: StreamId, change: RecordBatch) -> Result<Undo, WriteError> {
+        let before = Arc::clone(self.rows.view(table)?);
         let codec = Arc::clone(self.codec(table)?);
         let layer = Changed::of_rows(&codec, &change, Seq::MAX)?.layer(&codec);
         let layer = Arc::new(layer.map_err(|error| misfit(table, error))?);
@@ -225,7 +245,7 @@ impl Book {
         })?;
         self.bytes += size_of(&change);
         self.pieces.entry(table).or_default().push(change);
-        Ok(())
+        Ok(Undo { table, before })
     }
 }
 

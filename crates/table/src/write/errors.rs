@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use mainstem_kernel::{Answer, Blame, ByteSize, Code, Fault, Place, Retry, Seq, StreamId};
+use mainstem_kernel::{
+    Answer, Blame, ByteSize, Code, Fault, Place, Retry, Seq, StreamId, StreamName,
+};
 use mainstem_log::AppendError;
 
 use crate::errors::TableError;
@@ -18,10 +20,10 @@ pub enum WriteError {
     #[error("{0}")]
     Refused(Arc<dyn Fault + Send + Sync>),
     /// Caller: run the whole transaction again. SQLSTATE 40001.
-    #[error("rows of table {table} changed since they were read")]
+    #[error("rows of table \"{table}\" changed since they were read")]
     Serialization {
         /// The table.
-        table: StreamId,
+        table: StreamName,
     },
     /// Node: too many writes wait; send it again.
     #[error("{waiting} writes wait already")]

@@ -130,7 +130,9 @@ impl Sequencer {
             *written > read.frontier || book.pieces().contains_key(&read.table)
         };
         match transaction.read.iter().find(is_changed) {
-            Some(read) => Err(WriteError::Serialization { table: read.table }),
+            Some(read) => Err(WriteError::Serialization {
+                table: book.codec(read.table)?.table().name.clone(),
+            }),
             None => Ok(()),
         }
     }

@@ -181,6 +181,10 @@ fn a_table_that_does_not_fit_is_refused_by_name() {
         with(&|spec| spec.key = vec![]),
         with(&|spec| spec.key = names(&["name"])),
         with(&|spec| spec.key = names(&["id", "id"])),
+        with(&|spec| {
+            let nowhere = ColumnName::new("nowhere").unwrap();
+            spec.defaults.insert(nowhere, "1".to_owned());
+        }),
         with(&|spec| spec.columns.0[0].ty = ColumnType::Double),
         with(&|spec| spec.columns.0[1].name = ColumnName::new("_deleted").unwrap()),
         altered(&made, |spec| spec.columns.0[0].nullable = true),
@@ -200,6 +204,7 @@ fn a_table_that_does_not_fit_is_refused_by_name() {
         table "t" has no key
         table "t" has no column "name" that fits PRIMARY KEY
         table "t" has no column "id" that fits PRIMARY KEY
+        table "t" has no column "nowhere" that fits DEFAULT
         table "t" has no column "id" that fits PRIMARY KEY
         name "_deleted" is reserved
         table "owners" has no column "id" that fits PRIMARY KEY

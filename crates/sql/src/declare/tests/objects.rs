@@ -36,6 +36,42 @@ fn tables_are_read_and_shown_again() {
 }
 
 #[test]
+fn defaults_are_read_in_any_place_and_must_fit() {
+    let text = r#"CREATE TABLE t (id UUID DEFAULT '6F9619FF8B86D011B42D00CF4FC964FF' PRIMARY KEY, a TEXT NOT NULL DEFAULT 'it''s', b BIGINT DEFAULT (1 + 2) * abs(-3) NOT NULL,
+        c BOOLEAN DEFAULT 1 IS NOT NULL, d TIMESTAMPTZ DEFAULT now() - INTERVAL '1 day' NULL, e TEXT DEFAULT NULL, f TEXT[] DEFAULT ARRAY['x', 'y'], "G" JSON DEFAULT '{}')"#;
+    let [Declaration::Table(spec)] = &declared(text)[..] else {
+        panic!("no table")
+    };
+    expect_test::expect![[r#"
+        CREATE TABLE t (
+          id UUID DEFAULT '6F9619FF8B86D011B42D00CF4FC964FF' PRIMARY KEY,
+          a TEXT DEFAULT 'it''s' NOT NULL,
+          b BIGINT DEFAULT (1 + 2) * abs(-3) NOT NULL,
+          c BOOLEAN DEFAULT 1 IS NOT NULL,
+          d TIMESTAMPTZ DEFAULT now() - INTERVAL '1 day',
+          e TEXT DEFAULT NULL,
+          f TEXT[] DEFAULT ARRAY['x', 'y'],
+          "G" JSON DEFAULT '{}'
+        )"#]]
+    .assert_eq(&show_table(spec));
+    let text = r"CREATE TABLE a (x TEXT PRIMARY KEY, y BIGINT DEFAULT 'one');
+CREATE TABLE b (x TEXT PRIMARY KEY, y BIGINT NOT NULL DEFAULT NULL);
+CREATE TABLE c (x TEXT PRIMARY KEY, y BIGINT DEFAULT length(x));
+CREATE TABLE d (x TEXT PRIMARY KEY, y BIGINT DEFAULT (SELECT 1));
+CREATE TABLE e (x TEXT PRIMARY KEY, y BIGINT DEFAULT lenght('a'));
+CREATE TABLE f (x TEXT PRIMARY KEY, y BIGINT DEFAULT 1 / 0);
+CREATE TABLE g (x TEXT PRIMARY KEY, y BIGINT DEFAULT 1 DEFAULT 2);
+CREATE TABLE h (x TEXT PRIMARY KEY, y BIGINT DEFAULT);
+CREATE TABLE i (x TEXT PRIMARY KEY, y BIGINT DEFAULT 1 +);
+CREATE TABLE j (x TEXT PRIMARY KEY, y BIGINT DEFAULT sum(1));
+CREATE TABLE k (x TEXT PRIMARY KEY, y BIGINT DEFAULT $1);
+CREATE TABLE l (x TEXT PRIMARY KEY, y BIGINT DEFAULT 1 CHECK (y > 0));
+CREATE TABLE m (x TEXT PRIMARY KEY, y SMALLINT DEFAULT 40000)";
+    expect_test::expect_file!["../../../tests/expected/mistakes_of_defaults.txt"]
+        .assert_eq(&problems(&[("a.sql", text)]));
+}
+
+#[test]
 fn mistakes_of_tables_are_told_all_at_once() {
     let text = r"CREATE TABLE a (x TEXT, y TEXT);
 CREATE TABLE b (x TEXT PRIMARY KEY, y TEXT PRIMARY KEY);

@@ -136,6 +136,29 @@ fn columns(random: &mut Random, least: usize) -> Vec<mainstem_kernel::Column> {
         .collect()
 }
 
+/// Defaults of some columns, as they are kept.
+fn defaults(
+    random: &mut Random,
+    columns: &[mainstem_kernel::Column],
+) -> BTreeMap<mainstem_kernel::ColumnName, String> {
+    use mainstem_kernel::ColumnType;
+    let mut defaults = BTreeMap::new();
+    for column in columns {
+        let texts: &[&str] = match &column.ty {
+            ColumnType::Text => &["'it''s, (new)'", "upper('a') || 'b'", "'NOT NULL'"],
+            ColumnType::BigInt => &["0", "-(1 + 2) * 3", "CASE WHEN 1 IS NOT NULL THEN 1 END"],
+            ColumnType::Boolean => &["true", "NOT (1 > 2)"],
+            ColumnType::TimestampTz => &["now()", "'2026-01-02T03:04:05Z'"],
+            _ => continue,
+        };
+        if random.below(2) == 0 {
+            let text = (*random.pick(texts)).to_owned();
+            defaults.insert(column.name.clone(), text);
+        }
+    }
+    defaults
+}
+
 #[test]
 fn what_is_shown_reads_back_as_the_same_table() {
     use mainstem_kernel::{Columns, StreamName};
@@ -163,6 +186,7 @@ fn what_is_shown_reads_back_as_the_same_table() {
         let spec = TableSpec {
             name: StreamName::new(&random.name(7)).unwrap(),
             key: key.iter().map(|n| columns[*n].name.clone()).collect(),
+            defaults: defaults(&mut random, &columns),
             columns: Columns(columns),
             ttl: (random.below(2) == 0)
                 .then(|| std::time::Duration::from_secs(1 + random.below(100_000))),

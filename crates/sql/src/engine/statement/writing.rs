@@ -2,6 +2,8 @@
 
 use mainstem_kernel::{Code, Place, Problem};
 
+use sqlparser::ast::Statement as Ast;
+
 use super::parsed;
 use crate::{
     declare::{Cursor, Statement, Told, mistake},
@@ -31,7 +33,7 @@ pub(super) fn read(found: &[Statement]) -> Result<Option<Vec<Written>>, QueryErr
             let message = format!("a transaction has at most {STATEMENTS_MAX} statements");
             return Err(apart(place(first), &message).into());
         }
-        let written = between.iter().map(write);
+        let written = between.iter().map(write_or_read);
         return written.collect::<Result<Vec<_>, _>>().map(Some);
     }
     if !writes(first) {
@@ -43,14 +45,42 @@ pub(super) fn read(found: &[Statement]) -> Result<Option<Vec<Written>>, QueryErr
     }
 }
 
+/// A statement between BEGIN and COMMIT.
+fn write_or_read(statement: &Statement) -> Result<Written, QueryError> {
+    let cursor = cursor(statement);
+    if !["SELECT", "WITH"]
+        .iter()
+        .any(|verb| cursor.at_words(&[verb]))
+    {
+        return write(statement);
+    }
+    let written = parse(statement)?;
+    match &written.ast {
+        Ast::Query(query) if !query.locks.is_empty() => Ok(written),
+        _ => {
+            let message = "a question between BEGIN and COMMIT does not say FOR UPDATE";
+            Err(mistake(Code::Sql047, written.place, message)
+                .detail("It would show rows as they were before the transaction.")
+                .hint("end it with FOR UPDATE, or ask in a request of its own")
+                .into())
+        }
+    }
+}
+
 fn write(statement: &Statement) -> Result<Written, QueryError> {
     if !writes(statement) {
-        let message = "only INSERT, UPDATE and DELETE stand between BEGIN and COMMIT";
+        let message =
+            "only INSERT, UPDATE, DELETE and SELECT … FOR UPDATE stand between BEGIN and COMMIT";
         return Err(apart(place(statement), message).into());
     }
+    parse(statement)
+}
+
+fn parse(statement: &Statement) -> Result<Written, QueryError> {
     Ok(Written {
         ast: parsed(statement)?,
         place: place(statement),
+        source: None,
     })
 }
 
