@@ -10,7 +10,7 @@ use datafusion::arrow::{
 };
 use mainstem_catalog::{Definitions, Object, ViewDef};
 use mainstem_kernel::{Seq, StreamId};
-use mainstem_sql::{plan_view, view::Input, view::PlannedView, view_text};
+use mainstem_sql::view::{Input, PlannedView, plan_again};
 
 use crate::{
     change::{Run, Weighted, Weights},
@@ -93,18 +93,7 @@ pub(crate) fn plan(defs: &Definitions, def: &ViewDef) -> Result<PlannedView, Flo
         view: def.spec.name.clone(),
         problems,
     };
-    let mut defs = defs.clone();
-    for read in &def.spec.reads {
-        let name = defs.by_id(*read).map(|object| object.name().clone());
-        if let Some(name) = name {
-            defs.names.insert((def.tenant, name), *read);
-        }
-    }
-    let text = view_text(&def.spec.sql).map_err(refused)?;
-    let plan = plan_view(&defs, def.tenant, &text).map_err(refused)?;
-    if plan.fingerprint != def.spec.fingerprint {
-        return Err(refused(Vec::new()));
-    }
+    let (plan, _) = plan_again(defs, def).map_err(refused)?;
     Ok(plan)
 }
 

@@ -22,6 +22,7 @@ mod stats;
 mod store;
 mod table;
 mod tail;
+mod verify;
 mod waiting;
 
 #[cfg(test)]
@@ -287,6 +288,10 @@ impl Engine {
                 let write = self.write(statements, question, (deadline, limit));
                 Box::pin(write).await
             }
+            Asked::Verify(named) => {
+                let rows = self.verify(&named, question.tenant).await?;
+                Ok(Started::Rows(rows))
+            }
             shown => Ok(Started::Rows(self.show(&shown, question.tenant)?)),
         }
     }
@@ -333,11 +338,19 @@ impl Engine {
         question: &Question,
         time: Time,
     ) -> Result<(), QueryError> {
-        let (Asked::Query(ast), Some(position)) = (asked, question.wait) else {
+        let Some(position) = question.wait else {
             return Ok(());
         };
         let defs = self.parts.catalog.definitions();
-        match self.parts.rows_named(ast, &defs, question.tenant)? {
+        let rows = match asked {
+            Asked::Query(ast) => self.parts.rows_named(ast, &defs, question.tenant)?,
+            Asked::Verify(named) => match defs.object(question.tenant, &named.name) {
+                Some(object) => Some(self.rows_of(question.tenant, object.app())?),
+                None => None,
+            },
+            _ => None,
+        };
+        match rows {
             Some(rows) => reach(rows.tables.watch(), position, time).await,
             None => Ok(()),
         }

@@ -21,8 +21,9 @@ mod tests;
 
 use bytes::Bytes;
 use datafusion::arrow::{
-    array::RecordBatch,
+    array::{ArrayRef, RecordBatch},
     datatypes::{DataType, Field, SchemaRef},
+    error::ArrowError,
     ipc::writer::StreamWriter,
 };
 use mainstem_kernel::{Position, types::TYPE_METADATA};
@@ -166,6 +167,24 @@ pub fn objects(batch: &RecordBatch, each: impl FnMut(usize, &[u8])) -> Result<()
     json::each(batch, each).map_err(|error| from_engine(error.into()))
 }
 
+/// One value as CSV has it, without quotes; `None` for NULL.
+///
+/// # Errors
+/// When the column has a type that cannot be written.
+pub(crate) fn cell_text(
+    array: &ArrayRef,
+    field: &Field,
+    row: usize,
+) -> Result<Option<String>, ArrowError> {
+    let cell = cell::Cell::new(array, field)?;
+    if cell.is_null(row) {
+        return Ok(None);
+    }
+    let mut out = Vec::new();
+    cell.value(&mut out, row, cell::Style::Csv)?;
+    Ok(Some(String::from_utf8_lossy(&out).into_owned()))
+}
+
 /// The SQL type of a column of an answer.
 #[must_use]
 pub fn type_name(field: &Field) -> String {
@@ -217,9 +236,9 @@ fn named(ty: &DataType) -> String {
 /// The values of a column as the function table prints them: `NULL`, and no quotes.
 #[cfg(test)]
 pub(crate) fn printed(
-    array: &datafusion::arrow::array::ArrayRef,
+    array: &ArrayRef,
     _field: &Field,
-) -> Result<Vec<String>, datafusion::arrow::error::ArrowError> {
+) -> Result<Vec<String>, ArrowError> {
     use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
     let options = FormatOptions::default().with_null("NULL");
     let formatter = ArrayFormatter::try_new(array.as_ref(), &options)?;

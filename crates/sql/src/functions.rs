@@ -7,6 +7,7 @@
 mod aggregate;
 mod arrival;
 mod checked;
+mod exact;
 mod json;
 mod math;
 mod sum;
@@ -32,6 +33,7 @@ use datafusion::{
 
 pub(crate) use arrival::ARRIVAL_TIME;
 pub(crate) use checked::CheckedArithmetic;
+pub(crate) use exact::exact;
 pub(crate) use time::pattern;
 
 /// What a function is.

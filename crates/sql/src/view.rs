@@ -27,7 +27,8 @@ use mainstem_kernel::{ColumnName, Columns, StreamId};
 
 pub use engine::{Progress, ViewEngine, ViewStatus};
 pub use node::{Call, Function, Node};
-pub use plan::plan_view;
+pub(crate) use plan::check_question;
+pub use plan::{plan_again, plan_view};
 pub use state::{StateKind, StateNote};
 pub(crate) use tumble::DAY_US;
 pub use tumble::{TumbleError, Tumbling};

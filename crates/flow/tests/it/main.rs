@@ -12,4 +12,5 @@ mod oracle;
 mod restart;
 mod steps;
 mod trap;
+mod verify;
 mod world;

@@ -252,6 +252,7 @@ impl World {
         };
         let config = TablesConfig {
             overlay_size_max: ByteSize::mib(256),
+            apply_interval: Duration::ZERO,
             feed_size_max: ByteSize::mib(1),
             redo_files_max: 1,
             redo_size_max: ByteSize::mib(1),
@@ -303,6 +304,11 @@ impl World {
         self.store = Arc::new(MemoryStore::new());
         let redo = PathBuf::from("/data/redo");
         mainstem_disk::Disk::remove_dirs(&self.disk, &redo).unwrap();
+    }
+
+    /// Where rows and state are kept.
+    pub(crate) fn store(&self) -> SharedStore {
+        Arc::clone(&self.store)
     }
 
     pub(crate) fn application(&self) -> &Arc<Application> {

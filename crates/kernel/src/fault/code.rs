@@ -181,6 +181,7 @@ codes! {
     View007 = "VIEW-007",
     View008 = "VIEW-008",
     View010 = "VIEW-010",
+    View014 = "VIEW-014",
     // flow
     Flow001 = "FLOW-001",
     Flow002 = "FLOW-002",

@@ -39,10 +39,24 @@ pub(crate) fn resolve(
     defs: &Definitions,
     tenant: TenantId,
 ) -> Result<Relations, QueryError> {
+    resolve_with(statement, defs, tenant, Relations::new())
+}
+
+/// The same, with names that are given beside those of definitions; they are all in what it gives.
+///
+/// # Errors
+/// As `resolve`.
+pub(crate) fn resolve_with(
+    statement: &mut Statement,
+    defs: &Definitions,
+    tenant: TenantId,
+    given: Relations,
+) -> Result<Relations, QueryError> {
     let mut names = Names {
         defs,
         tenant,
         objects: BTreeMap::new(),
+        given,
     };
     match statement {
         Statement::Query(query) => names.query(query, &Scope::default())?,
@@ -54,9 +68,9 @@ pub(crate) fn resolve(
         _ => {}
     }
     let objects = names.objects.into_iter();
-    objects
-        .map(|(name, object)| Ok((name, Relation::of(object)?)))
-        .collect()
+    let objects = objects.map(|(name, object)| Ok((name, Relation::of(object)?)));
+    let given = names.given.into_iter().map(Ok);
+    objects.chain(given).collect()
 }
 
 /// Names that WITH has given to queries.
@@ -67,6 +81,7 @@ struct Names<'a> {
     defs: &'a Definitions,
     tenant: TenantId,
     objects: BTreeMap<String, Object<'a>>,
+    given: Relations,
 }
 
 impl Names<'_> {
@@ -224,7 +239,8 @@ impl Names<'_> {
             .hint_if(self.near(&name.to_string())));
         };
         let text = folded(ident);
-        if scope.0.contains(&text) || self.objects.contains_key(&text) {
+        let is_known = self.objects.contains_key(&text) || self.given.contains_key(&text);
+        if scope.0.contains(&text) || is_known {
             return Ok(());
         }
         match self.defs.object(self.tenant, &text) {
@@ -248,6 +264,9 @@ impl Names<'_> {
         let text = folded(bare(name)?);
         if scope.0.contains(&text) {
             return None;
+        }
+        if let Some(given) = self.given.get(&text) {
+            return Some(given.clone());
         }
         Relation::of(*self.objects.get(&text)?).ok()
     }

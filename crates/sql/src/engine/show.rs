@@ -41,7 +41,9 @@ pub(crate) fn answer(
         Asked::Columns(named) => columns::of(object(defs, tenant, named)?),
         Asked::Create(named) => objects::create(object(defs, tenant, named)?),
         Asked::ExplainView(named) => return explain::view((defs, tenant), named),
-        Asked::Query(_) | Asked::Write(_) => return Err(QueryError::broken("it is not shown")),
+        Asked::Query(_) | Asked::Write(_) | Asked::Verify(_) => {
+            return Err(QueryError::broken("it is not shown"));
+        }
     };
     batch.map_err(|error| from_engine(error.into()))
 }

@@ -42,6 +42,8 @@ pub(crate) enum Asked {
     Create(Named),
     /// EXPLAIN VIEW v.
     ExplainView(Named),
+    /// VERIFY VIEW v.
+    Verify(Named),
 }
 
 /// An object as a question names it.
@@ -194,7 +196,7 @@ pub(crate) fn only_reading(statements: &[Written]) -> Problem {
 
 fn unknown_statement(place: Place) -> Problem {
     mistake(Code::Sql020, place, "only questions are answered here").detail(
-        "SELECT, WITH, VALUES, EXPLAIN, SHOW and DESCRIBE read; INSERT, UPDATE and DELETE write \
+        "SELECT, WITH, VALUES, EXPLAIN, SHOW, DESCRIBE and VERIFY VIEW read; INSERT, UPDATE and DELETE write \
          to tables; nothing else is offered.",
     )
 }
@@ -218,7 +220,8 @@ fn refuse_writing(cursor: &Cursor<'_>) -> Result<(), QueryError> {
     } else {
         let near = match cursor.peek() {
             Some(Token::Word(word)) => {
-                crate::nearest::nearest(&word.value, asking.into_iter().chain(["SHOW", "DESCRIBE"]))
+                let ours = ["SHOW", "DESCRIBE", "VERIFY"];
+                crate::nearest::nearest(&word.value, asking.into_iter().chain(ours))
             }
             _ => None,
         };
@@ -237,6 +240,10 @@ fn shown(cursor: &mut Cursor<'_>) -> Result<Option<Asked>, QueryError> {
         || cursor.eat_words(&["EXPLAIN", "MATERIALIZED", "VIEW"])
     {
         Asked::ExplainView(named(cursor)?)
+    } else if cursor.eat_words(&["VERIFY"]) {
+        let _is_long = cursor.eat_words(&["MATERIALIZED"]);
+        cursor.expect_words(&["VIEW"])?;
+        Asked::Verify(named(cursor)?)
     } else if cursor.eat_words(&["SHOW"]) {
         if cursor.eat_words(&["STREAMS"]) {
             Asked::Streams

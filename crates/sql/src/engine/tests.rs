@@ -8,6 +8,7 @@ mod keyed;
 mod moving;
 mod refused;
 mod rows;
+mod verify;
 mod writing;
 
 use bed::Bed;

@@ -27,8 +27,9 @@ use datafusion::{
     },
 };
 
+/// sum(x) of questions.
 #[derive(Debug, Default, PartialEq, Eq, Hash)]
-struct ExactSum {
+pub(super) struct ExactSum {
     /// DataFusion's: for types and for floating point.
     plain: Sum,
 }

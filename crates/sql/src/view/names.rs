@@ -5,9 +5,10 @@
 
 mod batch;
 mod cut;
+mod judge;
 mod star;
 
-use mainstem_catalog::Definitions;
+use mainstem_catalog::{Definitions, Emit};
 use mainstem_kernel::{Code, Place, Problem, TenantId};
 use sqlparser::ast::{
     Cte, Expr, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, Query, Select,
@@ -34,6 +35,10 @@ pub(crate) struct Against<'a> {
     pub(crate) file: &'a str,
     /// The view's own name: it cannot read itself.
     pub(crate) own: &'a str,
+    /// The EMIT clause, if it has one.
+    pub(crate) emit: Option<Emit>,
+    /// Different values per group that each COUNT(DISTINCT …) may hold, if declared.
+    pub(crate) distinct_max: Option<u64>,
 }
 
 /// A bound question.
@@ -68,11 +73,29 @@ pub(crate) fn bind(query: &Query, against: Against<'_>) -> Result<Bound, Vec<Pro
     })
 }
 
+/// Binds a question that was bound before to the plain question of exactly those rows that the view
+/// has by now: without late rows, and without windows that are still open.
+///
+/// # Errors
+/// As `bind`.
+pub(crate) fn bind_check(query: &Query, against: Against<'_>) -> Result<Query, Vec<Problem>> {
+    let mut check = query.clone();
+    let mut binder = Binder::new(against, For::Check);
+    binder.query(&mut check, &Vec::new());
+    match binder.problems.is_empty() {
+        true => Ok(check),
+        false => Err(binder.problems),
+    }
+}
+
 /// What the names become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum For {
     Plan,
+    /// The same rows, were none late and all windows closed.
     Question,
+    /// The rows of this moment.
+    Check,
 }
 
 /// Names that WITH has given to queries.
@@ -152,6 +175,9 @@ impl<'a> Binder<'a> {
         }
         if is_total(select) {
             batch::group_all(select, self.becomes == For::Plan);
+        }
+        if let (For::Check, Some(most)) = (self.becomes, self.against.distinct_max) {
+            judge::cap_distinct(select, most);
         }
     }
 
@@ -254,7 +280,7 @@ impl<'a> Binder<'a> {
         let alias = self.alias(alias, &ident)?;
         let plain = match self.becomes {
             For::Plan => None,
-            For::Question => Some(batch::named(known.name.as_str(), &alias)),
+            For::Question | For::Check => Some(batch::named(known.name.as_str(), &alias)),
         };
         let index = self.relation(known, Role::Rows);
         let becomes = plain.unwrap_or_else(|| batch::named(&format!("${index}"), &alias));
@@ -369,7 +395,7 @@ impl<'a> Binder<'a> {
         };
         let index = self.relation(known, role);
         let becomes = match (self.becomes, left) {
-            (For::Question, Some(left)) => {
+            (For::Question | For::Check, Some(left)) => {
                 batch::as_of(on, &alias, left)?;
                 batch::changes(&table, &alias)?
             }

@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
-use mainstem_catalog::{Definitions, Emit, ViewSpec, Watermark};
+use mainstem_catalog::{Definitions, Emit, ViewDef, ViewSpec, Watermark};
 use mainstem_kernel::{ColumnName, Problem, TenantId};
+use sqlparser::ast::Query;
 
 use super::{
     Input, Node, PlannedView, emission, explain, fingerprint,
@@ -14,7 +15,7 @@ use super::{
     refuse, session,
     shape::Shape,
 };
-use crate::declare::ViewText;
+use crate::declare::{ViewText, view_text};
 
 /// Plans a view against everything that is declared beside it.
 ///
@@ -29,16 +30,7 @@ pub fn plan_view(
     let query = &text.parsed.query;
     let mut problems = refuse::clauses(query, &places.file, &places.name);
     problems.extend(refuse::unnamed(query, &places.file));
-    let bound = names::bind(
-        query,
-        Against {
-            defs,
-            tenant,
-            marks: &text.parsed.marks,
-            file: &places.file,
-            own: text.name.as_str(),
-        },
-    );
+    let bound = names::bind(query, against(defs, tenant, text));
     let bound = match bound {
         Ok(bound) if problems.is_empty() => bound,
         Ok(_) => return Err(problems),
@@ -57,6 +49,52 @@ pub fn plan_view(
     };
     let plan = shape.node(&logical).map_err(|problem| vec![problem])?;
     finish(defs, text, &bound, plan)
+}
+
+/// Plans a view that is defined again, over exactly what it reads, whatever has the names by now;
+/// gives the definitions in which these have their names, too.
+///
+/// # Errors
+/// Why it does not plan; nothing if its plan is not the one that it was created with.
+pub fn plan_again(
+    defs: &Definitions,
+    def: &ViewDef,
+) -> Result<(PlannedView, Definitions), Vec<Problem>> {
+    let mut defs = defs.clone();
+    for read in &def.spec.reads {
+        let name = defs.by_id(*read).map(|object| object.name().clone());
+        if let Some(name) = name {
+            defs.names.insert((def.tenant, name), *read);
+        }
+    }
+    let text = view_text(&def.spec.sql)?;
+    let plan = plan_view(&defs, def.tenant, &text)?;
+    match plan.fingerprint == def.spec.fingerprint {
+        true => Ok((plan, defs)),
+        false => Err(Vec::new()),
+    }
+}
+
+/// The plain question for the rows that a view has by now; what is read has to have the names that
+/// `plan_again` gives.
+///
+/// # Errors
+/// What stands against asking it.
+pub(crate) fn check_question(defs: &Definitions, def: &ViewDef) -> Result<Query, Vec<Problem>> {
+    let text = view_text(&def.spec.sql)?;
+    names::bind_check(&text.parsed.query, against(defs, def.tenant, &text))
+}
+
+fn against<'a>(defs: &'a Definitions, tenant: TenantId, text: &'a ViewText) -> Against<'a> {
+    Against {
+        defs,
+        tenant,
+        marks: &text.parsed.marks,
+        file: &text.places.file,
+        own: text.name.as_str(),
+        emit: text.emit,
+        distinct_max: text.distinct_max,
+    }
 }
 
 fn finish(

@@ -45,6 +45,16 @@ pub(super) fn windowed<'a>(
     alias: &Ident,
 ) -> Result<TableFactor, Problem> {
     let columns: Vec<String> = columns.map(quoted).collect();
+    let [columns, name] = [columns.join(", "), quoted(name)];
+    let arguments = arguments(cut);
+    factor(&format!(
+        "(SELECT {columns}, tumble_start({arguments}) AS window_start, \
+         tumble_end({arguments}) AS window_end FROM {name}) AS {alias}"
+    ))
+}
+
+/// The arguments of `tumble_start` and `tumble_end`.
+pub(super) fn arguments(cut: &Cut) -> String {
     let mut arguments = format!(
         "{}, INTERVAL '{} microseconds'",
         quoted(&cut.time),
@@ -56,11 +66,7 @@ pub(super) fn windowed<'a>(
     if let Some(zone) = &cut.zone {
         arguments.push_str(&format!(", '{}'", zone.replace('\'', "''")));
     }
-    let [columns, name] = [columns.join(", "), quoted(name)];
-    factor(&format!(
-        "(SELECT {columns}, tumble_start({arguments}) AS window_start, \
-         tumble_end({arguments}) AS window_end FROM {name}) AS {alias}"
-    ))
+    arguments
 }
 
 /// A table as the versions of its rows, each with the seqs for which it holds.
@@ -73,10 +79,10 @@ pub(super) fn changes(table: &TableDef, alias: &Ident) -> Result<TableFactor, Pr
         key.join(", ")
     );
     let until = match table.spec.ttl {
-        // The time of a seq is its upper 48 bits, in milliseconds.
+        // The time of a seq is its upper 48 bits, in milliseconds; the lower ones do not count.
         Some(ttl) => {
             let seqs = ttl.as_millis().saturating_mul(1 << 16);
-            format!("least({next}, {SEQ_COLUMN} + {seqs})")
+            format!("least({next}, {SEQ_COLUMN} - {SEQ_COLUMN} % 65536 + {seqs})")
         }
         None => next,
     };
@@ -117,11 +123,13 @@ pub(super) fn group_all(select: &mut Select, is_plan: bool) {
     select.having = parsed(&having).ok();
 }
 
-fn factor(text: &str) -> Result<TableFactor, Problem> {
+/// A part of FROM, of a text of our own.
+pub(super) fn factor(text: &str) -> Result<TableFactor, Problem> {
     reading(text, |parser| parser.parse_table_factor())
 }
 
-fn expression(text: &str) -> Result<Expr, Problem> {
+/// An expression, of a text of our own.
+pub(super) fn expression(text: &str) -> Result<Expr, Problem> {
     reading(text, |parser| parser.parse_expr())
 }
 

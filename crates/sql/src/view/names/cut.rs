@@ -14,7 +14,7 @@ use super::{
         relation::{self, Cut, Known, Role},
         tumble::{DAY_US, TumbleError},
     },
-    Binder, For, Seen, batch, seen,
+    Binder, For, Seen, batch, judge, seen,
 };
 use crate::{
     declare::{Told, mistake, place_of, read_span},
@@ -70,6 +70,7 @@ impl Binder<'_> {
         let becomes = match self.becomes {
             For::Plan => None,
             For::Question => Some(plain(&known, &cut, &alias)?),
+            For::Check => Some(judge::windowed(self.against, &known, &cut, &alias)?),
         };
         let index = self.relation(known, Role::Windows(cut));
         let becomes = becomes.unwrap_or_else(|| batch::named(&format!("${index}"), &alias));

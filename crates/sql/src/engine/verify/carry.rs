@@ -1,0 +1,93 @@
+//! Carries what identifies a row up through a plan of DataFusion, as a view carries its key: the
+//! question selects only what people see.
+
+use std::sync::Arc;
+
+use datafusion::{
+    common::{Column, Result, plan_err},
+    logical_expr::{
+        Distinct, Expr, Filter, LogicalPlan, LogicalPlanBuilder, Projection, SubqueryAlias, lit,
+    },
+};
+
+/// The plan with the columns that identify a row behind its own, and their places.
+///
+/// # Errors
+/// When the plan has an operator that no view has.
+pub(super) fn carried(
+    plan: LogicalPlan,
+    source_key: &[String],
+) -> Result<(LogicalPlan, Vec<usize>)> {
+    match plan {
+        LogicalPlan::Aggregate(aggregate) => {
+            let keys = aggregate.group_expr.len();
+            let plan = LogicalPlan::Aggregate(aggregate);
+            match keys {
+                0 => with_one_key(plan),
+                _ => Ok((plan, (0..keys).collect())),
+            }
+        }
+        LogicalPlan::Distinct(Distinct::All(input)) => {
+            let keys = input.schema().fields().len();
+            let plan = LogicalPlan::Distinct(Distinct::All(input));
+            Ok((plan, (0..keys).collect()))
+        }
+        LogicalPlan::Projection(Projection {
+            mut expr, input, ..
+        }) => {
+            let (input, below) = carried(Arc::unwrap_or_clone(input), source_key)?;
+            let mut keys = Vec::with_capacity(below.len());
+            for place in below {
+                let key = Expr::Column(Column::from(input.schema().qualified_field(place)));
+                let found = expr.iter().position(|expr| *unaliased(expr) == key);
+                keys.push(found.unwrap_or(expr.len()));
+                if found.is_none() {
+                    let name = format!("carried {}", expr.len());
+                    expr.push(key.alias(name));
+                }
+            }
+            let plan = Projection::try_new(expr, Arc::new(input))?;
+            Ok((LogicalPlan::Projection(plan), keys))
+        }
+        LogicalPlan::Filter(Filter {
+            predicate, input, ..
+        }) => {
+            let (input, keys) = carried(Arc::unwrap_or_clone(input), source_key)?;
+            let plan = Filter::try_new(predicate, Arc::new(input))?;
+            Ok((LogicalPlan::Filter(plan), keys))
+        }
+        LogicalPlan::SubqueryAlias(SubqueryAlias { input, alias, .. }) => {
+            let (input, keys) = carried(Arc::unwrap_or_clone(input), source_key)?;
+            let plan = SubqueryAlias::try_new(Arc::new(input), alias)?;
+            Ok((LogicalPlan::SubqueryAlias(plan), keys))
+        }
+        scan @ LogicalPlan::TableScan(_) => {
+            let places = source_key.iter();
+            let places =
+                places.filter_map(|name| scan.schema().index_of_column_by_name(None, name));
+            let places = places.collect();
+            Ok((scan, places))
+        }
+        other => plan_err!("a view has no {}", other.display()),
+    }
+}
+
+/// Of a grouping that makes one row of all the key is a constant, as in a view.
+fn with_one_key(plan: LogicalPlan) -> Result<(LogicalPlan, Vec<usize>)> {
+    let columns = plan
+        .schema()
+        .iter()
+        .map(|field| Expr::Column(Column::from(field)));
+    let mut exprs: Vec<Expr> = columns.collect();
+    let place = exprs.len();
+    exprs.push(lit(0_i64).alias("carried"));
+    let plan = LogicalPlanBuilder::from(plan).project(exprs)?.build()?;
+    Ok((plan, vec![place]))
+}
+
+fn unaliased(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Alias(alias) => unaliased(&alias.expr),
+        expr => expr,
+    }
+}

@@ -1,0 +1,327 @@
+//! sum(x) and avg(x) of floating point, exact until they are rounded once: whatever the order of
+//! rows and the number of threads, the same. Views add like this; a question that is compared with
+//! one has to. Other questions add with DataFusion, which is faster and rounds at each step.
+//!
+//! Sources: Shewchuk, "Adaptive Precision Floating-Point Arithmetic", 1997, section 4, for sums as
+//! terms that do not overlap; Python's `math.fsum` for rounding them to even.
+
+use std::{mem::size_of, sync::Arc};
+
+use datafusion::{
+    arrow::{
+        array::{ArrayRef, AsArray},
+        compute::cast,
+        datatypes::{DataType, Field, FieldRef, Float64Type},
+    },
+    common::{Result, ScalarValue, exec_err},
+    functions_aggregate::average::Avg,
+    logical_expr::{
+        Accumulator, AggregateUDF, AggregateUDFImpl, GroupsAccumulator, Signature,
+        function::{AccumulatorArgs, StateFieldsArgs},
+        utils::{AggregateOrderSensitivity, format_state_name},
+    },
+};
+
+use super::sum::ExactSum;
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Exact {
+    Sum(ExactSum),
+    Mean(Avg),
+}
+
+/// The functions, to be registered in place of those of questions.
+pub(crate) fn exact() -> Vec<Arc<AggregateUDF>> {
+    let both = [Exact::Sum(ExactSum::default()), Exact::Mean(Avg::new())];
+    let both = both.into_iter();
+    both.map(|function| Arc::new(AggregateUDF::from(function)))
+        .collect()
+}
+
+/// Whether values of these types are added here.
+fn is_float(types: &[FieldRef]) -> bool {
+    let ty = types.first().map(|field| field.data_type());
+    matches!(ty, Some(DataType::Float32 | DataType::Float64))
+}
+
+impl Exact {
+    fn plain(&self) -> &dyn AggregateUDFImpl {
+        match self {
+            Self::Sum(sum) => sum,
+            Self::Mean(mean) => mean,
+        }
+    }
+}
+
+impl AggregateUDFImpl for Exact {
+    fn name(&self) -> &str {
+        self.plain().name()
+    }
+
+    fn aliases(&self) -> &[String] {
+        self.plain().aliases()
+    }
+
+    fn signature(&self) -> &Signature {
+        self.plain().signature()
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        self.plain().return_type(types)
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        self.plain().coerce_types(types)
+    }
+
+    fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
+        if args.is_distinct || !is_float(args.input_fields) {
+            return self.plain().state_fields(args);
+        }
+        let name = format_state_name(args.name, "terms");
+        Ok(vec![Arc::new(Field::new(name, DataType::Binary, true))])
+    }
+
+    fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        if args.is_distinct || !is_float(args.expr_fields) {
+            return self.plain().accumulator(args);
+        }
+        Ok(Box::new(Terms {
+            ty: args.return_field.data_type().clone(),
+            is_mean: matches!(self, Self::Mean(_)),
+            terms: Vec::new(),
+            special: None,
+            count: 0,
+        }))
+    }
+
+    fn groups_accumulator_supported(&self, args: AccumulatorArgs<'_>) -> bool {
+        let is_plain = args.is_distinct || !is_float(args.expr_fields);
+        is_plain && self.plain().groups_accumulator_supported(args)
+    }
+
+    fn create_groups_accumulator(
+        &self,
+        args: AccumulatorArgs<'_>,
+    ) -> Result<Box<dyn GroupsAccumulator>> {
+        self.plain().create_groups_accumulator(args)
+    }
+
+    fn order_sensitivity(&self) -> AggregateOrderSensitivity {
+        AggregateOrderSensitivity::Insensitive
+    }
+}
+
+/// The sum of one group.
+#[derive(Debug)]
+struct Terms {
+    ty: DataType,
+    is_mean: bool,
+    /// They grow and do not overlap; their sum is exact.
+    terms: Vec<f64>,
+    /// What infinities and NaN come to, if there were any.
+    special: Option<f64>,
+    count: u64,
+}
+
+/// The sum and its rounding error.
+fn two_sum(a: f64, b: f64) -> (f64, f64) {
+    let sum = a + b;
+    let of_b = sum - a;
+    (sum, (a - (sum - of_b)) + (b - of_b))
+}
+
+fn is_zero(value: f64) -> bool {
+    value.to_bits() << 1 == 0
+}
+
+impl Terms {
+    fn add(&mut self, value: f64) {
+        if !value.is_finite() {
+            self.special = Some(self.special.unwrap_or(0.0) + value);
+            return;
+        }
+        let mut value = value;
+        let mut kept = Vec::with_capacity(self.terms.len().saturating_add(1));
+        for term in &self.terms {
+            let (sum, error) = two_sum(value, *term);
+            if !sum.is_finite() {
+                // Together they are beyond the range of floats: they stay apart.
+                kept.push(*term);
+                continue;
+            }
+            if !is_zero(error) {
+                kept.push(error);
+            }
+            value = sum;
+        }
+        if !is_zero(value) {
+            kept.push(value);
+        }
+        self.terms = kept;
+    }
+
+    /// The sum, rounded to the nearest float, to even where two are as near.
+    fn rounded(&self) -> f64 {
+        if let Some(special) = self.special {
+            return special;
+        }
+        let mut rest = self.terms.iter().rev().copied();
+        let Some(mut sum) = rest.next() else {
+            return 0.0;
+        };
+        let mut error = 0.0_f64;
+        for term in rest.by_ref() {
+            let (next, left) = two_sum(sum, term);
+            if !next.is_finite() {
+                return next;
+            }
+            (sum, error) = (next, left);
+            if !is_zero(error) {
+                break;
+            }
+        }
+        // Half a unit is more than that if something of its sign follows.
+        if let Some(next) = rest.next()
+            && (error < 0.0) == (next < 0.0)
+        {
+            let twice = error * 2.0;
+            let other = sum + twice;
+            if (other - sum).to_bits() == twice.to_bits() {
+                return other;
+            }
+        }
+        sum
+    }
+
+    fn value(&self) -> f64 {
+        let sum = self.rounded();
+        match self.is_mean {
+            #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+            true => sum / self.count as f64,
+            false => sum,
+        }
+    }
+
+    /// The count, what is special or 0, the terms; each 8 bytes, little-endian.
+    fn bytes(&self) -> Vec<u8> {
+        let mut bytes = self.count.to_le_bytes().to_vec();
+        let floats = [self.special.unwrap_or(0.0)];
+        for float in floats.iter().chain(&self.terms) {
+            bytes.extend_from_slice(&float.to_le_bytes());
+        }
+        bytes
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Result<()> {
+        let (words, rest) = bytes.as_chunks::<8>();
+        let [count, special, terms @ ..] = words else {
+            return exec_err!("a sum without a count");
+        };
+        if !rest.is_empty() {
+            return exec_err!("a sum with half a term");
+        }
+        self.count = self.count.saturating_add(u64::from_le_bytes(*count));
+        for word in std::iter::once(special).chain(terms) {
+            self.add(f64::from_le_bytes(*word));
+        }
+        Ok(())
+    }
+}
+
+impl Accumulator for Terms {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        for values in values {
+            let values = cast(values, &DataType::Float64)?;
+            for value in values.as_primitive::<Float64Type>().iter().flatten() {
+                self.count = self.count.saturating_add(1);
+                self.add(value);
+            }
+        }
+        Ok(())
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        let value = (self.count > 0).then(|| self.value());
+        ScalarValue::Float64(value).cast_to(&self.ty)
+    }
+
+    fn size(&self) -> usize {
+        let terms = self.terms.capacity().saturating_mul(size_of::<f64>());
+        size_of::<Self>().saturating_add(terms)
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        Ok(vec![ScalarValue::Binary(Some(self.bytes()))])
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        for states in states {
+            let states = states.as_binary::<i32>();
+            states
+                .iter()
+                .flatten()
+                .try_for_each(|state| self.take(state))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn terms() -> Terms {
+        Terms {
+            ty: DataType::Float64,
+            is_mean: false,
+            terms: Vec::new(),
+            special: None,
+            count: 0,
+        }
+    }
+
+    fn sum(values: &[f64]) -> f64 {
+        let mut sum = terms();
+        values.iter().for_each(|value| sum.add(*value));
+        // What goes through a state is the same.
+        let mut merged = terms();
+        let (first, second) = values.split_at(values.len() / 2);
+        for part in [first, second] {
+            let mut of_part = terms();
+            part.iter().for_each(|value| of_part.add(*value));
+            merged.take(&of_part.bytes()).unwrap();
+        }
+        assert_eq!(merged.rounded().to_bits(), sum.rounded().to_bits());
+        sum.rounded()
+    }
+
+    fn check(values: &[f64], expected: f64) {
+        assert_eq!(sum(values).to_bits(), expected.to_bits(), "{values:?}");
+        let reversed: Vec<f64> = values.iter().rev().copied().collect();
+        assert_eq!(sum(&reversed).to_bits(), expected.to_bits(), "{values:?}");
+    }
+
+    /// The cases of Python's own test of `math.fsum`, and some of ours.
+    #[test]
+    fn sums_are_rounded_once() {
+        check(&[], 0.0);
+        check(&[0.1; 10], 1.0);
+        check(&[1e100, 1.0, -1e100], 1.0);
+        check(&[1e16, 1.0, 1e-16], 10_000_000_000_000_002.0);
+        check(
+            &[2f64.powi(53), -0.5, -(2f64.powi(-54))],
+            2f64.powi(53) - 1.0,
+        );
+        check(&[2f64.powi(53), 1.0, 2f64.powi(-100)], 2f64.powi(53) + 2.0);
+        check(
+            &[2f64.powi(53) + 10.0, 1.0, 2f64.powi(-100)],
+            2f64.powi(53) + 12.0,
+        );
+        check(&[f64::MAX, f64::MAX, -f64::MAX], f64::MAX);
+        check(&[1.0, f64::INFINITY], f64::INFINITY);
+        assert!(sum(&[f64::INFINITY, f64::NEG_INFINITY, 1.0]).is_nan());
+        let harmonic: Vec<f64> = (1..1_001).map(|n| 1.0 / f64::from(n)).collect();
+        check(&harmonic, 7.485_470_860_550_345);
+    }
+}
