@@ -28,6 +28,8 @@ pub(crate) struct Probed<'a> {
     pub(crate) target: Target<'a>,
     /// A device that no one else sends events of.
     pub(crate) device: &'a str,
+    /// Probes of this first time are not counted.
+    pub(crate) warm_up: Duration,
     pub(crate) lasts: Duration,
 }
 
@@ -57,6 +59,12 @@ struct Ack {
 }
 
 impl Probed<'_> {
+    /// From when on probes count, and when they end.
+    fn times(&self) -> (Duration, Duration) {
+        let counts = SystemClock.monotonic() + self.warm_up;
+        (counts, counts + self.lasts)
+    }
+
     fn event(&self) -> Request {
         let device = self.device;
         let event = format!(
@@ -83,8 +91,8 @@ impl Probed<'_> {
 /// # Errors
 /// When the server errs, or the view counts wrong.
 pub(crate) fn view(probed: &Probed<'_>) -> Result<Latencies> {
-    let ends = SystemClock.monotonic() + probed.lasts;
-    let mut micros = Vec::new();
+    let (counts, ends) = probed.times();
+    let (mut sent, mut micros) = (0, Vec::new());
     block_on(async {
         let mut connection = Connection::open(probed.target.address).await?;
         let event = probed.event();
@@ -97,12 +105,14 @@ pub(crate) fn view(probed: &Probed<'_>) -> Result<Latencies> {
             );
             let request = Request::get(&path, probed.target.key);
             let answer: Rows = connection.exchange(&request).await?.json()?;
-            micros.push(since(begin));
+            sent += 1;
+            if begin >= counts {
+                micros.push(since(begin));
+            }
             let count = answer.rows.first().and_then(|row| row.get(1)?.as_u64());
             ensure!(
-                count == Some(micros.len() as u64),
-                "of {} events the view counts {count:?}",
-                micros.len()
+                count == Some(sent),
+                "of {sent} events the view counts {count:?}"
             );
             sleep(PAUSE).await;
         }
@@ -121,6 +131,7 @@ struct Rows {
 /// # Errors
 /// When the server errs, or the view counts wrong.
 pub(crate) fn feed(probed: &Probed<'_>) -> Result<Latencies> {
+    let (counts, ends) = probed.times();
     let book = Book::default();
     block_on(async {
         let mut feed = Connection::open(probed.target.address).await?;
@@ -128,10 +139,13 @@ pub(crate) fn feed(probed: &Probed<'_>) -> Result<Latencies> {
         feed.send(&request).await?;
         tokio::select! {
             ended = read(feed, probed.device, &book) => ended,
-            ended = write(probed, &book) => ended,
+            ended = write(probed, (&book, ends)) => ended,
         }
     })?;
-    Ok(Latencies::new(book.micros.take()))
+    let (sent, micros) = (book.sent.take(), book.micros.take());
+    let pairs = sent.into_iter().zip(micros);
+    let counted = pairs.filter(|(sent, _)| *sent >= counts);
+    Ok(Latencies::new(counted.map(|(_, micros)| micros).collect()))
 }
 
 /// Events that were sent, and those that came back. One thread, so cells suffice.
@@ -157,8 +171,7 @@ impl Book {
 }
 
 /// Sends until the time is over, then waits for what is still to come back.
-async fn write(probed: &Probed<'_>, book: &Book) -> Result<()> {
-    let ends = SystemClock.monotonic() + probed.lasts;
+async fn write(probed: &Probed<'_>, (book, ends): (&Book, Duration)) -> Result<()> {
     let mut connection = Connection::open(probed.target.address).await?;
     let event = probed.event();
     while SystemClock.monotonic() < ends {

@@ -90,17 +90,36 @@ impl Findings {
 
     /// Each stage's part, largest first.
     pub(crate) fn share(&mut self, spent: &Spent) {
-        let whole: f64 = spent.threads.values().sum();
-        let shares = spent.threads.iter().filter(|(_, cpu)| **cpu > 0.0);
-        self.shares = shares
-            .map(|(name, cpu)| Share {
-                threads: name.clone(),
-                cpu_seconds: *cpu,
-                share: cpu / whole,
-            })
-            .collect();
-        self.shares.sort_by(|a, b| b.share.total_cmp(&a.share));
+        self.shares = shares(spent);
     }
+}
+
+/// Each stage's part, largest first.
+fn shares(spent: &Spent) -> Vec<Share> {
+    let whole: f64 = spent.threads.values().sum();
+    let shares = spent.threads.iter().filter(|(_, cpu)| **cpu > 0.0);
+    let mut shares: Vec<Share> = shares
+        .map(|(name, cpu)| Share {
+            threads: name.clone(),
+            cpu_seconds: *cpu,
+            share: cpu / whole,
+        })
+        .collect();
+    shares.sort_by(|a, b| b.share.total_cmp(&a.share));
+    shares
+}
+
+/// The same as words: where a case has several loads.
+pub(crate) fn shares_in_words(spent: &Spent) -> String {
+    in_words(&shares(spent))
+}
+
+fn in_words(shares: &[Share]) -> String {
+    let parts = shares.iter().filter(|share| share.share >= 0.005);
+    let parts: Vec<String> = parts
+        .map(|share| format!("{} {:.0} %", share.threads, share.share * 100.0))
+        .collect();
+    parts.join(", ")
 }
 
 /// Where it was measured.
@@ -141,13 +160,8 @@ pub(crate) fn print_table(findings: &Findings) -> Result<()> {
         text += &format!("  {:width$}  {shown:>22}{goal}\n", figure.name);
     }
     if !findings.shares.is_empty() {
-        text += "  processor time of the server by threads:";
-        let parts = findings.shares.iter().filter(|share| share.share >= 0.005);
-        let parts: Vec<String> = parts
-            .map(|share| format!(" {} {:.0} %", share.threads, share.share * 100.0))
-            .collect();
-        text += &parts.join(",");
-        text.push('\n');
+        let words = in_words(&findings.shares);
+        text += &format!("  processor time of the server by threads: {words}\n");
     }
     for note in &findings.notes {
         text += &format!("  {note}\n");

@@ -7,7 +7,7 @@ use crate::{
     cases::Setting,
     events::{DEVICES_MAX, Keys},
     load::{Load, as_f64},
-    report::{Findings, Unit},
+    report::{self, Findings, Unit},
     server::Server,
     usage,
 };
@@ -52,7 +52,8 @@ fn of_count(setting: &Setting, findings: &mut Findings, (count, events): (u64, u
             followed.rate(),
             Unit::EventsPerSecond,
         );
-        findings.share(&followed.outcome.server);
+        let shares = report::shares_in_words(&followed.outcome.server);
+        findings.note(named(&format!("{name}: {shares}")));
     }
     let status = server.status()?;
     let view = status.views.first().context("the status of the view")?;

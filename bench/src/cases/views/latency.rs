@@ -1,17 +1,17 @@
 //! How long it takes until an event is in a view, and in the view's feed, at half of the load that
 //! the view can follow.
 
-use std::{thread, time::Duration};
+use std::thread;
 
 use anyhow::{Context, Result};
 
-use super::{AGGREGATE, FIRST, KEYS, SAME_TOTALS, app, check, follow};
+use super::{AGGREGATE, FIRST, Followed, KEYS, SAME_TOTALS, app, check, follow};
 use crate::{
     cases::Setting,
     events::Keys,
     load::{Load, as_f64},
     probe::{self, Latencies},
-    report::{Findings, Unit},
+    report::{self, Findings, Unit},
     server::Server,
 };
 
@@ -32,23 +32,30 @@ pub(in crate::cases) fn run(setting: &Setting) -> Result<Findings> {
     findings.add("the view follows", full, Unit::EventsPerSecond);
     findings.add("half of it", full / 2.0, Unit::EventsPerSecond);
 
-    let idle = probe::view(&probed(&server, "idle", setting.warm_up()))?;
+    let idle = probe::view(&probed(setting, &server, "idle"))?;
     add(&mut findings, "in the view, without load", &idle, None);
-    let half = |name, probe| at_half(setting, &server, (full / 2.0, name, probe));
-    let view = half("view", probe::view)?;
-    add(&mut findings, "in the view", &view, Some("≤ 50 ms"));
-    let feed = half("feed", probe::feed)?;
-    add(&mut findings, "in the feed", &feed, Some("≤ 150 ms"));
+    for (device, name, probe, goal) in [
+        ("view", "in the view", probe::view as Probe, "≤ 50 ms"),
+        ("feed", "in the feed", probe::feed, "≤ 150 ms"),
+    ] {
+        let half = (full / 2.0, device, probe);
+        let (latencies, followed) = at_half(setting, &server, half)?;
+        add(&mut findings, name, &latencies, Some(goal));
+        let shares = report::shares_in_words(&followed.outcome.server);
+        let cost = followed.cost();
+        findings.note(format!("{name}: {cost:.2} CPU s/million, {shares}"));
+    }
     check(&mut findings, &server, SAME_TOTALS)?;
     setting.finish(NAME, server, &mut findings)?;
     Ok(findings)
 }
 
-fn probed<'a>(server: &'a Server, device: &'a str, lasts: Duration) -> probe::Probed<'a> {
+fn probed<'a>(setting: &Setting, server: &'a Server, device: &'a str) -> probe::Probed<'a> {
     probe::Probed {
         target: server.target(),
         device,
-        lasts,
+        warm_up: setting.warm_up(),
+        lasts: setting.counted(),
     }
 }
 
@@ -57,7 +64,7 @@ fn at_half(
     setting: &Setting,
     server: &Server,
     (per_second, device, probe): (f64, &str, Probe),
-) -> Result<Latencies> {
+) -> Result<(Latencies, Followed)> {
     let lasts = setting.warm_up() + setting.counted();
     #[expect(
         clippy::cast_possible_truncation,
@@ -71,7 +78,7 @@ fn at_half(
         ..Load::of_events(count, FIRST)
     };
     let (followed, latencies) = thread::scope(|scope| {
-        let probes = scope.spawn(|| probe(&probed(server, device, lasts)));
+        let probes = scope.spawn(|| probe(&probed(setting, server, device)));
         let followed = follow(server, load, "totals");
         (followed, probes.join())
     });
@@ -81,7 +88,7 @@ fn at_half(
         pace >= per_second * 0.95,
         "half of the load was {per_second:.0} events/s, but {pace:.0} came through"
     );
-    Ok(latencies)
+    Ok((latencies, followed))
 }
 
 fn add(findings: &mut Findings, name: &str, latencies: &Latencies, goal: Option<&'static str>) {
