@@ -150,6 +150,8 @@ pub struct TableConfig {
     pub redo_size_max: ByteSize,
     /// Changes that feeds find in memory.
     pub feed_size_max: ByteSize,
+    /// Longest time that committed changes wait for more before the store gets them.
+    pub apply_interval: Span,
 }
 
 /// Views.
@@ -162,7 +164,8 @@ pub struct ViewConfig {
     pub step_size_max: ByteSize,
     /// Longest time between a change and its checkpoint.
     pub checkpoint_interval: Span,
-    /// Shortest time between two checkpoints while rows of views wait to leave.
+    /// Shortest time between two checkpoints while rows of views wait to leave, or changes are
+    /// followed.
     pub outgoing_interval: Span,
 }
 

@@ -127,6 +127,7 @@ fn open(folder: PathBuf) -> (Arc<Tables>, Applier) {
     };
     let config = TablesConfig {
         overlay_size_max: ByteSize::gib(1),
+        apply_interval: Duration::ZERO,
         feed_size_max: ByteSize::mib(16),
         redo_files_max: 2,
         redo_size_max: ByteSize::mib(64),

@@ -64,6 +64,8 @@ pub struct TablesParts {
 pub struct TablesConfig {
     /// Changes that the store does not have yet; beyond it steps wait for the applier.
     pub overlay_size_max: ByteSize,
+    /// Longest time that committed changes wait for more before the store gets them.
+    pub apply_interval: Duration,
     /// Changes of checkpoints that feeds find in memory.
     pub feed_size_max: ByteSize,
     /// Redo files that are kept for feeds after the store has them: how many.

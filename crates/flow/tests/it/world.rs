@@ -253,6 +253,7 @@ impl World {
         let config = TablesConfig {
             overlay_size_max: ByteSize::mib(256),
             apply_interval: Duration::ZERO,
+            apply_interval: Duration::ZERO,
             feed_size_max: ByteSize::mib(1),
             redo_files_max: 1,
             redo_size_max: ByteSize::mib(1),

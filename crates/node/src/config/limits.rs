@@ -73,6 +73,7 @@ impl Config {
             },
             tables: TablesConfig {
                 overlay_size_max: part(3),
+                apply_interval: self.table.apply_interval.0,
                 feed_size_max: self.table.feed_size_max,
                 redo_files_max: self.table.redo_files_max,
                 redo_size_max: self.table.redo_size_max,

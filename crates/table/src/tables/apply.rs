@@ -6,6 +6,9 @@
 //! the redo files' layers cover: writing them again changes nothing.
 //!
 //! Nothing but a full overlay waits for it: the store may stall for hundreds of milliseconds.
+//!
+//! It waits itself, up to `apply_interval` or until a part of the overlay is full: a row that
+//! changes every second is then written once and not five times. Redo files hold what waits.
 
 mod due;
 mod forget;
@@ -36,6 +39,8 @@ const PENANCE: Duration = Duration::from_millis(500);
 /// Batches of others after which an idle application takes a new snapshot, so that the store can
 /// forget what nobody needs.
 const SNAPSHOT_BATCHES: u64 = 1_000;
+/// It waits for more to come until the overlay has this part of its limit.
+const OVERLAY_SHARE: usize = 4;
 
 /// Puts committed checkpoints into the store.
 #[derive(Debug)]
@@ -43,21 +48,30 @@ pub struct Applier {
     tables: Arc<Tables>,
     /// Batches of the store when the snapshot was taken.
     batches: u64,
+    /// Since when a checkpoint waits.
+    since: Option<Duration>,
 }
 
 impl Applier {
     pub(super) fn new(tables: Arc<Tables>) -> Self {
         let batches = tables.store.stats().batches;
-        Self { tables, batches }
+        Self {
+            tables,
+            batches,
+            since: None,
+        }
     }
 
     /// Applies until the tables are closed. An error is logged and tried again: nothing is lost
     /// meanwhile, but changes stay in memory up to their limit.
     pub fn run(mut self) {
         while !self.tables.inner.lock().is_closed {
-            match self.work() {
+            match self.work_due() {
                 Ok(true) => {}
-                Ok(false) => self.tables.wait_for_work(PATIENCE),
+                Ok(false) => match self.left() {
+                    Some(left) => self.tables.wait_to_apply(left.min(PATIENCE)),
+                    None => self.tables.wait_for_work(PATIENCE),
+                },
                 Err(error) => {
                     let error = mainstem_kernel::fault::chain(&error);
                     tracing::warn!(error, "could not put a checkpoint into the store");
@@ -67,8 +81,36 @@ impl Applier {
         }
     }
 
-    /// Does what there is to do; whether there was something. For tests and for whoever has a
-    /// thread for several applications.
+    /// Does what is due now, and lets changes wait for more until they are; whether there was
+    /// something.
+    ///
+    /// # Errors
+    /// As `work`.
+    pub fn work_due(&mut self) -> Result<bool, TableError> {
+        match self.left() {
+            Some(left) if !left.is_zero() => self.tidy(),
+            _ => self.work(),
+        }
+    }
+
+    /// How long a checkpoint that waits may still do so; `None` if there is none.
+    fn left(&mut self) -> Option<Duration> {
+        let pointer = self.tables.pointer();
+        if pointer.applied >= pointer.checkpoint {
+            self.since = None;
+            return None;
+        }
+        let now = self.tables.clock.monotonic();
+        let since = *self.since.get_or_insert(now);
+        if self.tables.is_filling() {
+            return Some(Duration::ZERO);
+        }
+        let waited = now.saturating_sub(since);
+        Some(self.tables.config.apply_interval.saturating_sub(waited))
+    }
+
+    /// Does what there is to do, without waiting for more; whether there was something. For tests
+    /// and for whoever has a thread for several applications.
     ///
     /// # Errors
     /// What store and disk say; calling it again goes on.
@@ -76,9 +118,15 @@ impl Applier {
         let target = self.tables.inner.lock().committed;
         if target > self.tables.pointer().applied {
             self.apply(target)?;
+            self.since = None;
             self.tables.remove_files();
             return Ok(true);
         }
+        self.tidy()
+    }
+
+    /// Everything but applying.
+    fn tidy(&mut self) -> Result<bool, TableError> {
         if self.tables.forget_next()? || self.tables.index_next()? {
             return Ok(true);
         }
@@ -162,6 +210,17 @@ impl Tables {
             pointer.applied < pointer.checkpoint
         };
         self.wait_until(patience, has_work);
+    }
+
+    /// Waits until what waits has to be applied.
+    fn wait_to_apply(&self, patience: Duration) {
+        self.wait_until(patience, Self::is_filling);
+    }
+
+    /// Whether changes have a good part of what they may take.
+    fn is_filling(&self) -> bool {
+        let limit = self.config.overlay_size_max.as_usize();
+        self.overlay_size().as_usize() >= limit / OVERLAY_SHARE
     }
 
     fn wait_for_close(&self, patience: Duration) {

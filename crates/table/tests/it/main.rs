@@ -6,6 +6,7 @@
     reason = "all of this is a test, helpers too"
 )]
 
+mod applying;
 mod crash;
 mod expiry;
 mod feeds;

@@ -253,6 +253,7 @@ impl World {
             store: CrashStore::default(),
             config: TablesConfig {
                 overlay_size_max: ByteSize::mib(64),
+                apply_interval: Duration::ZERO,
                 feed_size_max: ByteSize::kib(64),
                 redo_files_max: 3,
                 redo_size_max: ByteSize::mib(1),

@@ -52,6 +52,7 @@ impl Shelf {
         };
         let config = TablesConfig {
             overlay_size_max: ByteSize::mib(64),
+            apply_interval: Duration::ZERO,
             feed_size_max: ByteSize(0),
             redo_files_max: 3,
             redo_size_max: ByteSize::mib(4),

@@ -36,6 +36,7 @@ impl TestRows {
         };
         let config = TablesConfig {
             overlay_size_max: ByteSize::mib(64),
+            apply_interval: Duration::ZERO,
             feed_size_max: ByteSize::mib(4),
             redo_files_max: 2,
             redo_size_max: ByteSize::mib(4),

@@ -1,0 +1,69 @@
+//! When the applier goes to work: changes wait for more, but not for long, and not for memory.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use mainstem_kernel::ByteSize;
+use mainstem_table::{Checkpoint, Step, Tables};
+
+use crate::world::{Key, Row, World, changed};
+
+const INTERVAL: Duration = Duration::from_secs(5);
+
+fn key() -> Key {
+    ("a".to_owned(), 1)
+}
+
+/// One checkpoint that changes the same row.
+fn change(world: &mut World, tables: &Tables) {
+    let seq = world.tick();
+    let row: Row = (Some("x".repeat(400)), None, seq);
+    let changes = BTreeMap::from([(key(), Some(row))]);
+    let changed = changed(&world.schemas[0], &changes, seq);
+    tables
+        .advance(Step {
+            through: seq,
+            changed: vec![changed],
+            emitted: Vec::new(),
+        })
+        .unwrap();
+    tables.checkpoint(Checkpoint::default()).unwrap();
+}
+
+/// Calls that the store had.
+fn writes(world: &World) -> u64 {
+    world.store.calls()
+}
+
+#[test]
+fn changes_wait_for_more_but_not_for_long() {
+    let mut world = World::new();
+    world.config.apply_interval = INTERVAL;
+    let (tables, mut applier, _) = world.open();
+    while applier.work_due().unwrap() {}
+    let before = writes(&world);
+    for _ in 0..4 {
+        change(&mut world, &tables);
+        assert!(!applier.work_due().unwrap(), "nothing is due");
+        world.clock.advance(Duration::from_secs(1));
+    }
+    assert_eq!(writes(&world), before);
+    world.clock.advance(Duration::from_secs(1));
+    assert!(applier.work_due().unwrap(), "five seconds have passed");
+    // One batch and its sync for all of them.
+    assert_eq!(writes(&world), before + 2);
+    assert_eq!(tables.overlay_size(), ByteSize(0));
+    change(&mut world, &tables);
+    assert!(!applier.work_due().unwrap(), "the next wait anew");
+}
+
+#[test]
+fn changes_do_not_wait_where_memory_is_short() {
+    let mut world = World::new();
+    world.config.apply_interval = INTERVAL;
+    world.config.overlay_size_max = ByteSize::kib(1);
+    let (tables, mut applier, _) = world.open();
+    while applier.work_due().unwrap() {}
+    change(&mut world, &tables);
+    assert!(applier.work_due().unwrap());
+    assert_eq!(tables.overlay_size(), ByteSize(0));
+}
