@@ -61,7 +61,7 @@ use self::{
 use crate::{
     error::{QueryError, from_engine},
     rows::{AppRows, SharedRowSource},
-    write::{self, Known, Write, Written},
+    write::{self, Known, Planning, Plans, Write, Written},
 };
 
 pub(crate) use columns::StreamColumns;
@@ -112,6 +112,7 @@ pub struct Engine {
     turns: Arc<Turns>,
     memory: Arc<Memory>,
     points: Points,
+    plans: Plans,
     /// What every session begins as; an error of DataFusion's own defaults is told when asked.
     prototype: Result<SessionState, String>,
 }
@@ -187,6 +188,7 @@ impl Engine {
             turns: Turns::new(config.queries_max),
             memory: Memory::new(config.memory_max),
             points: Points::default(),
+            plans: Plans::default(),
             parts,
             config,
             prototype,
@@ -210,7 +212,11 @@ impl Engine {
     /// # Cancel safety
     /// Dropping the future gives everything back.
     pub async fn ask(self: &Arc<Self>, question: Question) -> Result<Answered, QueryError> {
-        apart::ask(&self.parts.runtime, Arc::clone(self), question).await
+        match question.wait.is_none() && statement::is_small_write(&question.sql) {
+            // Handing it to other threads would cost more than it does.
+            true => Box::pin(self.ask_here(question)).await,
+            false => apart::ask(&self.parts.runtime, Arc::clone(self), question).await,
+        }
     }
 
     /// Plans and starts a question on the present runtime.
@@ -308,15 +314,17 @@ impl Engine {
         }
         let prepared = write::take_out(statements)?;
         let tenant = question.tenant;
-        let (state, known) = match prepared.inner.is_empty() {
-            true => {
-                let cut = Cut::empty(self.parts.log.frontier());
-                (self.session(&cut)?, Known::default())
-            }
+        let known = match prepared.inner.is_empty() {
+            true => Known::default(),
             false => Box::pin(self.ask_inner(&prepared, tenant, time)).await?,
         };
         let defs = self.parts.catalog.definitions();
-        let write = write::compile(&state, (&defs, tenant), &prepared, &known)?;
+        let planning = Planning {
+            state: self.prototype.as_ref().map_err(QueryError::broken)?,
+            now: self.parts.clock.now(),
+            plans: &self.plans,
+        };
+        let write = write::compile(planning, (&defs, tenant), &prepared, &known)?;
         let rows = self.rows_of(tenant, &write.app)?;
         Ok(Started::Write(Box::new(write), rows))
     }

@@ -10,6 +10,7 @@ mod given;
 mod inner;
 mod insert;
 mod picked;
+mod plans;
 mod returning;
 mod select;
 mod target;
@@ -22,7 +23,6 @@ use datafusion::{
         array::{ArrayRef, Int64Array, RecordBatch, StringArray},
         datatypes::{DataType, Field, Schema, SchemaRef},
     },
-    execution::session_state::SessionState,
 };
 use mainstem_catalog::Definitions;
 use mainstem_kernel::{
@@ -37,6 +37,8 @@ use crate::{
     error::{QueryError, from_engine},
 };
 use exprs::Planner;
+pub(crate) use exprs::Planning;
+pub(crate) use plans::Plans;
 use returning::Returning;
 use target::Target;
 
@@ -123,13 +125,13 @@ pub(crate) fn app_of(
 /// # Errors
 /// What the first of them that does not compile says.
 pub(crate) fn compile(
-    state: &SessionState,
+    planning: Planning<'_>,
     defs: (&Definitions, TenantId),
     prepared: &Prepared,
     known: &Known,
 ) -> Result<Write, QueryError> {
     let planner = Planner {
-        state,
+        planning,
         answers: &known.answers,
     };
     let mut all: Vec<Compiled> = Vec::with_capacity(prepared.statements.len());
@@ -216,9 +218,13 @@ fn reads(known: &Known, all: &[Compiled]) -> Vec<Read> {
 /// # Errors
 /// When it does not plan, fails, or does not fit.
 pub(crate) fn check_default(expr: &Expr, column: &Column, place: &Place) -> Result<(), QueryError> {
-    let state = session::without_tables(Timestamp(0)).map_err(from_engine)?;
+    let state = session::prototype(1).map_err(from_engine)?;
     let planner = Planner {
-        state: &state,
+        planning: Planning {
+            state: &state,
+            now: Timestamp(0),
+            plans: &Plans::default(),
+        },
         answers: &[],
     };
     let written = Written {

@@ -167,16 +167,6 @@ fn two_apps(first: (&str, &AppName), second: (&str, &AppName)) -> QueryError {
 }
 
 impl Cut {
-    /// Of a statement that names nothing.
-    pub(crate) fn empty(frontier: Seq) -> Self {
-        Self {
-            relations: Relations::new(),
-            pins: BTreeMap::new(),
-            pointer: None,
-            frontier,
-        }
-    }
-
     /// Whether all rows by key that are named are there.
     fn check(&self) -> Result<(), QueryError> {
         let Some(pointer) = &self.pointer else {

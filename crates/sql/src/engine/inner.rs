@@ -25,7 +25,7 @@ impl Engine {
         prepared: &Prepared,
         tenant: TenantId,
         time: Time,
-    ) -> Result<(SessionState, Known), QueryError> {
+    ) -> Result<Known, QueryError> {
         let asts: Vec<&Statement> = prepared.inner.iter().map(|inner| &inner.ast).collect();
         let defs = self.parts.catalog.definitions();
         let app = write::app_of((&defs, tenant), prepared)?;
@@ -48,7 +48,7 @@ impl Engine {
             known.answers.push(inner.answer(&rows.map_err(told)?)?);
             known.reads.push(resolved.reads);
         }
-        Ok((state, known))
+        Ok(known)
     }
 }
 

@@ -108,13 +108,6 @@ pub(crate) fn of_question(prototype: &SessionState, given: Given) -> Result<Sess
     Ok(state)
 }
 
-/// A session that has no tables, for expressions alone.
-pub(crate) fn without_tables(now: Timestamp) -> Result<SessionState> {
-    let mut state = prototype(1)?;
-    set_now(&mut state, now);
-    Ok(state)
-}
-
 /// What `now()` is.
 fn set_now(state: &mut SessionState, now: Timestamp) {
     let options = Arc::clone(state.config_options());

@@ -53,6 +53,27 @@ pub(crate) struct Named {
     pub(crate) place: Place,
 }
 
+/// A write up to this size is small, in bytes.
+const SMALL_WRITE_MAX: usize = 4 << 10;
+
+/// Whether it surely is a short statement that writes and asks nothing.
+pub(crate) fn is_small_write(sql: &str) -> bool {
+    let has = |word: &str| {
+        let words = sql.as_bytes().windows(word.len());
+        words
+            .into_iter()
+            .any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    let start = sql.trim_start();
+    let begins = |verb: &str| {
+        let first = start.get(..verb.len());
+        first.is_some_and(|first| first.eq_ignore_ascii_case(verb))
+    };
+    sql.len() <= SMALL_WRITE_MAX
+        && ["INSERT", "UPDATE", "DELETE"].into_iter().any(begins)
+        && !has("SELECT")
+}
+
 /// Reads one statement, or those of one transaction.
 ///
 /// # Errors

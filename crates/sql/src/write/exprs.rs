@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use chrono::DateTime;
 use datafusion::{
     arrow::{
         array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions},
@@ -13,23 +14,21 @@ use datafusion::{
         metadata::FieldMetadata,
         tree_node::{Transformed, TreeNode},
     },
-    execution::{
-        context::ExecutionProps,
-        session_state::{SessionState, SessionStateBuilder},
-    },
+    execution::{context::ExecutionProps, session_state::SessionState},
     logical_expr::{
         EmptyRelation, Expr, LogicalPlan, LogicalPlanBuilder, expr::InList,
         physical_planning_context::PhysicalPlanningContext,
     },
-    optimizer::simplify_expressions::SimplifyExpressions,
+    optimizer::{Optimizer, OptimizerContext, simplify_expressions::SimplifyExpressions},
     physical_expr::{PhysicalExpr, create_physical_expr},
 };
-use mainstem_kernel::Code;
+use mainstem_kernel::{Code, Timestamp};
 use sqlparser::ast::{Expr as Ast, ExprWithAlias};
 
 use super::{
     Written,
     inner::{Answer, number_of},
+    plans::{Plans, is_lasting, name},
     target::place_of_expr,
 };
 use crate::{
@@ -38,10 +37,19 @@ use crate::{
     error::{QueryError, from_engine},
 };
 
+/// What all statements are planned with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Planning<'a> {
+    /// Functions and types; no tables.
+    pub(crate) state: &'a SessionState,
+    /// What `now()` is.
+    pub(crate) now: Timestamp,
+    pub(crate) plans: &'a Plans,
+}
+
 /// Plans expressions.
 pub(super) struct Planner<'a> {
-    /// Functions and types; no tables.
-    pub(super) state: &'a SessionState,
+    pub(super) planning: Planning<'a>,
     /// What is known of the questions inside of the statements.
     pub(super) answers: &'a [Answer],
 }
@@ -65,11 +73,20 @@ impl Planner<'_> {
         over: &DFSchema,
         written: &Written,
     ) -> Result<Vec<Planned>, QueryError> {
+        let name = match self.answers {
+            [] => name(exprs, over),
+            _ => None,
+        };
+        let kept = name.as_ref().and_then(|name| self.planning.plans.get(name));
+        if let Some(kept) = kept {
+            return Ok(kept);
+        }
         let mut bound = Vec::with_capacity(exprs.len());
         for (index, expr) in exprs.iter().enumerate() {
             let logical = self.bind(expr, over, written)?;
             bound.push(logical.alias(format!("_{index}")));
         }
+        let name = name.filter(|_| bound.iter().all(is_lasting));
         let simplified = self.simplified(bound, over)?;
         let planned = simplified.into_iter().map(|logical| {
             let logical = logical.unalias();
@@ -83,7 +100,11 @@ impl Planner<'_> {
                 .map(|physical| Planned { logical, physical })
                 .map_err(from_engine)
         });
-        planned.collect()
+        let planned: Vec<Planned> = planned.collect::<Result<_, _>>()?;
+        if let Some(name) = name {
+            self.planning.plans.keep(name, &planned);
+        }
+        Ok(planned)
     }
 
     /// What an expression without columns gives, once per row.
@@ -134,7 +155,10 @@ impl Planner<'_> {
         check_calls(&mut expr)?;
         let place = place_of_expr(&expr, written);
         let expr = ExprWithAlias { expr, alias: None };
-        let bound = self.state.create_logical_expr_from_sql_expr(expr, over);
+        let bound = self
+            .planning
+            .state
+            .create_logical_expr_from_sql_expr(expr, over);
         let bound = self.answered(bound.map_err(from_engine)?)?;
         let many = bound.exists(|expr| {
             Ok(matches!(
@@ -208,10 +232,16 @@ impl Planner<'_> {
             .project(exprs)
             .and_then(LogicalPlanBuilder::build)
             .map_err(from_engine)?;
-        let state = SessionStateBuilder::new_from_existing(self.state.clone())
-            .with_optimizer_rules(vec![Arc::new(SimplifyExpressions::new())])
-            .build();
-        match state.optimize(&plan).map_err(from_engine)? {
+        let Planning { state, now, .. } = self.planning;
+        let options = state.config_options();
+        let analyzed = state.analyzer().execute_and_check(plan, options, |_, _| {});
+        let mut context = OptimizerContext::new_with_config_options(Arc::clone(options));
+        if let Some(now) = DateTime::from_timestamp_micros(now.0) {
+            context = context.with_query_execution_start_time(now);
+        }
+        let rules = Optimizer::with_rules(vec![Arc::new(SimplifyExpressions::new())]);
+        let simplified = rules.optimize(analyzed.map_err(from_engine)?, &context, |_, _| {});
+        match simplified.map_err(from_engine)? {
             LogicalPlan::Projection(projection) => Ok(projection.expr),
             _ => Err(QueryError::broken(
                 "expressions were planned into something else",

@@ -335,3 +335,18 @@ async fn what_does_not_fit_is_refused_with_place_and_hint() {
     assert_eq!(code, Code::Sql020, "{error}");
     assert!(matches!(error, QueryError::Text(_)));
 }
+
+#[test]
+fn only_what_surely_asks_nothing_is_a_small_write() {
+    let is = crate::engine::statement::is_small_write;
+    assert!(is(" update t SET n = 1"));
+    assert!(is("INSERT INTO t VALUES ('a')"));
+    assert!(is("delete from t"));
+    assert!(!is("INSERT INTO t SeLeCT 1"));
+    assert!(!is("UPDATE t SET n = (select 1)"));
+    assert!(!is("SELECT 1"));
+    assert!(!is("BEGIN; DELETE FROM t; COMMIT"));
+    assert!(!is("été"));
+    let long = format!("INSERT INTO t VALUES ('{}')", "x".repeat(5_000));
+    assert!(!is(&long));
+}
