@@ -125,7 +125,9 @@ impl Ledger {
         frames: impl Iterator<Item = &'a Draft> + Clone,
         now: Timestamp,
     ) -> Result<Vec<Place>, AppendError> {
-        self.check_stamps(frames.clone(), now)?;
+        let before = self.before(frames.clone().count(), now);
+        self.check_stamps(frames.clone(), (before, now))?;
+        self.last = before;
         let mut places = Vec::with_capacity(frames.size_hint().0);
         for draft in frames {
             self.last = self.last.next(now);
@@ -149,15 +151,28 @@ impl Ledger {
         Ok(places)
     }
 
+    /// Behind which seq an append of so many frames begins. All of its seqs are in one millisecond,
+    /// the next one if this one has no room left: so whoever stops between two milliseconds never
+    /// has a part of it.
+    fn before(&self, frames: usize, now: Timestamp) -> Seq {
+        let first = self.last.next(now);
+        let more = u64::try_from(frames.saturating_sub(1)).unwrap_or(u64::MAX);
+        let last = Seq(first.0.saturating_add(more));
+        match last.millis() == first.millis() {
+            true => self.last,
+            false => Seq(Seq::from_millis(last.millis()).0.saturating_sub(1)),
+        }
+    }
+
     /// Records the stamps of an append if all of them are new.
     fn check_stamps<'a>(
         &mut self,
         frames: impl Iterator<Item = &'a Draft>,
-        now: Timestamp,
+        (before, now): (Seq, Timestamp),
     ) -> Result<(), AppendError> {
         let (mut repeated, mut refused) = (Vec::new(), None);
         let mark = self.stamps.mark();
-        let mut seq = self.last;
+        let mut seq = before;
         for (frame, draft) in frames.enumerate() {
             seq = seq.next(now);
             for entry in stamped(&draft.entries) {
@@ -271,6 +286,9 @@ fn stamped(entries: &[DraftEntry]) -> Vec<usize> {
     order.into_iter().map(|(_, at)| at).collect()
 }
 
+/// Frames of one append: as many as a millisecond has seqs.
+const APPEND_FRAMES_MAX: usize = 1 << 16;
+
 /// Checks what a log can refuse before an append waits in its queue.
 ///
 /// # Errors
@@ -289,6 +307,9 @@ pub(crate) fn check_shape(
         });
     };
     let refuse = |stream, reason| Err(AppendError::Shape { stream, reason });
+    if frames.len() > APPEND_FRAMES_MAX {
+        return refuse(first.stream, "expected at most 65,536 frames");
+    }
     let mut streams: Vec<StreamId> = frames.iter().map(|draft| draft.stream).collect();
     streams.sort_unstable();
     if streams
@@ -315,3 +336,6 @@ pub(crate) fn check_shape(
 
 /// The stream under which the journal keeps its own snapshots; nobody can append to it.
 pub(crate) const SNAPSHOT: StreamId = StreamId(u32::MAX);
+
+#[cfg(test)]
+mod tests;

@@ -38,6 +38,7 @@ pub type SharedLog = Arc<dyn Log>;
 ///
 /// * An append is all or nothing, and `done` is called exactly once, after it is durable.
 /// * A reader sees an append only once it is durable, whole, and in the order of seqs.
+/// * The seqs of an append are neighbours and share their millisecond.
 /// * Within a partition offsets increase in the order of seqs, and never repeat.
 /// * The frontier never moves back, and everything at or below it can be read until trimmed.
 pub trait Log: Debug + Send + Sync {

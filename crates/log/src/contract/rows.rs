@@ -82,6 +82,11 @@ pub(super) fn an_append_over_streams_is_visible_at_once(log: &dyn Log) {
     let both = vec![draft(OTHER, 10, &run), draft(STREAM, 20, &run)];
     let appended = append(log, both).unwrap();
     assert!(before < appended.seqs[0] && appended.seqs[0] < appended.seqs[1]);
+    assert_eq!(
+        appended.seqs[0].millis(),
+        appended.seqs[1].millis(),
+        "whoever stops between two milliseconds has whole appends"
+    );
     let (own, other) = (frames(log, STREAM, before), frames(log, OTHER, Seq::ZERO));
     assert_eq!([other[0].seq, own[0].seq], appended.seqs[..]);
     assert_eq!((numbers(&other)[0], numbers(&own)[0]), (10, 20));
