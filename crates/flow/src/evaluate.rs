@@ -12,6 +12,7 @@ use datafusion::{
     physical_expr::PhysicalExpr,
 };
 use mainstem_kernel::Code;
+use mainstem_sql::view::row_reason;
 
 use crate::{aside::Aside, change::Weighted};
 
@@ -52,6 +53,18 @@ pub(crate) fn evaluate(
     Ok(Evaluated { rows, columns })
 }
 
+/// The same with expressions that take their place once one of them fails.
+pub(crate) fn evaluate_guarded(
+    (exprs, guarded): (&[Expr], &[Expr]),
+    rows: Weighted,
+    aside: &mut Aside,
+) -> Result<Evaluated, ArrowError> {
+    match try_all(exprs, &rows.batch) {
+        Ok(columns) => Ok(Evaluated { rows, columns }),
+        Err(_) => evaluate(guarded, rows, aside),
+    }
+}
+
 fn try_all(exprs: &[Expr], batch: &RecordBatch) -> Result<Vec<ArrayRef>, DataFusionError> {
     let rows = batch.num_rows();
     exprs
@@ -72,27 +85,11 @@ fn find_failing(
     };
     if rows <= 1 {
         if rows == 1 {
-            failed.push((first, reason(&error)));
+            failed.push((first, row_reason(&error)));
         }
         return;
     }
     let half = rows / 2;
     find_failing(exprs, &batch.slice(0, half), first, failed);
     find_failing(exprs, &batch.slice(half, rows - half), first + half, failed);
-}
-
-/// Why an expression fails, in one line for people.
-fn reason(error: &DataFusionError) -> String {
-    let root = error.find_root();
-    if let DataFusionError::ArrowError(arrow, _) = root {
-        match arrow.as_ref() {
-            ArrowError::DivideByZero => return "division by zero".to_owned(),
-            ArrowError::ArithmeticOverflow(_) => {
-                return "a number is out of the range of its type".to_owned();
-            }
-            _ => {}
-        }
-    }
-    let text = root.strip_backtrace();
-    text.lines().next().unwrap_or_default().to_owned()
 }

@@ -12,7 +12,7 @@ use crate::{
     aggregate::{Aggregate, AggregateSpec, Taken},
     aside::Aside,
     change::Weighted,
-    evaluate::{Evaluated, Expr, evaluate},
+    evaluate::{Evaluated, Expr, evaluate_guarded},
     grouping::{Grouping, group_rows},
     hash::{bucket_of, hash_rows, with_number},
     keys::{KeyBytes, KeyColumn, as_key},
@@ -41,6 +41,9 @@ pub(crate) enum Emission {
 pub(crate) struct GroupBy {
     /// Keys, then arguments, then filters.
     pub(crate) exprs: Vec<Expr>,
+    /// The same, for rows of which some fail: an argument is then computed only where its filter is
+    /// true, as `sum(1 / x) FILTER (WHERE x <> 0)` has to be.
+    pub(crate) guarded: Vec<Expr>,
     /// Which keys are no window bounds, and their types.
     pub(crate) keys: Vec<(usize, DataType)>,
     /// Which keys are `window_start` and `window_end`.
@@ -103,7 +106,7 @@ pub(crate) struct Partial {
 impl Partial {
     /// Aggregates a chunk.
     pub(crate) fn of(by: &GroupBy, rows: Weighted, aside: &mut Aside) -> Result<Self, ArrowError> {
-        let Evaluated { rows, columns } = evaluate(&by.exprs, rows, aside)?;
+        let Evaluated { rows, columns } = evaluate_guarded((&by.exprs, &by.guarded), rows, aside)?;
         let keyed = by.keys.iter().map(|(at, _)| as_key(&columns[*at]));
         let keyed = keyed.collect::<Result<Vec<_>, _>>()?;
         let key_columns = KeyColumn::all(&keyed)?;

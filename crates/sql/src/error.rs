@@ -10,6 +10,7 @@ use mainstem_kernel::{
 };
 use mainstem_table::WriteError;
 
+pub use translate::row_reason;
 pub(crate) use translate::{from_engine, from_parser};
 
 /// Why a question has no answer.

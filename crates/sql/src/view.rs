@@ -25,6 +25,7 @@ mod tests;
 use mainstem_catalog::{Emit, Watermark};
 use mainstem_kernel::{ColumnName, Columns, StreamId};
 
+pub use crate::error::row_reason;
 pub use engine::{Progress, ViewEngine, ViewStatus};
 pub use node::{Call, Function, Node};
 pub(crate) use plan::check_question;

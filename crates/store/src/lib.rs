@@ -9,6 +9,7 @@ mod errors;
 mod fjall_store;
 mod memory;
 mod range;
+mod twin;
 
 use std::{fmt::Debug, ops::ControlFlow, sync::Arc};
 
@@ -20,6 +21,7 @@ pub use errors::StoreError;
 pub use fjall_store::{FORMAT, FjallStore, StoreConfig};
 pub use memory::MemoryStore;
 pub use range::KeyRange;
+pub use twin::TwinStore;
 
 /// A store that parts share.
 pub type SharedStore = Arc<dyn Keyed>;

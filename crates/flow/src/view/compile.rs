@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use datafusion::arrow::datatypes::{DataType, Schema};
+use datafusion::{
+    arrow::datatypes::{DataType, Schema},
+    common::DataFusionError,
+    physical_expr::expressions::case,
+};
 use mainstem_catalog::Emit;
 use mainstem_kernel::StreamId;
 use mainstem_sql::view::{Call, Node, PlannedView, Tumbling};
@@ -228,6 +232,7 @@ impl Compiling<'_> {
             .map(key)
             .collect::<Result<_, _>>()?;
         let by = GroupBy {
+            guarded: guarded(&exprs, &calls).map_err(|error| self.refused(error.to_string()))?,
             exprs,
             keys,
             window: *window,
@@ -283,6 +288,18 @@ impl Compiling<'_> {
             filter: call.filter.as_ref().map(add),
         })
     }
+}
+
+/// The same expressions, arguments computed only for the rows that their FILTER takes.
+fn guarded(exprs: &[Expr], calls: &[GroupCall]) -> Result<Vec<Expr>, DataFusionError> {
+    let mut guarded = exprs.to_vec();
+    for call in calls {
+        if let (Some(arg), Some(filter)) = (call.arg, call.filter) {
+            let taken = (Arc::clone(&exprs[filter]), Arc::clone(&exprs[arg]));
+            guarded[arg] = case(None, vec![taken], None)?;
+        }
+    }
+    Ok(guarded)
 }
 
 /// Types that differ in their layout alone are one.

@@ -3,14 +3,21 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::print_stdout,
     reason = "all of this is a test, helpers too"
 )]
 
+mod bank;
 mod building;
 mod changes;
+mod crash;
+mod failing;
 mod oracle;
+mod random;
 mod restart;
+mod settings;
 mod steps;
 mod trap;
 mod verify;
 mod world;
+mod zero;

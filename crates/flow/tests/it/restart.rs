@@ -6,87 +6,10 @@ use mainstem_disk::{Failure, FailureKind};
 use mainstem_flow::FlowError;
 use serde_json::json;
 
-use crate::world::{Pace, Random, SECOND, START, USUAL, World, at};
-
-/// Ten accounts, transfers between them, up to 10 s out of order.
-const BANK: &str = "
-CREATE STREAM entries (
-  account BIGINT NOT NULL, amount BIGINT NOT NULL, at TIMESTAMPTZ NOT NULL,
-  WATERMARK FOR at AS at - INTERVAL '10 seconds'
-);
-CREATE TABLE accounts (account BIGINT PRIMARY KEY, branch TEXT);
-CREATE MATERIALIZED VIEW balances AS
-SELECT account, sum(amount) AS balance, count(*) AS n FROM entries GROUP BY account EMIT ON UPDATE;
-CREATE MATERIALIZED VIEW total AS
-SELECT sum(balance) AS balance, sum(n) AS n FROM balances EMIT ON UPDATE;
-CREATE MATERIALIZED VIEW minutes AS
-SELECT window_start, window_end, account, sum(amount) AS amount, count(*) AS n
-FROM TUMBLE(entries, at, INTERVAL '1 minute') e
-GROUP BY window_start, window_end, account EMIT ON WINDOW CLOSE;
-CREATE MATERIALIZED VIEW corrected AS
-SELECT window_start, window_end, count(*) AS n, min(amount) AS least
-FROM TUMBLE(entries, at, INTERVAL '1 minute') e
-GROUP BY window_start, window_end EMIT ON WINDOW CLOSE WITH CORRECTIONS FOR INTERVAL '5 minutes';
-CREATE MATERIALIZED VIEW branches AS
-SELECT e.account, e.amount, a.branch FROM entries e
-JOIN accounts FOR SYSTEM_TIME AS OF PROCTIME() a ON a.account = e.account;
-";
-
-/// Everything that readers see.
-fn shown(world: &World) -> Vec<(&'static str, Vec<String>)> {
-    let keyed = ["balances", "total", "corrected", "accounts"].map(|name| (name, world.rows(name)));
-    let streams = ["minutes", "branches"].map(|name| (name, world.seen(name)));
-    keyed.into_iter().chain(streams).collect()
-}
-
-/// Everything that has left.
-fn left(world: &World) -> Vec<Vec<String>> {
-    let streams = [
-        "minutes",
-        "branches",
-        "minutes_late",
-        "corrected_dead_letters",
-    ];
-    streams.map(|name| world.logged(name)).to_vec()
-}
-
-/// Appends one random thing; a transfer is one frame, so every frontier has whole transfers.
-fn happen(world: &World, random: &mut Random, now: &mut i64) {
-    let pause = random.between(0, 6_000);
-    world.advance(Duration::from_millis(pause.unsigned_abs()));
-    *now += pause * 1_000;
-    if random.below(8) == 0 {
-        let account = random.between(0, 10);
-        let branch = ["north", "south"][random.below(2)];
-        let deleted = random.below(4) == 0;
-        world.push(
-            "accounts",
-            &[json!({"account": account, "branch": branch, "_deleted": deleted})],
-        );
-        return;
-    }
-    let mut rows = Vec::new();
-    for _ in 0..1 + random.below(4) {
-        let (from, to) = (random.between(0, 10), random.between(0, 10));
-        let (amount, behind) = (random.between(1, 100), random.between(0, 10 * SECOND));
-        // Now and then one is far too late.
-        let behind = if random.below(40) == 0 {
-            behind * 60
-        } else {
-            behind
-        };
-        let time = at(*now - behind);
-        rows.push(json!({"account": from, "amount": -amount, "at": time}));
-        rows.push(json!({"account": to, "amount": amount, "at": time}));
-    }
-    world.push("entries", &rows);
-}
-
-fn check_zero(world: &World) {
-    let total = world.rows("total");
-    let is_zero = total.iter().all(|row| row.starts_with("0|"));
-    assert!(is_zero && total.len() <= 1, "{total:?}");
-}
+use crate::{
+    bank::{BANK, check_zero, happen, left, shown},
+    world::{Pace, Random, START, USUAL, World, at},
+};
 
 /// The same things happen to a world, at its pace, with or without deaths.
 fn live(seed: u64, pace: Pace, with_deaths: bool) -> World {
@@ -191,7 +114,7 @@ fn committed_rows_that_have_not_left_are_seen_right_after_a_start() {
     world.push("entries", &[entry(1)]);
     world.finish();
     // The first row has left; the second is committed, but the log has no room for it.
-    world.is_full.store(true, Ordering::SeqCst);
+    world.trap.is_full.store(true, Ordering::SeqCst);
     world.push("entries", &[entry(2)]);
     world.settle();
     world.advance(Duration::from_secs(2));
@@ -210,7 +133,7 @@ fn committed_rows_that_have_not_left_are_seen_right_after_a_start() {
     world.settle();
     let rows = ["1|0|north", "2|0|north", "3|0|north"];
     assert_eq!(world.seen("branches"), rows);
-    world.is_full.store(false, Ordering::SeqCst);
+    world.trap.is_full.store(false, Ordering::SeqCst);
     for _ in 0..4 {
         world.advance(Duration::from_secs(1));
         world.settle();
@@ -236,7 +159,7 @@ fn a_panic_stands_still_by_name_and_a_start_goes_on() {
     world.settle();
     let frontier = world.tables().frontier();
     let before = shown(&world);
-    world.trap.store(true, Ordering::SeqCst);
+    world.trap.is_armed.store(true, Ordering::SeqCst);
     happen(&world, &mut random, &mut now);
     let error = world.work().unwrap_err();
     assert!(matches!(error, FlowError::Panicked { .. }), "{error:?}");
@@ -249,10 +172,43 @@ fn a_panic_stands_still_by_name_and_a_start_goes_on() {
     }
     assert_eq!(world.tables().frontier(), frontier);
     assert_eq!(shown(&world), before);
-    world.trap.store(false, Ordering::SeqCst);
+    world.trap.is_armed.store(false, Ordering::SeqCst);
     world.die();
     world.open();
     world.finish();
     assert_eq!(shown(&world), shown(&whole));
     assert_eq!(left(&world), left(&whole));
+}
+
+#[test]
+fn a_panic_in_one_application_leaves_the_others_alone() {
+    let mut world = World::new(BANK);
+    let mut other = world.beside(
+        "other",
+        "CREATE STREAM visits (visitor BIGINT NOT NULL);
+         CREATE MATERIALIZED VIEW visitors AS SELECT count(*) AS n FROM visits EMIT ON UPDATE;",
+    );
+    let visit = [json!({"visitor": 1})];
+    let (mut random, mut now) = (Random(41), START);
+    world.trap.is_armed.store(true, Ordering::SeqCst);
+    let mut failed = 0;
+    for _ in 0..20 {
+        happen(&world, &mut random, &mut now);
+        failed += usize::from(world.work().is_err());
+        let seq = other.push("visits", &visit);
+        other.settle();
+        assert_eq!(other.tables().frontier(), seq);
+    }
+    assert_eq!(failed, 1, "it is told once, and stands still");
+    let health = world.application().health();
+    assert_eq!(health.problem.unwrap().code.as_str(), "FLOW-006");
+    assert!(other.application().health().problem.is_none());
+    assert_eq!(other.rows("visitors"), ["20|0"]);
+    // What it gave is behind: after a start it is where the others are.
+    world.trap.is_armed.store(false, Ordering::SeqCst);
+    world.die();
+    world.open();
+    world.finish();
+    check_zero(&world);
+    assert!(!world.rows("balances").is_empty() && !world.seen("branches").is_empty());
 }

@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use mainstem_kernel::Seq;
 use serde_json::json;
 
 use crate::world::{Pace, SECOND, START, USUAL, World, at};
@@ -247,4 +248,32 @@ fn a_small_step_does_not_show_half_of_an_append() {
     assert_eq!(world.tables().frontier(), pushed[29]);
     assert_eq!(world.rows("savings"), ["1|29"]);
     assert!(seen.len() > 5, "all was one step: {seen:?}");
+}
+
+#[test]
+fn an_append_at_the_end_of_a_millisecond_is_not_shown_in_half() {
+    let objects = "
+        CREATE STREAM clicks (n BIGINT);
+        CREATE TABLE checking (k BIGINT PRIMARY KEY, n BIGINT NOT NULL);
+        CREATE TABLE savings (k BIGINT PRIMARY KEY, n BIGINT NOT NULL);
+    ";
+    let pace = Pace { step: 1, ..USUAL };
+    let mut world = World::paced(objects, pace);
+    let row = |n: i64| [json!({"k": 1, "n": n, "_deleted": false})];
+    world.advance(Duration::from_millis(1));
+    // All seqs of this millisecond but one are gone.
+    let first = world.push("checking", &row(0));
+    let end = Seq(Seq::from_millis(first.millis() + 1).0 - 3);
+    world.push_until("clicks", &[json!({"n": 1})], end);
+    world.push("savings", &row(0));
+    world.settle();
+    assert_eq!(world.tables().frontier().millis(), first.millis());
+    let pair: [(&str, &[_]); 2] = [("checking", &row(1)), ("savings", &row(1))];
+    let last = world.push_all(&pair);
+    assert_eq!(last.millis(), first.millis() + 1);
+    world.push("clicks", &[json!({"n": 2})]);
+    while world.work().unwrap() {
+        assert_eq!(world.rows("checking"), world.rows("savings"));
+    }
+    assert_eq!(world.rows("savings"), ["1|1"]);
 }

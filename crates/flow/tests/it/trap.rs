@@ -1,11 +1,11 @@
-//! A log that panics or takes no rows when it is told to, as a defect somewhere below would.
+//! A log that panics, fails or takes no rows when it is told to, as a defect or a disk below would.
 
 use std::{
     io,
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -13,26 +13,55 @@ use mainstem_kernel::{ProducerId, Seq, StreamId};
 use mainstem_log::{Append, AppendError, Chunk, Done, Extent, Log, ReadError, ReadFrom, SharedLog};
 use tokio::sync::watch;
 
-/// A log that can be told to panic at the next read, or to have no room.
+/// What a log is told to do beside its work.
+#[derive(Debug, Default)]
+pub(crate) struct Switches {
+    /// Whether reading panics.
+    pub(crate) is_armed: AtomicBool,
+    /// Whether it has no room.
+    pub(crate) is_full: AtomicBool,
+    /// Reads and appends so far.
+    pub(crate) calls: AtomicU64,
+    /// Which of them fails, counted from 1; 0 for none.
+    pub(crate) failing: AtomicU64,
+}
+
+impl Switches {
+    fn is_failing(&self) -> bool {
+        let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        call == self.failing.load(Ordering::SeqCst)
+    }
+}
+
+/// A log with switches.
 #[derive(Debug)]
 pub(crate) struct Trap {
     pub(crate) log: SharedLog,
-    pub(crate) is_armed: Arc<AtomicBool>,
-    pub(crate) is_full: Arc<AtomicBool>,
+    pub(crate) switches: Arc<Switches>,
+}
+
+fn file() -> PathBuf {
+    PathBuf::from("/data/journal")
 }
 
 impl Log for Trap {
     fn append(&self, append: Append, done: Done) {
-        if self.is_full.load(Ordering::SeqCst) {
-            let path = PathBuf::from("/data/journal");
+        if self.switches.is_full.load(Ordering::SeqCst) || self.switches.is_failing() {
             let source = Arc::new(io::Error::from(io::ErrorKind::StorageFull));
+            let path = file();
             return done(Err(AppendError::DiskFull { path, source }));
         }
         self.log.append(append, done);
     }
 
     fn read(&self, stream: StreamId, from: ReadFrom) -> Result<Chunk, ReadError> {
-        assert!(!self.is_armed.load(Ordering::SeqCst), "the trap is sprung");
+        let is_armed = self.switches.is_armed.load(Ordering::SeqCst);
+        assert!(!is_armed, "the trap is sprung");
+        if self.switches.is_failing() {
+            let source = io::Error::other("the sector does not read");
+            let path = file();
+            return Err(ReadError::Io { path, source });
+        }
         self.log.read(stream, from)
     }
 

@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     path::PathBuf,
-    sync::{Arc, atomic::AtomicBool},
+    sync::Arc,
     time::Duration,
 };
 
@@ -16,7 +16,7 @@ use datafusion::arrow::{
 use mainstem_catalog::{
     AppDef, Catalog, Change, ChangeSet, Definitions, Object, StreamDef, preview,
 };
-use mainstem_disk::{RealDisk, SharedDisk, TwinDisk};
+use mainstem_disk::{Cut, RealDisk, SharedDisk, TwinDisk};
 use mainstem_flow::{Application, ApplicationParts, FlowConfig, FlowError, Steps};
 use mainstem_history::{History, HistoryConfig, HistoryParts, StreamTable};
 use mainstem_kernel::{
@@ -31,11 +31,11 @@ use mainstem_sql::{
     Declaration, ViewEngine, declarations, plan_view,
     view::{Progress, ViewStatus},
 };
-use mainstem_store::{KeyRange, MemoryStore, SharedStore};
-use mainstem_table::{AppId, Applier, Opened, Tables, TablesConfig, TablesParts};
+use mainstem_store::{KeyRange, SharedStore, TwinStore};
+use mainstem_table::{AppId, Applier, Opened, TableError, Tables, TablesConfig, TablesParts};
 use serde_json::Value;
 
-use crate::trap::Trap;
+use crate::trap::{Switches, Trap};
 
 /// 2023-11-14T22:13:20Z.
 pub(crate) const START: i64 = 1_700_000_000_000_000;
@@ -99,24 +99,19 @@ pub(crate) struct World {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) history: Arc<History>,
     pub(crate) disk: TwinDisk,
-    store: SharedStore,
+    pub(crate) store: TwinStore,
     pub(crate) pace: Pace,
-    /// Whether reading the log panics.
-    pub(crate) trap: Arc<AtomicBool>,
-    /// Whether the log has no room for rows of views.
-    pub(crate) is_full: Arc<AtomicBool>,
+    /// What the log does beside its work.
+    pub(crate) trap: Arc<Switches>,
+    name: AppName,
     running: Option<Running>,
-    _folder: tempfile::TempDir,
+    folder: Arc<tempfile::TempDir>,
 }
 
 struct Running {
     application: Arc<Application>,
     steps: Steps,
     applier: Applier,
-}
-
-fn app() -> AppName {
-    AppName::new("test").unwrap()
 }
 
 impl World {
@@ -144,19 +139,47 @@ impl World {
         let mut world = Self {
             catalog: Catalog::open(Arc::clone(&log)).unwrap(),
             history: History::open(parts, config).unwrap(),
-            store: Arc::new(MemoryStore::new()),
+            store: TwinStore::default(),
             running: None,
-            _folder: folder,
+            name: AppName::new("test").unwrap(),
+            folder: Arc::new(folder),
             clock,
             log,
             disk,
             pace,
             trap: Arc::default(),
-            is_full: Arc::default(),
         };
         world.declare(sql);
         world.open();
         world
+    }
+
+    /// Another application over the same log, catalog and history.
+    pub(crate) fn beside(&self, name: &str, sql: &str) -> Self {
+        let mut world = Self {
+            clock: Arc::clone(&self.clock),
+            log: Arc::clone(&self.log),
+            catalog: Arc::clone(&self.catalog),
+            history: Arc::clone(&self.history),
+            disk: TwinDisk::new(),
+            store: TwinStore::default(),
+            pace: self.pace,
+            trap: Arc::default(),
+            name: AppName::new(name).unwrap(),
+            running: None,
+            folder: Arc::clone(&self.folder),
+        };
+        world.declare(sql);
+        world.open();
+        world
+    }
+
+    fn set(&self, changes: Vec<Change>) -> ChangeSet {
+        ChangeSet {
+            tenant: TenantId::ONLY,
+            app: self.name.clone(),
+            changes,
+        }
     }
 
     pub(crate) fn defs(&self) -> Arc<Definitions> {
@@ -168,17 +191,17 @@ impl World {
         let files = BTreeMap::from([("a.sql".to_owned(), sql.to_owned())]);
         let mut changes = Vec::new();
         let defs = self.defs();
-        if defs.apps.is_empty() {
+        if !defs.apps.values().any(|app| app.name == self.name) {
             changes.push(Change::SetApp(AppDef {
                 tenant: TenantId::ONLY,
-                name: app(),
+                name: self.name.clone(),
                 version: None,
                 revision: 1,
                 files: BTreeMap::new(),
             }));
         }
         for declared in declarations(&files).unwrap_or_else(|e| panic!("{e:#?}")) {
-            let set = set(changes.clone());
+            let set = self.set(changes.clone());
             let mut defs = preview(defs.as_ref().clone(), &set, Seq(defs.seq.0 + 1)).unwrap();
             // A view reads the newest version of another, as an apply plans it.
             for def in defs.views.values().filter(|def| def.is_running()) {
@@ -201,7 +224,7 @@ impl World {
 
     pub(crate) fn apply(&mut self, changes: Vec<Change>) {
         self.catalog
-            .apply(set(changes), self.defs().seq)
+            .apply(self.set(changes), self.defs().seq)
             .unwrap_or_else(|e| panic!("{}", mainstem_kernel::fault::chain(&e)));
         let defs = self.defs();
         let streams = defs.streams.values().map(|def| def.as_ref().clone());
@@ -237,29 +260,33 @@ impl World {
 
     /// Opens the application, as a start does.
     pub(crate) fn open(&mut self) {
+        self.try_open().unwrap();
+    }
+
+    /// The same, where it may fail.
+    pub(crate) fn try_open(&mut self) -> Result<(), FlowError> {
         let disk: SharedDisk = Arc::new(self.disk.clone());
         let clock: SharedClock = Arc::<ManualClock>::clone(&self.clock);
         let app = AppId {
             tenant: TenantId::ONLY,
-            name: app(),
+            name: self.name.clone(),
         };
         let parts = TablesParts {
             disk,
             folder: PathBuf::from("/data/redo"),
-            store: Arc::clone(&self.store),
+            store: Arc::new(self.store.clone()),
             app: app.clone(),
             clock: Arc::clone(&clock),
         };
         let config = TablesConfig {
             overlay_size_max: ByteSize::mib(256),
             apply_interval: Duration::ZERO,
-            apply_interval: Duration::ZERO,
             feed_size_max: ByteSize::mib(1),
             redo_files_max: 1,
             redo_size_max: ByteSize::mib(1),
         };
         let schemas = mainstem_flow::schemas(&self.defs(), &app);
-        let opened = Tables::open(parts, config, schemas).unwrap();
+        let opened = Tables::open(parts, config, schemas)?;
         let Opened {
             tables,
             applier,
@@ -270,8 +297,7 @@ impl World {
             catalog: Arc::clone(&self.catalog),
             log: Arc::new(Trap {
                 log: Arc::clone(&self.log),
-                is_armed: Arc::clone(&self.trap),
-                is_full: Arc::clone(&self.is_full),
+                switches: Arc::clone(&self.trap),
             }),
             history: Arc::clone(&self.history),
             tables,
@@ -286,12 +312,20 @@ impl World {
             checkpoint_interval: Duration::from_secs(1),
             outgoing_interval: Duration::from_millis(20),
         };
-        let (application, steps) = Application::open(parts, config).unwrap();
+        let (application, steps) = Application::open(parts, config)?;
         self.running = Some(Running {
             application,
             steps,
             applier,
         });
+        Ok(())
+    }
+
+    /// The power goes: what was not synced survives in part, by this seed.
+    pub(crate) fn lose_power(&mut self, seed: u64) {
+        self.die();
+        self.disk = self.disk.cut_power(Cut::Random(seed));
+        self.store = self.store.crash(seed).unwrap();
     }
 
     /// The process dies: what no checkpoint has is lost.
@@ -302,14 +336,14 @@ impl World {
     /// The store is deleted: everything comes back from the log and history.
     pub(crate) fn lose_store(&mut self) {
         self.die();
-        self.store = Arc::new(MemoryStore::new());
+        self.store = TwinStore::default();
         let redo = PathBuf::from("/data/redo");
         mainstem_disk::Disk::remove_dirs(&self.disk, &redo).unwrap();
     }
 
     /// Where rows and state are kept.
     pub(crate) fn store(&self) -> SharedStore {
-        Arc::clone(&self.store)
+        Arc::new(self.store.clone())
     }
 
     pub(crate) fn application(&self) -> &Arc<Application> {
@@ -327,7 +361,11 @@ impl World {
 
     /// One round of the applier.
     pub(crate) fn apply_checkpoints(&mut self) -> bool {
-        self.running.as_mut().unwrap().applier.work().unwrap()
+        self.try_apply().unwrap()
+    }
+
+    pub(crate) fn try_apply(&mut self) -> Result<bool, TableError> {
+        self.running.as_mut().unwrap().applier.work()
     }
 
     /// Works until there is nothing more to do.
@@ -392,6 +430,42 @@ impl World {
         append_and_wait(self.log.as_ref(), append).unwrap().last()
     }
 
+    /// Appends rows that are columns already, as one frame.
+    pub(crate) fn push_batch(&self, name: &str, batch: RecordBatch) -> Seq {
+        let def = self.stream(name);
+        let entry = DraftEntry {
+            partition: PartitionId(0),
+            rows: u32::try_from(batch.num_rows()).unwrap(),
+            stamp: None,
+        };
+        let frame = Draft::encode(def.id, def.schema_version(), vec![entry], batch).unwrap();
+        let frames = vec![frame];
+        let appended = append_and_wait(self.log.as_ref(), Append { frames });
+        appended.unwrap().last()
+    }
+
+    /// Appends the same rows again and again until their seq is `end`.
+    pub(crate) fn push_until(&self, name: &str, rows: &[Value], end: Seq) {
+        let def = self.stream(name);
+        let entry = DraftEntry {
+            partition: PartitionId(0),
+            rows: u32::try_from(rows.len()).unwrap(),
+            stamp: None,
+        };
+        let batch = batch(&def, rows);
+        let one = Draft::encode(def.id, def.schema_version(), vec![entry], batch).unwrap();
+        while self.log.frontier() < end {
+            let frame = Draft {
+                entries: one.entries.clone(),
+                batch: one.batch.clone(),
+                body: one.body.clone(),
+                ..one
+            };
+            let frames = vec![frame];
+            append_and_wait(self.log.as_ref(), Append { frames }).unwrap();
+        }
+    }
+
     pub(crate) fn flush(&self, name: &str) {
         self.history.flush(self.stream(name).id).unwrap();
         self.log.trim(self.stream(name).id, self.log.frontier());
@@ -444,14 +518,6 @@ impl World {
 
 pub(crate) fn chain(error: &FlowError) -> String {
     mainstem_kernel::fault::chain(error)
-}
-
-fn set(changes: Vec<Change>) -> ChangeSet {
-    ChangeSet {
-        tenant: TenantId::ONLY,
-        app: app(),
-        changes,
-    }
 }
 
 fn batch(def: &StreamDef, rows: &[Value]) -> RecordBatch {

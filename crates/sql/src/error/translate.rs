@@ -216,7 +216,7 @@ fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
 }
 
 /// Arrow's names of types and ours, as whole words.
-const WORDS: [(&str, &str); 11] = [
+const WORDS: [(&str, &str); 12] = [
     ("Utf8", "TEXT"),
     ("Utf8View", "TEXT"),
     ("String", "TEXT"),
@@ -228,7 +228,31 @@ const WORDS: [(&str, &str); 11] = [
     ("Float64", "DOUBLE PRECISION"),
     ("Binary", "BYTEA"),
     ("Date32", "DATE"),
+    ("Decimal128", "NUMERIC"),
 ];
+
+/// Why an expression fails for a row, in one line for people.
+#[must_use]
+pub fn row_reason(error: &DataFusionError) -> String {
+    const OUT_OF_RANGE: &str = "a number is out of the range of its type";
+    let text = match error.find_root() {
+        DataFusionError::ArrowError(error, _) => match error.as_ref() {
+            ArrowError::DivideByZero => return "division by zero".to_owned(),
+            ArrowError::ArithmeticOverflow(_) => return OUT_OF_RANGE.to_owned(),
+            ArrowError::CastError(text)
+            | ArrowError::ParseError(text)
+            | ArrowError::ComputeError(text)
+            | ArrowError::InvalidArgumentError(text) => text.clone(),
+            other => other.to_string(),
+        },
+        other => other.strip_backtrace(),
+    };
+    // Functions say the same in words of their own.
+    match text.contains(" overflow on ") {
+        true => OUT_OF_RANGE.to_owned(),
+        false => readable(&text),
+    }
+}
 
 /// The first line in our style: lower case, no full stop, no prefix of the engine, our types.
 fn readable(message: &str) -> String {

@@ -11,7 +11,10 @@ use std::sync::Arc;
 
 use datafusion::{
     arrow::datatypes::SchemaRef,
-    common::DFSchema,
+    common::{
+        DFSchema,
+        tree_node::{Transformed, TreeNode},
+    },
     execution::context::ExecutionProps,
     logical_expr::{Expr, LogicalPlan, physical_planning_context::PhysicalPlanningContext},
     physical_expr::{
@@ -154,6 +157,16 @@ fn filtered_by(node: Node, predicate: Arc<dyn PhysicalExpr>) -> Node {
             zone,
             schema,
         },
+        // Narrower columns of windows: what is not wanted must not be late or fail.
+        Node::Project {
+            input,
+            exprs,
+            schema,
+        } if let Some(below) = over_columns(&predicate, &exprs) => Node::Project {
+            input: Box::new(filtered_by(*input, below)),
+            exprs,
+            schema,
+        },
         Node::Filter {
             input,
             predicate: first,
@@ -166,6 +179,28 @@ fn filtered_by(node: Node, predicate: Arc<dyn PhysicalExpr>) -> Node {
             predicate,
         },
     }
+}
+
+/// A predicate over a projection as one over what is projected, if all that it reads are columns.
+fn over_columns(
+    predicate: &Arc<dyn PhysicalExpr>,
+    projected: &[Arc<dyn PhysicalExpr>],
+) -> Option<Arc<dyn PhysicalExpr>> {
+    let is_column = |read: &Column| {
+        let below = projected.get(read.index());
+        below.is_some_and(|below| column(below).is_some())
+    };
+    if !collect_columns(predicate).iter().all(is_column) {
+        return None;
+    }
+    let replaced = Arc::clone(predicate).transform(|expr| {
+        let below = column(&expr).and_then(|index| projected.get(index));
+        Ok(match below {
+            Some(below) => Transformed::yes(Arc::clone(below)),
+            None => Transformed::no(expr),
+        })
+    });
+    replaced.ok().map(|replaced| replaced.data)
 }
 
 /// The position of an expression that is just a column.

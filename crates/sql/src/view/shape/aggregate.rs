@@ -35,7 +35,14 @@ impl Shape<'_> {
         }
         let input = self.node(&aggregate.input)?;
         let over = aggregate.input.schema();
-        let keys = self.physical(&aggregate.group_expr, over)?;
+        // What is grouped by twice has one column.
+        let mut different: Vec<Expr> = Vec::with_capacity(aggregate.group_expr.len());
+        for expr in &aggregate.group_expr {
+            if !different.contains(expr) {
+                different.push(expr.clone());
+            }
+        }
+        let keys = self.physical(&different, over)?;
         self.groupable(&keys, &schema)?;
         let window = self.window(&input, &keys)?;
         let calls = aggregate

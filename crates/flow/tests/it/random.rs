@@ -1,0 +1,238 @@
+//! Batch = stream for views at random: whatever is declared, whatever happens, however the log is cut
+//! and whenever the process dies, each view has the rows that plain DataFusion gives for the same
+//! question over the same rows.
+
+mod expressions;
+mod life;
+mod oracle;
+mod view;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use datafusion::arrow::array::{AsArray, RecordBatch};
+
+use self::{
+    life::{Life, objects},
+    oracle::Oracle,
+    view::{View, relations, view},
+};
+use crate::{
+    settings::setting,
+    world::{Pace, Random, World, lines},
+};
+
+/// Seeds of a run by `cargo test`; `cargo xtask sim views` asks for more.
+const ROUNDS: u64 = 30;
+/// Appends of a seed.
+const APPENDS: usize = 120;
+
+/// What all seeds did together.
+#[derive(Debug, Default)]
+struct Counts {
+    views: usize,
+    /// Views that had rows at the end.
+    filled: usize,
+    rows: usize,
+    letters: usize,
+    late: usize,
+    deaths: usize,
+    built: usize,
+}
+
+#[test]
+fn sim_views_have_the_rows_of_the_batch() {
+    let first = setting("MAINSTEM_SIM_SEED", 1);
+    let rounds = setting("MAINSTEM_SIM_ROUNDS", ROUNDS);
+    let mut counts = Counts::default();
+    for seed in first..first + rounds {
+        let mut random = Random(seed);
+        let scene = Scene::new(&mut random);
+        let run = AssertUnwindSafe(|| scene.run(&mut random, &mut counts));
+        if let Err(panic) = catch_unwind(run) {
+            let words = panic.downcast_ref::<String>().cloned();
+            let words = words.unwrap_or_default();
+            panic!("seed {seed}: {words}\n{scene:#?}\n{}", scene.sql());
+        }
+    }
+    println!("{rounds} rounds: {counts:?}");
+    let Counts {
+        views,
+        filled,
+        rows,
+        letters,
+        late,
+        deaths,
+        built,
+    } = counts;
+    assert!(filled * 2 > views, "few views have rows");
+    let all = [rows, letters, late, deaths, built];
+    assert!(
+        rounds < ROUNDS || all.iter().all(|count| *count > 10),
+        "a run that exercised nothing: {all:?}"
+    );
+}
+
+/// Views, and how they are run.
+#[derive(Debug)]
+struct Scene {
+    delay: i64,
+    views: Vec<View>,
+    /// Views that are there from the start; the others come later and are built.
+    first: usize,
+    pace: Pace,
+}
+
+impl Scene {
+    fn new(random: &mut Random) -> Self {
+        let mut known = relations();
+        let mut views: Vec<View> = Vec::new();
+        for number in 0..3 + random.below(4) {
+            let view = view(random, number, &known);
+            known.push(view.relation.clone());
+            views.push(view);
+        }
+        let pace = Pace {
+            threads: [1, 2, 8][random.below(3)],
+            step: [1, 3_000, 100_000, 8 << 20][random.below(4)],
+            state: [0, 1 << 14, 64 << 20][random.below(3)],
+        };
+        Self {
+            delay: [0, 5, 30][random.below(3)],
+            first: random.below(views.len() + 1),
+            views,
+            pace,
+        }
+    }
+
+    fn sql(&self) -> String {
+        let views: Vec<&str> = self.views.iter().map(|view| view.sql.as_str()).collect();
+        format!("{}\n{}", objects(self.delay), views.join("\n"))
+    }
+
+    fn run(&self, random: &mut Random, counts: &mut Counts) {
+        let mut declared = self.first;
+        let names = |views: &[View]| {
+            let views: Vec<&str> = views.iter().map(|view| view.sql.as_str()).collect();
+            views.join("\n")
+        };
+        let first = format!("{}{}", objects(self.delay), names(&self.views[..declared]));
+        let mut world = World::paced(&first, self.pace);
+        let mut life = Life::new(self.delay);
+        let mut oracle = Oracle::new();
+        for _ in 0..APPENDS {
+            life.happen(&world, random);
+            for _ in 0..random.below(3) {
+                world.work().unwrap();
+            }
+            match random.below(60) {
+                0..3 => {
+                    world.die();
+                    world.open();
+                    counts.deaths += 1;
+                }
+                3 => drop(world.apply_checkpoints()),
+                4 => world.flush("events"),
+                5 => world.flush("shops"),
+                6..9 if declared < self.views.len() => {
+                    world.declare(&self.views[declared].sql);
+                    declared += 1;
+                    counts.built += 1;
+                }
+                9 | 10 => {
+                    world.settle();
+                    self.compare(&world, (&life, &mut oracle), declared);
+                }
+                _ => {}
+            }
+        }
+        for view in &self.views[declared..] {
+            world.declare(&view.sql);
+            counts.built += 1;
+        }
+        world.finish();
+        self.compare(&world, (&life, &mut oracle), self.views.len());
+        self.compare_aside(&world, &oracle, &life, counts);
+        counts.views += self.views.len();
+        for view in &self.views {
+            let rows = oracle.relations[&view.relation.name].num_rows();
+            counts.rows += rows;
+            counts.filled += usize::from(rows > 0);
+        }
+    }
+
+    /// Each view has what the plain question gives of the rows up to the frontier.
+    fn compare(&self, world: &World, (life, oracle): (&Life, &mut Oracle), declared: usize) {
+        oracle.relations.clear();
+        oracle
+            .relations
+            .insert("events".to_owned(), life.events(world));
+        let frontier = world.tables().frontier().arrival().0;
+        for (name, rows) in life.tables(frontier) {
+            oracle.relations.insert(name.to_owned(), rows);
+        }
+        for view in &self.views[..declared] {
+            let name = &view.relation.name;
+            let rows = oracle.answer(&asked(life, &view.rows));
+            let width = view.relation.columns.len();
+            let theirs = told(lines(&rows), width);
+            oracle.relations.insert(name.clone(), rows);
+            if world.is_building(world.id(name)) {
+                continue;
+            }
+            let ours = match view.is_stream() {
+                true => world.seen(name),
+                false => world.rows(name),
+            };
+            assert_eq!(
+                told(ours, width),
+                theirs,
+                "{}\n{}",
+                view.sql,
+                asked(life, &view.rows)
+            );
+        }
+    }
+
+    /// What failed or was late is named, each row once.
+    fn compare_aside(&self, world: &World, oracle: &Oracle, life: &Life, counts: &mut Counts) {
+        for view in &self.views {
+            let name = &view.relation.name;
+            let aside = [(&view.letters, "dead_letters", 0), (&view.late, "late", 1)];
+            for (question, stream, which) in aside {
+                let Some(question) = question else {
+                    continue;
+                };
+                let expected = count(&oracle.answer(&asked(life, question)));
+                let found = world.logged(&format!("{name}_{stream}"));
+                assert_eq!(
+                    found.len(),
+                    expected,
+                    "{stream} of {}\n{question}\n{found:#?}",
+                    view.sql
+                );
+                *[&mut counts.letters, &mut counts.late][which] += expected;
+            }
+        }
+    }
+}
+
+/// A plain question as of now.
+fn asked(life: &Life, question: &str) -> String {
+    let watermark = life.watermark().unwrap_or(-(1 << 61));
+    question.replace(":watermark", &watermark.to_string())
+}
+
+/// Rows without the columns that nobody sees, in the order of their texts.
+fn told(rows: Vec<String>, width: usize) -> Vec<String> {
+    let shown = |line: String| line.split('|').take(width).collect::<Vec<_>>().join("|");
+    let mut rows: Vec<String> = rows.into_iter().map(shown).collect();
+    rows.sort();
+    rows
+}
+
+fn count(rows: &RecordBatch) -> usize {
+    let counts = rows
+        .column(0)
+        .as_primitive::<datafusion::arrow::datatypes::Int64Type>();
+    usize::try_from(counts.value(0)).unwrap()
+}
