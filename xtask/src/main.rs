@@ -31,8 +31,11 @@ cargo xtask VERB
   codegen           write the generated pages of docs/reference (the tests check them)
   bench log [...]   measure the way from the door to the answer (--help for its options)
   bench views [...] measure tables and views: rates, latencies, reads, writes, rebuilds, restarts
-  sim [--seed N] [--rounds N]
-                    seeded simulation of the log and history under power cuts
+  sim [SECTION] [--seed N] [--rounds N] [--stride N] [--transfers N]
+                    seeded simulation: of the log and history under power cuts (log), of random
+                    views against plain SQL (views), of power cuts and failures at every call of
+                    checkpoints, rebuilds and swaps (crashes), of ten million transfers whose sum
+                    is zero at every output (zero-sum); without SECTION all of them
   crash [--kills N] kill -9 a real node N times (100) and compare with what it acknowledged
   fuzz [--rounds N] mutate every parser's input N times (1,000,000)
   sizes [--cold]    crates in the build and, with --cold, the time of a cold release build

@@ -32,27 +32,53 @@ pub(crate) fn test(place: Place) -> Result<()> {
     Ok(())
 }
 
-/// Seeded simulation, longer than the tests run it.
-pub(crate) fn sim(args: &[String]) -> Result<()> {
-    let seed = number(args, "--seed", 1)?;
-    let rounds = number(args, "--rounds", 1_000)?;
-    let mut command = shell::command("cargo", &SIM);
-    shell::run(
-        command
-            .env("MAINSTEM_SIM_SEED", seed.to_string())
-            .env("MAINSTEM_SIM_ROUNDS", rounds.to_string()),
-    )
-}
-
-const SIM: [&str; 7] = [
-    "test",
-    "--release",
-    "--package=mainstem-sim",
-    "--locked",
-    "--",
-    "--nocapture",
-    "sim",
+/// Seeded simulations: their sections, the package of each and its tests.
+const SIMS: [(&str, &str, &str); 4] = [
+    ("log", "--package=mainstem-sim", "sim_power"),
+    ("views", "--package=mainstem-flow", "sim_views"),
+    ("crashes", "--package=mainstem-flow", "sim_crash"),
+    ("zero-sum", "--package=mainstem-flow", "sim_zero_sum"),
 ];
+
+/// Seeded simulation, longer than the tests run it; of one section, or all of them.
+pub(crate) fn sim(args: &[String]) -> Result<()> {
+    let wanted = args.first().filter(|arg| !arg.starts_with("--"));
+    let is_wanted = |name: &str| wanted.is_none_or(|wanted| wanted == name);
+    let sections: Vec<_> = SIMS.iter().filter(|(name, ..)| is_wanted(name)).collect();
+    if sections.is_empty() {
+        let names: Vec<&str> = SIMS.iter().map(|(name, ..)| *name).collect();
+        bail!("expected a section of: {}", names.join(", "));
+    }
+    for (name, package, tests) in sections {
+        println!("\nsimulation: {name}");
+        let command = [
+            "test",
+            "--release",
+            package,
+            "--locked",
+            "--",
+            "--nocapture",
+            tests,
+        ];
+        shell::run(
+            shell::command("cargo", &command)
+                .env("MAINSTEM_SIM_SEED", number(args, "--seed", 1)?.to_string())
+                .env(
+                    "MAINSTEM_SIM_ROUNDS",
+                    number(args, "--rounds", 1_000)?.to_string(),
+                )
+                .env(
+                    "MAINSTEM_SIM_STRIDE",
+                    number(args, "--stride", 1)?.to_string(),
+                )
+                .env(
+                    "MAINSTEM_SIM_TRANSFERS",
+                    number(args, "--transfers", 10_000_000)?.to_string(),
+                ),
+        )?;
+    }
+    Ok(())
+}
 
 /// The acknowledgement ledger from outside, longer than the tests run it.
 pub(crate) fn crash(args: &[String]) -> Result<()> {
