@@ -45,7 +45,9 @@ mod commit;
 mod committer;
 mod follow;
 mod live;
+mod lookups;
 mod open;
+mod place;
 mod status;
 mod steps;
 

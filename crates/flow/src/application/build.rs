@@ -11,17 +11,18 @@ use mainstem_table::{Changed, Step};
 
 use super::{
     Steps,
-    follow::{SCAN_ROWS, declared, empty_lookup},
     live::{change_rows, deleted_of},
+    lookups::{SCAN_ROWS, declared, empty_lookup},
 };
 use crate::{
     change::Weighted,
     errors::FlowError,
     note::BuildNote,
+    pane::Tells,
     source::Piece,
     state::SharedState,
     track::Track,
-    unit::{Inputs, Source, Unit},
+    unit::{Inputs, ReadChanges, Source, Unit},
     view::Kept,
 };
 
@@ -205,8 +206,10 @@ impl Steps {
         let mut step = self.no_step();
         let mut units = std::mem::take(&mut track.units);
         let last = units.len().saturating_sub(1);
+        let read = ReadChanges::of(&units);
         for (at, unit) in units.iter_mut().enumerate() {
-            let (output, moment) = unit.step(&inputs, &track.lookups, &self.pool)?;
+            let tells = read.tells(unit.def.id);
+            let (output, moment) = unit.step(&inputs, (&track.lookups, tells), &self.pool)?;
             inputs.moments.insert(unit.def.id, moment);
             if at == last {
                 self.tell(&unit.def, &output, &mut step)?;
@@ -286,7 +289,8 @@ impl Steps {
                 .changes
                 .insert(id, vec![Weighted::inserts(rows?, self.live.at)]);
             let mut step = self.no_step();
-            let (output, _) = unit.step(&inputs, &self.live.lookups, &self.pool)?;
+            let (output, _) =
+                unit.step(&inputs, (&self.live.lookups, Tells::Changes), &self.pool)?;
             self.tell(&unit.def, &output, &mut step)?;
             self.advance(step)?;
         }

@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use mainstem_catalog::Definitions;
-use mainstem_kernel::StreamId;
+use mainstem_kernel::{StreamId, spawn::SharedSpawn};
 use mainstem_log::Log;
 use mainstem_store::KeyRange;
 use mainstem_table::{AppId, Start, Step, TableSchema, Tables};
@@ -71,11 +71,7 @@ impl Application {
             spawn,
         } = parts;
         let note = Note::decode(&start.note)?;
-        let pool = Pool::start(&spawn, &format!("flow-{}", app.name), config.threads);
-        let pool = pool.unwrap_or_else(|error: io::Error| {
-            tracing::warn!(%error, "views run in one thread");
-            Pool::alone()
-        });
+        let pool = pool(&app, &spawn, config.threads);
         let application = Arc::new(Self {
             app,
             tables: Arc::clone(&tables),
@@ -133,6 +129,15 @@ impl Application {
         };
         Ok((application, steps))
     }
+}
+
+/// The threads of steps; none but the driving one if there are no more.
+fn pool(app: &AppId, spawn: &SharedSpawn, threads: usize) -> Pool {
+    let pool = Pool::start(spawn, &format!("flow-{}", app.name), threads);
+    pool.unwrap_or_else(|error: io::Error| {
+        tracing::warn!(%error, "views run in one thread");
+        Pool::alone()
+    })
 }
 
 /// Shows all rows of stream views that were committed: what the log has of them, then what has yet

@@ -5,9 +5,12 @@ use std::{
     time::Duration,
 };
 
+use mainstem_catalog::Stage;
 use mainstem_kernel::{Problem, Seq, StreamId};
 use mainstem_sql::view::{Progress, ViewStatus};
 use mainstem_table::Tables;
+
+use super::Steps;
 
 /// What the thread of steps tells.
 #[derive(Debug, Default)]
@@ -120,8 +123,48 @@ impl Status {
     }
 }
 
+impl Steps {
+    /// Tells how views go, and which of them could be swapped in.
+    pub(super) fn report(&mut self, frontier: Seq) {
+        let has_caught_up = self.live.at >= frontier;
+        let mut status = self.application.status.lock();
+        for unit in &self.live.units {
+            let is_ready = status.ready.contains(&unit.def.id) || has_caught_up;
+            let progress = match (unit.def.stage, is_ready) {
+                (Stage::Building, true) => {
+                    status.ready.insert(unit.def.id);
+                    Progress::Ready
+                }
+                (Stage::Building, false) => Progress::Building {
+                    rows_done: self.live.rows_read,
+                    rows_total: self.live.rows_read + self.live.rows_left(),
+                    remaining: None,
+                },
+                (Stage::Live | Stage::Replaced { .. }, _) => {
+                    status.ready.remove(&unit.def.id);
+                    Progress::Live
+                }
+            };
+            let told = status.told(unit.def.id);
+            (told.at, told.progress) = (None, progress);
+            (told.state_bytes, told.groups) = (unit.view.size(), unit.view.groups());
+        }
+        for build in &self.builds {
+            let (read, left) = (build.track.rows_read, build.track.rows_left());
+            let taken = self.clock.monotonic().saturating_sub(build.begun);
+            let told = status.told(build.def.id);
+            told.at = Some(build.track.at);
+            told.progress = Progress::Building {
+                rows_done: read,
+                rows_total: read + left,
+                remaining: remaining(read.saturating_sub(build.rows_before), left, taken),
+            };
+        }
+    }
+}
+
 /// How long the rest takes at the pace so far.
-pub(super) fn remaining(read: u64, left: u64, taken: Duration) -> Option<Duration> {
+fn remaining(read: u64, left: u64, taken: Duration) -> Option<Duration> {
     if read == 0 {
         return None;
     }
