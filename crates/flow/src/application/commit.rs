@@ -10,7 +10,9 @@ use std::{
 
 use datafusion::arrow::array::RecordBatch;
 use mainstem_kernel::{KeyId, PartitionId, Seq, StreamId, fault::chain};
-use mainstem_log::{Append, AppendError, Draft, DraftEntry, SharedLog, Stamp, append_and_wait};
+use mainstem_log::{
+    Append, AppendError, Draft, DraftEntry, Log, SharedLog, Stamp, append_and_wait,
+};
 use mainstem_table::{Outgoing, Sealed, TableError, Tables};
 
 use crate::errors::FlowError;
@@ -121,7 +123,7 @@ impl Emitted {
 /// Appends what is outgoing.
 fn send(parts: &CommitParts, number: u64, unsent: &mut Vec<Unsent>) -> Result<Outcome, FlowError> {
     while let Some(next) = unsent.first() {
-        match append(parts, &next.rows) {
+        match append(parts.log.as_ref(), &next.rows) {
             Ok(at) => {
                 if let Some(batches) = next.batches {
                     parts.tables.appended(next.rows.stream, batches, at)?;
@@ -141,18 +143,19 @@ fn send(parts: &CommitParts, number: u64, unsent: &mut Vec<Unsent>) -> Result<Ou
 }
 
 /// Appends the rows that the log has not had; gives the seq of the last.
-fn append(parts: &CommitParts, outgoing: &Outgoing) -> Result<Seq, AppendError> {
-    let log = parts.log.as_ref();
+fn append(log: &dyn Log, outgoing: &Outgoing) -> Result<Seq, AppendError> {
     let known = log.next_row(outgoing.stream, outgoing.producer);
     let rows = outgoing.rows.num_rows();
     let mut start = rows_had(outgoing, known);
     let bytes = outgoing.rows.get_array_memory_size().max(1);
     let each = (rows.saturating_mul(APPEND_BYTES) / bytes).clamp(1, 1 << 20);
+    // A log that has forgotten the sender takes its rows unnumbered.
+    let is_numbered = known.is_some() || outgoing.first == 0;
     while start < rows {
         let count = each.min(rows - start);
         let part = outgoing.rows.slice(start, count);
         let first = outgoing.first + start as u64;
-        let frames = vec![draft(outgoing, part, (first, known.is_some()))?];
+        let frames = vec![draft(outgoing, part, (first, is_numbered))?];
         append_and_wait(log, Append { frames })?;
         start += count;
     }
@@ -174,11 +177,11 @@ fn is_passing(error: &AppendError) -> bool {
     )
 }
 
-/// A frame of outgoing rows. A log that has forgotten the sender takes its rows unnumbered.
+/// A frame of outgoing rows.
 fn draft(
     outgoing: &Outgoing,
     rows: RecordBatch,
-    (first, is_known): (u64, bool),
+    (first, is_numbered): (u64, bool),
 ) -> Result<Draft, AppendError> {
     let span = u32::try_from(rows.num_rows()).unwrap_or(u32::MAX);
     let stamp = Stamp::Load {
@@ -190,7 +193,7 @@ fn draft(
     let entry = DraftEntry {
         partition: PartitionId(0),
         rows: span,
-        stamp: (is_known || first == 0).then_some(stamp),
+        stamp: is_numbered.then_some(stamp),
     };
     let draft = Draft::encode(outgoing.stream, outgoing.schema, vec![entry], rows);
     let draft = draft.map_err(|_arrow| AppendError::Shape {
@@ -202,3 +205,6 @@ fn draft(
         ..draft
     })
 }
+
+#[cfg(test)]
+mod tests;
