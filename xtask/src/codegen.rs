@@ -1,4 +1,4 @@
-//! Pages that the program writes itself: the reference of functions and of settings.
+//! Pages that the program writes itself: the reference of functions, of settings and of routes.
 //!
 //! The tests compare each page with what the program says; this lets them write it instead.
 
@@ -14,6 +14,7 @@ pub(crate) fn run() -> Result<()> {
         "--quiet",
         "-pmainstem-sql",
         "-pmainstem-node",
+        "-pmainstem-gateway",
         "page_is_current",
     ];
     shell::run(shell::command("cargo", &args).env("UPDATE_EXPECT", "1"))

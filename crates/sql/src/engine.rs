@@ -11,6 +11,7 @@ mod inner;
 mod keyed;
 mod limits;
 mod names;
+mod page;
 mod point;
 mod range;
 mod relation;

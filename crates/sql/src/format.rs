@@ -60,6 +60,8 @@ impl ResultFormat {
 pub struct RowWriter {
     schema: SchemaRef,
     state: State,
+    /// Where the rows go on, if they do.
+    next: Option<String>,
 }
 
 enum State {
@@ -90,7 +92,17 @@ impl RowWriter {
             ResultFormat::Csv => State::Csv,
             ResultFormat::Arrow => State::Arrow(None),
         };
-        Self { schema, state }
+        Self {
+            schema,
+            state,
+            next: None,
+        }
+    }
+
+    /// Says where the rows go on, in formats that have room for it: JSON.
+    #[must_use]
+    pub fn with_next(self, next: Option<String>) -> Self {
+        Self { next, ..self }
     }
 
     /// What comes before the rows.
@@ -146,7 +158,11 @@ impl RowWriter {
     /// When Arrow cannot end its stream.
     pub fn end(&mut self, position: Position) -> Result<Bytes, QueryError> {
         match &mut self.state {
-            State::Json { .. } => Ok(format!("],\"position\":\"{position}\"}}\n").into()),
+            State::Json { .. } => {
+                let next = self.next.take();
+                let next = next.map_or_else(String::new, |next| format!(",\"next\":\"{next}\""));
+                Ok(format!("],\"position\":\"{position}\"{next}}}\n").into())
+            }
             State::Ndjson | State::Csv => Ok(Bytes::new()),
             State::Arrow(writer) => {
                 let Some(mut writer) = writer.take() else {
@@ -235,10 +251,7 @@ fn named(ty: &DataType) -> String {
 
 /// The values of a column as the function table prints them: `NULL`, and no quotes.
 #[cfg(test)]
-pub(crate) fn printed(
-    array: &ArrayRef,
-    _field: &Field,
-) -> Result<Vec<String>, ArrowError> {
+pub(crate) fn printed(array: &ArrayRef, _field: &Field) -> Result<Vec<String>, ArrowError> {
     use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
     let options = FormatOptions::default().with_null("NULL");
     let formatter = ArrayFormatter::try_new(array.as_ref(), &options)?;

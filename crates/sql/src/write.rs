@@ -18,11 +18,9 @@ mod update;
 
 use std::sync::Arc;
 
-use datafusion::{
-    arrow::{
-        array::{ArrayRef, Int64Array, RecordBatch, StringArray},
-        datatypes::{DataType, Field, Schema, SchemaRef},
-    },
+use datafusion::arrow::{
+    array::{ArrayRef, Int64Array, RecordBatch, StringArray},
+    datatypes::{DataType, Field, Schema, SchemaRef},
 };
 use mainstem_catalog::Definitions;
 use mainstem_kernel::{
@@ -240,6 +238,15 @@ pub(crate) fn check_default(expr: &Expr, column: &Column, place: &Place) -> Resu
     let fitted = fit::column(&values, column);
     fitted.map_err(|misfit| misfit.problem(column, place.clone()))?;
     Ok(())
+}
+
+/// A text as a column keeps it: one row.
+///
+/// # Errors
+/// When it is none of the column's values.
+pub(crate) fn fitted(text: &str, column: &Column, place: Place) -> Result<ArrayRef, Problem> {
+    let text: ArrayRef = Arc::new(StringArray::from_iter_values([text]));
+    fit::column(&text, column).map_err(|misfit| misfit.problem(column, place))
 }
 
 fn unwritten(written: &Written) -> QueryError {

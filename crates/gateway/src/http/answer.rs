@@ -29,6 +29,9 @@ pub(crate) type Chunks = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 /// The position that an answer shows.
 pub(crate) const POSITION: HeaderName = HeaderName::from_static("mainstem-position");
 
+/// Where the rows of an answer go on.
+pub(crate) const NEXT: HeaderName = HeaderName::from_static("mainstem-next");
+
 /// The body of an answer.
 pub(crate) struct AnswerBody {
     content: Content,

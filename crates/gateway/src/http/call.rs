@@ -19,6 +19,7 @@ use super::{
     errors::HttpError,
     patience::Phase,
     problem::Refusal,
+    routes::WAIT,
 };
 
 /// What every handler returns.
@@ -83,7 +84,7 @@ impl Call {
 
     /// `?wait=`: the position that an answer must have reached.
     pub(crate) fn wait(&self) -> Result<Option<Position>, HttpError> {
-        self.parameter("wait")?
+        self.parameter(WAIT.name)?
             .map(|text| parse_position("parameter \"wait\"", text))
             .transpose()
     }

@@ -28,6 +28,7 @@ use super::{
     Door, answer,
     call::{Call, Outcome, no_object, parse_position, short_header, shorten},
     errors::HttpError,
+    routes::FROM,
     stopped,
 };
 use past::Past;
@@ -159,7 +160,7 @@ fn begin(call: &Call, frontier: Seq) -> Result<Seq, HttpError> {
     if let Some(id) = short_header(&call.head.headers, &LAST_EVENT_ID, LAST_EVENT_ID_NAME)? {
         return Ok(parse_position(LAST_EVENT_ID_NAME, id.to_owned())?.seq());
     }
-    match call.parameter("from")?.as_deref() {
+    match call.parameter(FROM.name)?.as_deref() {
         None | Some("now") => Ok(frontier),
         Some("earliest") => Ok(Seq::ZERO),
         Some(text) => text

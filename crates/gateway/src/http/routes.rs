@@ -89,13 +89,40 @@ const fn parameter(name: &'static str, summary: &'static str) -> Parameter {
     Parameter { name, summary }
 }
 
-const KEY: Parameter = parameter(
+pub(crate) const KEY: Parameter = parameter(
     "key",
     "A value of the key; once for each of its columns, in their order. The first columns alone \
      find all rows that have these.",
 );
-const LIMIT: Parameter = parameter("limit", "Most rows; 1000 if it is missing.");
-const WAIT: Parameter = parameter("wait", "Answer at this position or later.");
+pub(crate) const LIMIT: Parameter = parameter(
+    "limit",
+    "Most rows, up to 100000; 1000 if it is missing. An answer that would be too large has fewer.",
+);
+pub(crate) const AFTER: Parameter = parameter(
+    "after",
+    "Go on behind an earlier answer: what that gave as next, as the header Mainstem-Next and as \
+     a field of JSON; with the same key. Rows come in the order of the key. Each answer shows the \
+     rows at its own position, so what changes in between may be missing or new, and what stays \
+     comes exactly once.",
+);
+pub(crate) const WAIT: Parameter = parameter("wait", "Answer at this position or later.");
+pub(crate) const FROM: Parameter = parameter(
+    "from",
+    "Where to begin: earliest, now (the default), or a position.",
+);
+/// Of rows by key.
+const FROM_ROWS: Parameter = parameter(
+    FROM.name,
+    "Where to begin: earliest (the rows that are there), now (the default), or a position.",
+);
+const ACCEPT: Parameter = parameter(
+    "Accept",
+    "How the answer is written; JSON if it is missing.",
+);
+const LAST_EVENT_ID: Parameter = parameter(
+    "Last-Event-ID",
+    "Where to go on; goes before the parameter from.",
+);
 
 /// The common case, to be changed by the fields that differ.
 const fn route(
@@ -155,10 +182,7 @@ pub(crate) static ROUTES: &[Route] = &[
     },
     Route {
         parameters: &[WAIT],
-        headers: &[parameter(
-            "Accept",
-            "How the answer is written; JSON if it is missing.",
-        )],
+        headers: &[ACCEPT],
         takes: Takes::Json("Question"),
         gives: Gives::Rows,
         ..route(
@@ -169,14 +193,8 @@ pub(crate) static ROUTES: &[Route] = &[
         )
     },
     Route {
-        parameters: &[parameter(
-            "from",
-            "Where to begin: earliest, now (the default), or a position.",
-        )],
-        headers: &[parameter(
-            "Last-Event-ID",
-            "Where to go on; goes before the parameter from.",
-        )],
+        parameters: &[FROM],
+        headers: &[LAST_EVENT_ID],
         gives: Gives::Feed,
         ..route(
             (Get, "/v1/streams/{stream}/changes"),
@@ -189,28 +207,22 @@ pub(crate) static ROUTES: &[Route] = &[
         )
     },
     Route {
-        parameters: &[KEY, LIMIT, WAIT],
-        headers: &[parameter(
-            "Accept",
-            "How the answer is written; JSON if it is missing.",
-        )],
+        parameters: &[KEY, AFTER, LIMIT, WAIT],
+        headers: &[ACCEPT],
         gives: Gives::Rows,
         ..route(
             (Get, "/v1/tables/{table}/rows"),
             Read,
-            ("rowsOfTable", "The rows of a table, by their key"),
+            (
+                "rowsOfTable",
+                "The rows of a table, by their key and in its order",
+            ),
             |call| Box::pin(rows::of_table(call)),
         )
     },
     Route {
-        parameters: &[parameter(
-            "from",
-            "Where to begin: earliest (the rows that are there), now (the default), or a position.",
-        )],
-        headers: &[parameter(
-            "Last-Event-ID",
-            "Where to go on; goes before the parameter from.",
-        )],
+        parameters: &[FROM_ROWS],
+        headers: &[LAST_EVENT_ID],
         gives: Gives::Feed,
         ..route(
             (Get, "/v1/tables/{table}/changes"),
@@ -223,28 +235,22 @@ pub(crate) static ROUTES: &[Route] = &[
         )
     },
     Route {
-        parameters: &[KEY, LIMIT, WAIT],
-        headers: &[parameter(
-            "Accept",
-            "How the answer is written; JSON if it is missing.",
-        )],
+        parameters: &[KEY, AFTER, LIMIT, WAIT],
+        headers: &[ACCEPT],
         gives: Gives::Rows,
         ..route(
             (Get, "/v1/views/{view}/rows"),
             Read,
-            ("rowsOfView", "The rows of a view, by their key"),
+            (
+                "rowsOfView",
+                "The rows of a view, by their key and in its order",
+            ),
             |call| Box::pin(rows::of_view(call)),
         )
     },
     Route {
-        parameters: &[parameter(
-            "from",
-            "Where to begin: earliest (the rows that are there), now (the default), or a position.",
-        )],
-        headers: &[parameter(
-            "Last-Event-ID",
-            "Where to go on; goes before the parameter from.",
-        )],
+        parameters: &[FROM_ROWS],
+        headers: &[LAST_EVENT_ID],
         gives: Gives::Feed,
         ..route(
             (Get, "/v1/views/{view}/changes"),

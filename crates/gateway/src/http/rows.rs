@@ -1,11 +1,13 @@
-//! The rows of tables and views by their key: a question that is written for whoever has only a key.
+//! The rows of tables and views by their key, for whoever has only a key: one of them, or page by
+//! page in the order of the key.
 
 use mainstem_catalog::{Kind, Object};
-use mainstem_sql::{Question, Rights, rows_by_key};
+use mainstem_sql::{After, Page, Question, Rights, first_rows};
 
 use super::{
     call::{Call, Outcome, no_object, shorten},
     errors::HttpError,
+    routes::{AFTER, KEY, LIMIT},
     sql, wait,
 };
 
@@ -27,8 +29,9 @@ pub(crate) async fn of_view(call: Call) -> Outcome {
 async fn find(call: Call, kind: Kind) -> Outcome {
     let format = sql::negotiate(&call.head.headers)?;
     let position = call.wait()?;
-    let keys = call.parameters("key")?;
+    let keys = call.parameters(KEY.name)?;
     let limit = limit(&call)?;
+    let after = after(&call)?;
     if let Some(position) = position {
         wait::reach(&call.door, position).await?;
     }
@@ -37,12 +40,34 @@ async fn find(call: Call, kind: Kind) -> Outcome {
     let found = found.filter(|object: &Object<'_>| object.kind() == kind);
     let object = found.ok_or_else(|| no_object(&definitions, call.tenant(), (kind, &call.name)))?;
     let engine = &call.door.parts.engine;
-    if let Some(row) = engine.row_by_key((call.tenant(), object), &keys, position)? {
+    if after.is_none()
+        && let Some(row) = engine.row_by_key((call.tenant(), object), &keys, position)?
+    {
         return sql::deliver(row, format).await;
+    }
+    let page = Page {
+        key: keys,
+        after,
+        limit,
+        wait: position,
+    };
+    let (key, is_first) = (page.key.clone(), page.after.is_none());
+    if let Some(paged) = engine.page((call.tenant(), object), page).await? {
+        let next = paged.next.map(|next| next.to_string());
+        return sql::deliver_page(paged.answered, next, format).await;
+    }
+    // A view whose rows are a stream: they have no key to go on from.
+    if !is_first {
+        return Err(HttpError::Value {
+            what: "parameter \"after\"",
+            expected: "nothing: these rows have no key to go on from".to_owned(),
+            found: "a value".to_owned(),
+        }
+        .into());
     }
     let question = Question {
         tenant: call.tenant(),
-        sql: rows_by_key(object, &keys, limit)?,
+        sql: first_rows(object, &key, limit)?,
         rights: Rights::Read,
         wait: position,
         time_max: None,
@@ -50,8 +75,20 @@ async fn find(call: Call, kind: Kind) -> Outcome {
     sql::reply(&call, question, format).await
 }
 
+/// `?after=`: where an earlier answer ended.
+fn after(call: &Call) -> Result<Option<After>, HttpError> {
+    let Some(text) = call.parameter(AFTER.name)? else {
+        return Ok(None);
+    };
+    text.parse().map(Some).map_err(|_source| HttpError::Value {
+        what: "parameter \"after\"",
+        expected: "what an earlier answer gave as \"next\"".to_owned(),
+        found: shorten(&text),
+    })
+}
+
 fn limit(call: &Call) -> Result<usize, HttpError> {
-    let Some(text) = call.parameter("limit")? else {
+    let Some(text) = call.parameter(LIMIT.name)? else {
         return Ok(ROWS_USUAL);
     };
     let limit = text

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{
-    answer::{self, POSITION, Reply},
+    answer::{self, NEXT, POSITION, Reply},
     call::{Call, Outcome, shorten},
     errors::HttpError,
     wait,
@@ -81,8 +81,18 @@ pub(crate) async fn reply(call: &Call, question: Question, format: ResultFormat)
 
 /// An answer, once its rows begin to come.
 pub(crate) async fn deliver(answered: Answered, format: ResultFormat) -> Outcome {
+    deliver_page(answered, None, format).await
+}
+
+/// The same, with where its rows go on, if they do.
+pub(crate) async fn deliver_page(
+    answered: Answered,
+    next: Option<String>,
+    format: ResultFormat,
+) -> Outcome {
     let position = answered.position;
-    let writer = RowWriter::new(format, answered.schema);
+    let goes_on = next.as_deref().map(HeaderValue::from_str).transpose();
+    let writer = RowWriter::new(format, answered.schema).with_next(next);
     let answer = Answer {
         format,
         writer,
@@ -92,6 +102,9 @@ pub(crate) async fn deliver(answered: Answered, format: ResultFormat) -> Outcome
     let mut reply = write(answer).await?;
     if let Ok(value) = HeaderValue::from_str(&position.to_string()) {
         reply.headers_mut().insert(POSITION, value);
+    }
+    if let Ok(Some(value)) = goes_on {
+        reply.headers_mut().insert(NEXT, value);
     }
     Ok(reply)
 }

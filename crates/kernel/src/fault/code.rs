@@ -171,6 +171,7 @@ codes! {
     Sql045 = "SQL-045",
     Sql046 = "SQL-046",
     Sql047 = "SQL-047",
+    Sql048 = "SQL-048",
     // views
     View001 = "VIEW-001",
     View002 = "VIEW-002",

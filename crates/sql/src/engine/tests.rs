@@ -6,6 +6,7 @@ mod coded;
 mod inner;
 mod keyed;
 mod moving;
+mod page;
 mod refused;
 mod rows;
 mod verify;

@@ -27,6 +27,7 @@ use crate::http::{
     answer,
     call::{Call, Outcome, parse_position, short_header, shorten},
     problem::Refusal,
+    routes::FROM,
     stopped,
 };
 
@@ -99,7 +100,7 @@ fn begin(call: &Call, committed: Seq) -> Result<Begin, HttpError> {
         let position = parse_position(LAST_EVENT_ID_NAME, id.to_owned())?;
         return Ok(Begin::After(position.seq()));
     }
-    match call.parameter("from")?.as_deref() {
+    match call.parameter(FROM.name)?.as_deref() {
         None | Some("now") => Ok(Begin::After(committed)),
         Some("earliest") => Ok(Begin::Rows),
         Some(text) => {

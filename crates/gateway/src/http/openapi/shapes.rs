@@ -52,6 +52,8 @@ struct Answer {
     rows: Vec<Vec<Value>>,
     /// What the answer shows.
     position: String,
+    /// Where rows by key go on, if there are more: give it as `after`.
+    next: Option<String>,
 }
 
 /// A column of an answer.

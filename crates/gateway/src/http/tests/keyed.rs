@@ -62,7 +62,7 @@ async fn rows_are_found_by_key_once_they_are_visible() {
     let refused = |status: u16, code: &str| (status, code.to_owned());
     assert_eq!(
         status("/v1/tables/owners/rows?key=a&key=x").await,
-        refused(400, "SQL-026")
+        refused(400, "SQL-042")
     );
     assert_eq!(
         status("/v1/tables/owners/rows?key=a&key=1&key=2").await,
