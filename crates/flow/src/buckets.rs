@@ -40,7 +40,7 @@ use crate::{
     errors::FlowError,
     group_by::{BUCKETS, Emission, GroupBy, NO_WINDOW, Partial},
     moment::Moment,
-    pane::{Pane, Piece, Told, pieces_of},
+    pane::{Pane, Piece, Tells, Told, pieces_of},
     pool::Pool,
     state::{SharedState, StateChange, StateKey},
     view::Kept,
@@ -109,7 +109,7 @@ impl Buckets {
     pub(crate) fn step(
         &mut self,
         partials: Vec<Partial>,
-        moment: &Moment,
+        (moment, tells): (&Moment, Tells),
         pool: &Pool,
         aside: &mut Aside,
     ) -> Result<Vec<Weighted>, FlowError> {
@@ -119,7 +119,7 @@ impl Buckets {
         let mut answers = if is_quiet {
             Vec::new()
         } else {
-            self.merge(partials, moment.watermark, pool)?
+            self.merge(partials, (moment.watermark, tells), pool)?
         };
         self.forget_past(moment.watermark);
         answers.sort_unstable_by_key(|answer| (answer.end, answer.start, answer.bucket));
@@ -129,7 +129,7 @@ impl Buckets {
     fn merge(
         &mut self,
         partials: Vec<Partial>,
-        watermark: i64,
+        (watermark, tells): (i64, Tells),
         pool: &Pool,
     ) -> Result<Vec<Answer>, FlowError> {
         let task = Arc::new(LaneTask {
@@ -139,6 +139,7 @@ impl Buckets {
             directory: Arc::clone(&self.directory),
             partials,
             watermark,
+            tells,
             step: self.steps,
         });
         let shared = Arc::clone(&task);

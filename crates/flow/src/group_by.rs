@@ -50,6 +50,9 @@ pub(crate) struct GroupBy {
     pub(crate) window: Option<(usize, usize)>,
     pub(crate) calls: Vec<GroupCall>,
     pub(crate) emission: Emission,
+    /// Whether every row of a group changes its answer, and no group ever goes: so that to tell
+    /// groups that were touched is to tell what has changed.
+    pub(crate) only_grows: bool,
     /// Keys, then calls.
     pub(crate) schema: SchemaRef,
 }

@@ -3,7 +3,8 @@
 //!
 //! Numbers are given in the order in which groups appear in the log, so the order of answers does
 //! not depend on how the log was cut into steps. Between two emissions a pane remembers what the
-//! groups that are touched answered before, so that a change can be told as −before, +after.
+//! groups that are touched answered before, so that a change can be told as −before, +after; where
+//! every row of a group changes its answer and nobody asks for −before, just which are touched.
 //!
 //! It never knows the watermark, nor where it is kept.
 
@@ -107,8 +108,10 @@ impl Pane {
             })
             .collect();
         self.grow();
-        if keep_before == KeepBefore::Yes {
-            self.remember(&pairs)?;
+        match keep_before {
+            KeepBefore::Yes => self.remember(&pairs)?,
+            KeepBefore::Touched => self.touch(&pairs),
+            KeepBefore::No => {}
         }
         for (to, from) in &pairs {
             self.rows[*to as usize] += partial.rows[*from as usize];
@@ -173,6 +176,17 @@ impl Pane {
             .push(answers.into_iter().map(|answers| answers.column).collect());
         self.touched.append(&mut fresh);
         Ok(())
+    }
+
+    /// Notes the groups that are touched.
+    fn touch(&mut self, pairs: &[(u32, u32)]) {
+        for (group, _) in pairs {
+            let mark = &mut self.marks[*group as usize];
+            if *mark & TOUCHED == 0 {
+                *mark |= TOUCHED;
+                self.touched.push(*group);
+            }
+        }
     }
 
     /// Whether there is something to tell.
@@ -246,6 +260,15 @@ impl Pane {
         }))
     }
 
+    /// The groups that were touched since the last call, as they are now.
+    pub(crate) fn tell_touched(&mut self, by: &GroupBy) -> Result<Told, ArrowError> {
+        let touched = std::mem::take(&mut self.touched);
+        for group in &touched {
+            self.marks[*group as usize] &= !TOUCHED;
+        }
+        self.told(&touched, by)
+    }
+
     /// All groups that are there.
     pub(crate) fn tell_all(&mut self, by: &GroupBy) -> Result<Option<Told>, ArrowError> {
         self.forget_touched();
@@ -257,19 +280,24 @@ impl Pane {
         if groups.is_empty() {
             return Ok(None);
         }
-        let answers = self.answers(&groups)?;
+        self.told(&groups, by).map(Some)
+    }
+
+    /// What groups answer.
+    fn told(&self, groups: &[u32], by: &GroupBy) -> Result<Told, ArrowError> {
+        let answers = self.answers(groups)?;
         let unfit = answers
             .iter()
             .flat_map(|answers| &answers.unfit)
             .copied()
             .collect();
         let keys = groups.iter().map(|group| self.keys.get(*group as usize));
-        Ok(Some(Told {
+        Ok(Told {
             keys: read_keys(&by.key_types(), keys)?,
             calls: answers.into_iter().map(|answers| answers.column).collect(),
             weights: Weights::Inserts,
             unfit,
-        }))
+        })
     }
 
     fn forget_touched(&mut self) {
@@ -347,5 +375,16 @@ fn newly_unfit(
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeepBefore {
     Yes,
+    /// Only which of them change.
+    Touched,
     No,
+}
+
+/// What is told of groups that change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tells {
+    /// What is no more so, then what is now so.
+    Changes,
+    /// What is now so: enough for whoever keeps rows by their key.
+    Rows,
 }

@@ -16,6 +16,7 @@ use crate::{
     change::{Run, Weighted, Weights},
     errors::FlowError,
     moment::Moment,
+    pane::Tells,
     pool::Pool,
     source::{SourceColumn, fitting},
     state::SharedState,
@@ -51,6 +52,28 @@ impl Source {
     pub(crate) fn id(&self) -> StreamId {
         match self {
             Self::Stream { id, .. } | Self::Derived { id, .. } | Self::Keyed { id } => *id,
+        }
+    }
+}
+
+/// The tables and keyed views whose changes views of a track read.
+#[derive(Debug)]
+pub(crate) struct ReadChanges(Vec<StreamId>);
+
+impl ReadChanges {
+    pub(crate) fn of(units: &[Unit]) -> Self {
+        let read = units.iter().filter_map(|unit| match unit.source {
+            Source::Keyed { id } => Some(id),
+            Source::Stream { .. } | Source::Derived { .. } => None,
+        });
+        Self(read.collect())
+    }
+
+    /// What the readers of a view need of it.
+    pub(crate) fn tells(&self, view: StreamId) -> Tells {
+        match self.0.contains(&view) {
+            true => Tells::Changes,
+            false => Tells::Rows,
         }
     }
 }
@@ -142,7 +165,7 @@ impl Unit {
     pub(crate) fn step(
         &mut self,
         inputs: &Inputs,
-        tables: &Arc<LookupTables>,
+        (tables, tells): (&Arc<LookupTables>, Tells),
         pool: &Pool,
     ) -> Result<(Output, Moment), FlowError> {
         let moment = self.moment(inputs);
@@ -151,6 +174,7 @@ impl Unit {
             tables,
             moment: &moment,
             pool,
+            tells,
         };
         let output = self.view.step(rows, &parts)?;
         Ok((output, moment))

@@ -22,6 +22,7 @@ use crate::{
     errors::FlowError,
     group_by::{GroupBy, Partial},
     moment::Moment,
+    pane::Tells,
     pool::Pool,
     stage::Stage,
     state::{SharedState, StateChange, StateKey},
@@ -86,6 +87,8 @@ pub(crate) struct StepParts<'a> {
     pub(crate) moment: &'a Moment,
     /// Who works.
     pub(crate) pool: &'a Pool,
+    /// What its readers need.
+    pub(crate) tells: Tells,
 }
 
 impl View {
@@ -145,12 +148,13 @@ impl View {
     ) -> Result<Output, FlowError> {
         let mut rows = rows;
         let mut aside = Aside::default();
+        let tells = self.pipeline.tells(parts.tells);
         let mut states = self.states.iter_mut();
         for segment in &self.pipeline.segments {
             rows = match (&segment.by, states.next()) {
                 (Some(by), Some(state)) => {
                     let partials = aggregate(segment, by, rows, parts, &mut aside)?;
-                    state.step(partials, parts.moment, parts.pool, &mut aside)?
+                    state.step(partials, (parts.moment, tells), parts.pool, &mut aside)?
                 }
                 _ => pass(segment, rows, parts, &mut aside)?,
             };
@@ -192,6 +196,28 @@ impl View {
 }
 
 impl Pipeline {
+    /// What its only grouping tells. Rows alone are enough where nothing behind it chooses among
+    /// them: a row that no longer passes a filter would stay.
+    fn tells(&self, wanted: Tells) -> Tells {
+        let groupings = self
+            .segments
+            .iter()
+            .filter_map(|segment| segment.by.as_ref());
+        let only_grow =
+            groupings.clone().count() == 1 && groupings.into_iter().all(|by| by.only_grows);
+        let last = self
+            .segments
+            .iter()
+            .rev()
+            .take_while(|segment| segment.by.is_none());
+        let mut behind = last.flat_map(|segment| &segment.stages);
+        let chooses = behind.any(|stage| !matches!(stage, Stage::Project { .. }));
+        match only_grow && !chooses {
+            true => wanted,
+            false => Tells::Changes,
+        }
+    }
+
     /// Which of the view's inputs its rows come from.
     pub(crate) fn source(&self) -> usize {
         self.source

@@ -21,7 +21,7 @@ use crate::{
     errors::FlowError,
     outbox::{Kind, producer},
     source::{Piece, Reader, SourceColumn},
-    unit::{Inputs, Source},
+    unit::{Inputs, ReadChanges, Source},
     view::Output,
 };
 
@@ -45,8 +45,11 @@ impl Steps {
         };
         self.change_tables(pieces, &mut inputs, &mut step)?;
         let mut units = std::mem::take(&mut self.live.units);
+        let read = ReadChanges::of(&units);
         for unit in &mut units {
-            let (output, moment) = unit.step(&inputs, &self.live.lookups, &self.pool)?;
+            let lookups = &self.live.lookups;
+            let (output, moment) =
+                unit.step(&inputs, (lookups, read.tells(unit.def.id)), &self.pool)?;
             inputs.moments.insert(unit.def.id, moment);
             self.tell(&unit.def, &output, &mut step)?;
             inputs.changes.insert(unit.def.id, output.rows);

@@ -7,7 +7,7 @@ use crate::{
     change::NO_WATERMARK,
     errors::FlowError,
     group_by::{Emission, GroupBy, Partial},
-    pane::{KeepBefore, Pane},
+    pane::{KeepBefore, Pane, Tells},
     state::{SharedState, StateKey},
 };
 
@@ -21,6 +21,7 @@ pub(super) struct LaneTask {
     pub(super) directory: Arc<Directory>,
     pub(super) partials: Vec<Partial>,
     pub(super) watermark: i64,
+    pub(super) tells: Tells,
     pub(super) step: u64,
 }
 
@@ -79,6 +80,7 @@ impl LaneTask {
             }
             let (start, _) = window;
             let keep_before = match self.by.emission {
+                Emission::Update if self.tells == Tells::Rows => KeepBefore::Touched,
                 Emission::Update => KeepBefore::Yes,
                 Emission::Close { .. } if self.directory.is_closed(start) => KeepBefore::Yes,
                 Emission::Close { .. } => KeepBefore::No,
@@ -141,8 +143,9 @@ impl LaneTask {
         let pane = self.pane((bucket, panes), start)?;
         let told = match (is_final, closes) {
             (true, true) => pane.tell_all(&self.by)?,
-            _ if pane.is_touched() => pane.tell_changes(&self.by)?,
-            _ => None,
+            _ if !pane.is_touched() => None,
+            _ if self.tells == Tells::Rows => Some(pane.tell_touched(&self.by)?),
+            _ => pane.tell_changes(&self.by)?,
         };
         answers.extend(told.map(|told| Answer {
             start,

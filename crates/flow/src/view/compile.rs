@@ -9,7 +9,7 @@ use datafusion::{
 };
 use mainstem_catalog::Emit;
 use mainstem_kernel::StreamId;
-use mainstem_sql::view::{Call, Node, PlannedView, Tumbling};
+use mainstem_sql::view::{Call, Function, Node, PlannedView, Tumbling};
 
 use super::{Pipeline, Segment};
 use crate::{
@@ -231,6 +231,7 @@ impl Compiling<'_> {
             .filter(|at| !is_bound(at))
             .map(key)
             .collect::<Result<_, _>>()?;
+        let only_grows = !self.retracts && emission == Emission::Update && only_grows(&calls);
         let by = GroupBy {
             guarded: guarded(&exprs, &calls).map_err(|error| self.refused(error.to_string()))?,
             exprs,
@@ -238,6 +239,7 @@ impl Compiling<'_> {
             window: *window,
             calls,
             emission,
+            only_grows,
             schema: Arc::clone(schema),
         };
         let stages = std::mem::take(&mut self.stages);
@@ -300,6 +302,21 @@ fn guarded(exprs: &[Expr], calls: &[GroupCall]) -> Result<Vec<Expr>, DataFusionE
         }
     }
     Ok(guarded)
+}
+
+/// Whether each new row changes what calls answer, and none of them can fail: a count of all rows
+/// does the first.
+fn only_grows(calls: &[GroupCall]) -> bool {
+    let is_float = |ty: &DataType| matches!(ty, DataType::Float32 | DataType::Float64);
+    let counts_all = |call: &GroupCall| {
+        call.spec.function == Function::Count && call.arg.is_none() && call.filter.is_none()
+    };
+    let never_fails = |call: &GroupCall| match call.spec.function {
+        Function::Count | Function::Min | Function::Max => true,
+        Function::Sum | Function::Avg => call.spec.arg.as_ref().is_some_and(is_float),
+        Function::CountDistinct => false,
+    };
+    calls.iter().any(counts_all) && calls.iter().all(never_fails)
 }
 
 /// Types that differ in their layout alone are one.

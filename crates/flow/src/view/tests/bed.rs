@@ -23,6 +23,7 @@ use crate::{
     change::{NO_WATERMARK, Run, Weighted, Weights},
     evaluate::Expr,
     moment::Moment,
+    pane::Tells,
     pool::Pool,
     samples::MemoryState,
     state::SharedState,
@@ -289,6 +290,7 @@ impl Bed {
             tables: &tables,
             moment: &moment,
             pool: &self.pool,
+            tells: Tells::Changes,
         };
         let output = self.view.step(rows, &parts).unwrap();
         let mut last = Seq::ZERO;
