@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 pub use apps::Apps;
 pub use check::check;
 pub use errors::AppError;
-pub use plan::{Action, Applied, Plan, Step};
+pub use plan::{Action, Applied, Piece, Plan, Step};
 
 /// An application's folder as text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

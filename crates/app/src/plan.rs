@@ -85,20 +85,39 @@ pub struct Applied {
     pub revision: u32,
 }
 
+/// What a piece of a tree is, for whoever colours it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// A change that was made by other means.
+    Drift,
+    /// The application.
+    Title,
+    /// What changes, its sign in front.
+    Change,
+    /// That data is lost.
+    Loss,
+}
+
 impl Plan {
     /// The plan as a tree for a terminal, one line per part, without colour.
     #[must_use]
     pub fn text(&self) -> String {
+        self.tree(|_, text| text.to_owned())
+    }
+
+    /// The same, each piece as `paint` has it.
+    pub fn tree(&self, paint: impl Fn(Piece, &str) -> String) -> String {
         let mut text = String::new();
         for drift in &self.drift {
-            text.push_str(&format!("! drift: {drift}\n"));
+            let drift = paint(Piece::Drift, &format!("! drift: {drift}"));
+            text.push_str(&format!("{drift}\n"));
         }
-        let app = &self.app;
+        let app = paint(Piece::Title, &format!("application \"{}\"", self.app));
         if self.steps.is_empty() {
-            text.push_str(&format!("application \"{app}\": nothing changes\n"));
+            text.push_str(&format!("{app}: nothing changes\n"));
             return text;
         }
-        text.push_str(&format!("application \"{app}\"\n"));
+        text.push_str(&format!("{app}\n"));
         for (i, step) in self.steps.iter().enumerate() {
             let is_last = i.saturating_add(1) == self.steps.len();
             let (branch, below) = if is_last {
@@ -107,13 +126,14 @@ impl Plan {
                 ("├─", "│  ")
             };
             let (sign, verb, object) = (step.action.sign(), step.action.verb(), &step.object);
-            let loss = if step.destructive {
-                " (loses data)"
-            } else {
-                ""
+            let change = paint(Piece::Change, &format!("{sign} {verb} {object}"));
+            let loss = match step.destructive {
+                true => format!(" {}", paint(Piece::Loss, "(loses data)")),
+                false => String::new(),
             };
-            text.push_str(&format!("{branch} {sign} {verb} {object}{loss}\n"));
+            text.push_str(&format!("{branch} {change}{loss}\n"));
             for line in &step.details {
+                let line = paint(Piece::Change, line);
                 text.push_str(&format!("{below}   {line}\n"));
             }
         }

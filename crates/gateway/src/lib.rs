@@ -119,6 +119,10 @@ pub struct Status {
     /// Applications whose tables and views stand still.
     #[serde(default)]
     pub paused: Vec<PausedApp>,
+    /// Applications of which tables cannot be asked yet, because they were just applied or the
+    /// node has just started.
+    #[serde(default)]
+    pub starting: Vec<String>,
 }
 
 /// An application of a node.
@@ -149,10 +153,16 @@ pub struct ViewStatus {
     pub name: String,
     /// Its application.
     pub app: String,
-    /// `live`, `ready` to be shown, `building` or `paused`.
+    /// `live`, `ready` to be shown, `building`, `starting` or `paused`.
     pub state: String,
     /// While it is built: how much of its input it has read.
     pub percent: Option<u8>,
+    /// While it is built: rows of its input that it has read.
+    #[serde(default)]
+    pub rows_read: Option<u64>,
+    /// While it is built: rows of its input as far as is known.
+    #[serde(default)]
+    pub rows_to_read: Option<u64>,
     /// While it is built: how long the rest takes at the present pace.
     pub remaining_seconds: Option<u64>,
     /// How far it is behind the newest durable row.

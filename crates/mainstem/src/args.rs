@@ -247,6 +247,9 @@ pub(crate) struct Apply {
     /// Do not ask
     #[arg(long, short)]
     pub(crate) yes: bool,
+    /// Return at once, before new and changed views are live; `mainstem status` shows them
+    #[arg(long)]
+    pub(crate) no_wait: bool,
 }
 
 /// Options of `rollback`.
@@ -258,6 +261,9 @@ pub(crate) struct Rollback {
     /// Do not ask
     #[arg(long, short)]
     pub(crate) yes: bool,
+    /// Return at once, before views that come back are live; `mainstem status` shows them
+    #[arg(long)]
+    pub(crate) no_wait: bool,
 }
 
 /// Options of `load`.

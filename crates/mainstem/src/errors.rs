@@ -141,6 +141,14 @@ pub(crate) enum CliError {
         /// Rows that the server counted.
         counted: u64,
     },
+    /// Caller: look at what stands against it; the definitions are applied.
+    #[error("{object} stands still and is not live")]
+    StandsStill {
+        /// A view, or the application.
+        object: String,
+        /// What stands against it.
+        problem: String,
+    },
     /// Caller: give a statement.
     #[error("there is no question to ask")]
     NoQuestion,
@@ -176,6 +184,7 @@ impl Fault for CliError {
             Self::Damaged { .. } => Answer::caller(Code::Cli012),
             Self::GaveUp { .. } => Answer::node(Code::Cli013),
             Self::Miscounted { .. } => Answer::caller(Code::Cli016),
+            Self::StandsStill { .. } => Answer::caller(Code::Cli020),
             Self::NoQuestion => Answer::caller(Code::Cli014),
             Self::System { .. } => Answer::node(Code::Cli015),
         }
@@ -190,6 +199,7 @@ impl Fault for CliError {
             | Self::Write { source }
             | Self::Damaged { source, .. }
             | Self::System { source } => Some(sentence(&source.to_string())),
+            Self::StandsStill { problem, .. } => Some(sentence(problem)),
             Self::GaveUp { last, .. } => Some(format!("What stood against it last: {last}.")),
             Self::NoServer { .. }
             | Self::NoKey { .. }
@@ -250,6 +260,9 @@ impl Fault for CliError {
                 "see `mainstem status`; the same command again goes on where this one stopped"
             }
             Self::Miscounted { .. } => "look for a quote or a line break that is read in two ways",
+            Self::StandsStill { .. } => {
+                "what was applied stays applied: see `mainstem status`, or go back with `mainstem rollback`"
+            }
             Self::NoQuestion => "for example: mainstem sql \"SELECT 1\"",
         };
         Some(hint.to_owned())

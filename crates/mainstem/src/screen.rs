@@ -88,6 +88,12 @@ impl Paint {
         self.wrap("1", text)
     }
 
+    /// Colours whatever stands at the other end.
+    #[cfg(test)]
+    pub(crate) fn coloured() -> Self {
+        Self { coloured: true }
+    }
+
     fn wrap(self, colour: &str, text: &str) -> String {
         match self.coloured {
             true => format!("\u{1b}[{colour}m{text}\u{1b}[0m"),

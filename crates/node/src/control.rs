@@ -1,14 +1,15 @@
 //! `Control`: what the node does for its doors.
 
+mod views;
+
 use std::{path::PathBuf, sync::Arc};
 
 use mainstem_catalog::StreamDef;
-use mainstem_flow::{Health, ViewHealth};
+use mainstem_flow::Health;
 use mainstem_gateway::{
-    AppStatus, BackupSummary, Control, Later, PausedApp, Status, StreamStatus, ViewStatus,
+    AppStatus, BackupSummary, Control, Later, PausedApp, Status, StreamStatus,
 };
 use mainstem_kernel::{AppName, Fault, Position, Problem, StreamId, TenantId};
-use mainstem_sql::view::Progress;
 
 use crate::{backup, errors::NodeError, memory, parts::Parts};
 
@@ -121,12 +122,9 @@ fn status(parts: &Parts) -> Status {
             .filter(|def| def.dead_letters.is_some())
             .map(|def| stream_status(parts, def))
             .collect(),
-        views: health
-            .iter()
-            .filter_map(|(app, health)| Some((app, health.as_ref().ok()?)))
-            .flat_map(|(app, health)| view_statuses(parts, app, health))
-            .collect(),
+        views: views::statuses(parts, &definitions, &health),
         paused: health.iter().filter_map(paused).collect(),
+        starting: views::starting(parts, &definitions),
     }
 }
 
@@ -140,52 +138,6 @@ fn paused((name, health): &(AppName, Result<Health, Problem>)) -> Option<PausedA
         name: name.to_string(),
         problem: problem.message.clone(),
     })
-}
-
-fn view_statuses(parts: &Parts, app: &AppName, health: &Health) -> Vec<ViewStatus> {
-    let definitions = parts.catalog.definitions();
-    let frontier = parts.journal.log().frontier();
-    let status = |view: &ViewHealth| {
-        let (state, percent, remaining, problem) = told(&view.status.progress);
-        Some(ViewStatus {
-            name: definitions.views.get(&view.id)?.spec.name.to_string(),
-            app: app.to_string(),
-            state: state.to_owned(),
-            percent,
-            remaining_seconds: remaining,
-            behind_ms: frontier
-                .millis()
-                .saturating_sub(view.status.frontier.millis()),
-            rows: view.rows,
-            dead_letters: view.status.letters,
-            late: view.late,
-            state_bytes: u64::try_from(view.state_bytes).unwrap_or(u64::MAX),
-            problem,
-        })
-    };
-    health.views.iter().filter_map(status).collect()
-}
-
-type ToldProgress = (&'static str, Option<u8>, Option<u64>, Option<String>);
-
-/// What a view does, how much of it is done in percent, seconds that are left, what stands against
-/// it.
-fn told(progress: &Progress) -> ToldProgress {
-    match progress {
-        Progress::Building {
-            rows_done,
-            rows_total,
-            remaining,
-        } => {
-            let percent = rows_done.saturating_mul(100).checked_div(*rows_total);
-            let percent = percent.and_then(|percent| u8::try_from(percent.min(100)).ok());
-            let left = remaining.map(|remaining| remaining.as_secs());
-            ("building", percent, left, None)
-        }
-        Progress::Ready => ("ready", None, None, None),
-        Progress::Live => ("live", None, None, None),
-        Progress::Paused(problem) => ("paused", None, None, Some(problem.message.clone())),
-    }
 }
 
 fn stream_status(parts: &Parts, def: &StreamDef) -> StreamStatus {

@@ -278,6 +278,7 @@ codes! {
     Cli017 = "CLI-017",
     Cli018 = "CLI-018",
     Cli019 = "CLI-019",
+    Cli020 = "CLI-020",
 }
 
 impl fmt::Display for Code {

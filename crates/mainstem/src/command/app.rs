@@ -1,8 +1,10 @@
 //! `check`, `plan`, `apply`, `rollback`: from a folder of SQL to the server's definitions.
 
+mod live;
+
 use std::io::{self, BufRead, IsTerminal, Write};
 
-use mainstem_app::{Applied, Plan, Source, Step};
+use mainstem_app::{Applied, Piece, Plan, Source};
 use serde_json::{Value, json};
 
 use crate::{
@@ -57,7 +59,7 @@ pub(crate) async fn apply(target: &Target, options: &Apply) -> Outcome {
         .await
         .map_err(|failure| app.locate(failure))?;
     report(&applied);
-    Ok(())
+    until_live(&server, &applied, options.no_wait).await
 }
 
 /// Shows the plan of going back, asks, and carries it out.
@@ -74,7 +76,7 @@ pub(crate) async fn rollback(target: &Target, options: &Rollback) -> Outcome {
         .post(&path, &json!({ "fingerprint": plan.fingerprint }))
         .await?;
     report(&applied);
-    Ok(())
+    until_live(&server, &applied, options.no_wait).await
 }
 
 async fn ask_plan(server: &Server, app: &AppFolder) -> Outcome<Plan> {
@@ -95,6 +97,14 @@ pub(crate) fn request_body(source: &Source) -> Value {
 fn report(applied: &Applied) {
     let (app, revision) = (&applied.plan.app, applied.revision);
     screen::note(&format!("application \"{app}\" is at revision {revision}"));
+}
+
+/// Waits for what was applied, unless it was said not to.
+async fn until_live(server: &Server, applied: &Applied, no_wait: bool) -> Outcome {
+    match no_wait {
+        true => Ok(()),
+        false => live::wait(server, applied.plan.app.as_str()).await,
+    }
 }
 
 /// Asks whoever sits at the terminal, unless they said yes beforehand.
@@ -119,38 +129,12 @@ fn confirm(yes: bool) -> Result<(), CliError> {
 
 /// A plan as a tree, ready to print.
 fn tree(plan: &Plan, paint: Paint) -> String {
-    let mut text = String::new();
-    for drift in &plan.drift {
-        text.push_str(&paint.yellow(&format!("! drift: {drift}\n")));
-    }
-    let app = paint.bold(&format!("application \"{}\"", plan.app));
-    if plan.steps.is_empty() {
-        text.push_str(&format!("{app}: nothing changes\n"));
-        return text;
-    }
-    text.push_str(&format!("{app}\n"));
-    for (i, step) in plan.steps.iter().enumerate() {
-        let is_last = i + 1 == plan.steps.len();
-        let (branch, below) = if is_last {
-            ("└─", "   ")
-        } else {
-            ("├─", "│  ")
-        };
-        text.push_str(&format!("{branch} {}\n", headline(step, paint)));
-        for line in &step.details {
-            text.push_str(&format!("{below}   {}\n", coloured(line, paint)));
-        }
-    }
-    text
-}
-
-fn headline(step: &Step, paint: Paint) -> String {
-    let (sign, word) = (step.action.sign(), step.action.verb());
-    let line = coloured(&format!("{sign} {word} {}", step.object), paint);
-    match step.destructive {
-        true => format!("{line} {}", paint.red("(loses data)")),
-        false => line,
-    }
+    plan.tree(|piece, text| match piece {
+        Piece::Drift => paint.yellow(text),
+        Piece::Title => paint.bold(text),
+        Piece::Change => coloured(text, paint),
+        Piece::Loss => paint.red(text),
+    })
 }
 
 /// Green for what comes, yellow for what changes, red for what goes.
@@ -165,14 +149,13 @@ fn coloured(line: &str, paint: Paint) -> String {
 
 #[cfg(test)]
 mod tests {
-    use expect_test::expect;
-    use mainstem_app::Action;
+    use mainstem_app::{Action, Step};
     use mainstem_kernel::AppName;
 
     use super::*;
 
     #[test]
-    fn a_plan_prints_as_a_tree() {
+    fn what_comes_is_green_and_what_is_lost_red() {
         let step = |action, object: &str, details: &[&str], destructive| Step {
             action,
             object: object.to_owned(),
@@ -193,22 +176,15 @@ mod tests {
             ],
             drift: vec!["stream \"visits\" has another retention".to_owned()],
         };
-        expect![[r#"
-            ! drift: stream "visits" has another retention
-            application "shop"
-            ├─ + create stream "orders"
-            │     + column id TEXT NOT NULL
-            └─ - drop stream "carts" (loses data)
-        "#]]
-        .assert_eq(&tree(&plan, Paint::plain()));
-        let nothing = Plan {
-            steps: vec![],
-            drift: vec![],
-            ..plan
-        };
-        assert_eq!(
-            tree(&nothing, Paint::plain()),
-            "application \"shop\": nothing changes\n"
-        );
+        assert_eq!(tree(&plan, Paint::plain()), plan.text());
+        let lines = [
+            "\u{1b}[33m! drift: stream \"visits\" has another retention\u{1b}[0m",
+            "\u{1b}[1mapplication \"shop\"\u{1b}[0m",
+            "├─ \u{1b}[32m+ create stream \"orders\"\u{1b}[0m",
+            "│     \u{1b}[32m+ column id TEXT NOT NULL\u{1b}[0m",
+            "└─ \u{1b}[31m- drop stream \"carts\"\u{1b}[0m \u{1b}[31m(loses data)\u{1b}[0m",
+        ];
+        let coloured = tree(&plan, Paint::coloured());
+        assert_eq!(coloured.lines().collect::<Vec<_>>(), lines);
     }
 }

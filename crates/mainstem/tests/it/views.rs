@@ -98,3 +98,40 @@ fn views_follow_events_and_outlive_a_kill() {
     let (_, code) = server.stop();
     assert_eq!(code, 0);
 }
+
+#[test]
+fn what_was_applied_can_be_asked_at_once_and_verifies() {
+    let world = World::new();
+    world.write("app/shop.sql", SHOP);
+    let folder = world.path("app").display().to_string();
+    let server = world.serve();
+    world.ok(&["apply", &folder, "--yes"]);
+    let asked = |question: &str| world.ok(&["sql", "--format", "csv", question]);
+    assert_eq!(asked("SELECT count(*) AS n FROM shops"), "n\n0\n");
+    for pieces in 0..40 {
+        order(&server, if pieces % 4 == 0 { "b" } else { "a" }, pieces);
+    }
+    world.write("app/views.sql", VIEWS);
+    world.ok(&["apply", &folder, "--yes"]);
+    let sums = "SELECT sum(n) AS n, sum(pieces) AS pieces FROM totals";
+    assert_eq!(asked(sums), "n,pieces\n40,780\n");
+    let head = "shop,_difference,_column,_view,_batch,_differing\n";
+    assert_eq!(asked("VERIFY VIEW totals"), head);
+    // Another version, and back to the one before.
+    let more = VIEWS.replace(
+        "sum(pieces) AS pieces",
+        "sum(pieces) AS pieces, max(pieces) AS most",
+    );
+    world.write("app/views.sql", &more);
+    world.ok(&["apply", &folder, "--yes"]);
+    assert_eq!(asked("SELECT max(most) AS most FROM totals"), "most\n39\n");
+    order(&server, "b", 100);
+    world.ok(&["rollback", "app", "--yes"]);
+    assert_eq!(asked(sums), "n,pieces\n41,880\n");
+    assert_eq!(asked("VERIFY VIEW totals"), head);
+    // Who does not wait is not kept.
+    world.write("app/views.sql", &more);
+    world.ok(&["apply", &folder, "--yes", "--no-wait"]);
+    let (_, code) = server.stop();
+    assert_eq!(code, 0);
+}

@@ -96,6 +96,8 @@ impl Control for Node {
                 app: "shop".to_owned(),
                 state: "building".to_owned(),
                 percent: Some(40),
+                rows_read: Some(400),
+                rows_to_read: Some(1_000),
                 remaining_seconds: Some(3),
                 behind_ms: 1,
                 rows: 2,
@@ -108,6 +110,7 @@ impl Control for Node {
                 name: "shop".to_owned(),
                 problem: "none really".to_owned(),
             }],
+            starting: vec!["fleet".to_owned()],
         }
     }
 
