@@ -47,7 +47,7 @@ use mainstem_log::SharedLog;
 use sqlparser::ast::Statement;
 use tokio::{
     runtime::Handle,
-    sync::watch,
+    sync::{Mutex, watch},
     time::{Instant, timeout_at},
 };
 
@@ -114,6 +114,8 @@ pub struct Engine {
     memory: Arc<Memory>,
     points: Points,
     plans: Plans,
+    /// Held by the one write that is tried again: those that compete for a table take turns then.
+    again: Mutex<()>,
     /// What every session begins as; an error of DataFusion's own defaults is told when asked.
     prototype: Result<SessionState, String>,
 }
@@ -123,7 +125,8 @@ pub struct Engine {
 pub struct Question {
     /// Who asks.
     pub tenant: TenantId,
-    /// One SELECT, EXPLAIN or SHOW; or INSERT, UPDATE and DELETE, several between BEGIN and COMMIT.
+    /// One SELECT, EXPLAIN or SHOW; or INSERT, UPDATE and DELETE, several of them and of SELECT …
+    /// FOR UPDATE between BEGIN and COMMIT.
     pub sql: String,
     /// What the asker may do.
     pub rights: Rights,
@@ -188,6 +191,7 @@ impl Engine {
         Arc::new(Self {
             turns: Turns::new(config.queries_max),
             memory: Memory::new(config.memory_max),
+            again: Mutex::default(),
             points: Points::default(),
             plans: Plans::default(),
             parts,
@@ -255,7 +259,7 @@ impl Engine {
     /// Begins a question. A write whose tables have changed since it read them begins again.
     async fn begun(&self, question: &Question, time: Time) -> Result<Begun, QueryError> {
         let (deadline, limit) = time;
-        let mut attempts = 1;
+        let (mut attempts, mut first_in_line) = (1, None);
         loop {
             let begin = AssertUnwindSafe(Box::pin(self.begin(question, time)));
             let started = match timeout_at(deadline, begin.catch_unwind()).await {
@@ -271,6 +275,10 @@ impl Engine {
             match begun {
                 Err(error) if error.is_conflict() && attempts < ATTEMPTS_MAX => attempts += 1,
                 begun => return begun,
+            }
+            if first_in_line.is_none() {
+                let line = timeout_at(deadline, self.again.lock()).await;
+                first_in_line = Some(line.map_err(|_late| QueryError::Timeout { limit })?);
             }
         }
     }

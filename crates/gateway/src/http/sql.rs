@@ -31,8 +31,8 @@ const FLUSH_WAIT: Duration = Duration::from_millis(100);
 #[serde(deny_unknown_fields)]
 #[schema(as = Question)]
 pub(crate) struct QuestionBody {
-    /// One SELECT, EXPLAIN or SHOW; or INSERT, UPDATE and DELETE on tables, several of them
-    /// between BEGIN and COMMIT.
+    /// One SELECT, EXPLAIN or SHOW; or INSERT, UPDATE and DELETE on tables, several of them and of
+    /// SELECT … FOR UPDATE between BEGIN and COMMIT.
     query: String,
     /// Longest time in milliseconds, if less than the server's own limit.
     #[serde(default)]

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures::future::join_all;
 use mainstem_kernel::Code;
 
-use super::bed::Bed;
+use super::bed::{Bed, config};
+use crate::SqlConfig;
 
 const TABLES: &str = "
 CREATE TABLE t (k TEXT PRIMARY KEY, n BIGINT, note TEXT);
@@ -149,16 +150,22 @@ async fn questions_stand_for_values_lists_and_existence() {
 /// The worst mistake: a number that is given twice, because two have read the same greatest one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn what_a_statement_read_of_its_own_table_is_as_it_was_when_it_is_written() {
-    let bed = bed();
+    let crowd = SqlConfig {
+        queries_max: 16,
+        ..config()
+    };
+    let bed = Bed::with(crowd, |log| log);
+    bed.declare(TABLES);
+    bed.step();
     let is_over = AtomicBool::new(false);
     let numbered = async {
         let mut given = Vec::new();
         let next = "INSERT INTO u (id) SELECT coalesce(max(id), 0) + 1 FROM u RETURNING id";
         // What is written to another table is nobody's business.
         let beside = "INSERT INTO t VALUES ('a', 1, NULL) ON CONFLICT DO UPDATE SET n = t.n + 1";
-        for _ in 0..10 {
-            // As many at once as a tenant may ask.
-            let taken = join_all((0..3).map(|_| bed.ask(next)));
+        for _ in 0..5 {
+            // More at once than a write is tried: they have to take turns.
+            let taken = join_all((0..15).map(|_| bed.ask(next)));
             let (taken, _) = tokio::join!(taken, bed.ask(beside));
             given.extend(taken);
         }
@@ -172,7 +179,7 @@ async fn what_a_statement_read_of_its_own_table_is_as_it_was_when_it_is_written(
         }
     };
     let (mut given, ()) = tokio::join!(numbered, stepped);
-    let mut ids: Vec<String> = (1..=30).map(|id| format!("{{\"id\":{id}}}\n")).collect();
+    let mut ids: Vec<String> = (1..=75).map(|id| format!("{{\"id\":{id}}}\n")).collect();
     given.sort();
     ids.sort();
     assert_eq!(given, ids);
