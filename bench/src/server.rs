@@ -8,8 +8,9 @@
     reason = "a child process needs files that Disk cannot give"
 )]
 
+mod ask;
+
 use std::{
-    collections::BTreeMap,
     fs::{self, File},
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
@@ -21,8 +22,6 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use mainstem_kernel::{Clock, clock::SystemClock};
 use rustix::process::{Pid, Signal, kill_process};
-use serde::Deserialize;
-use serde_json::Value;
 
 use crate::{
     client::{Connection, Request},
@@ -32,8 +31,6 @@ use crate::{
 /// The stream that the benches fill.
 pub(crate) const STREAM: &str = "readings";
 const READY_MAX: Duration = Duration::from_secs(120);
-const LIVE_MAX: Duration = Duration::from_secs(600);
-const LIVE_POLL: Duration = Duration::from_millis(20);
 const STOP_MAX: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(2);
 /// Lines of the server's own words that an error shows.
@@ -50,20 +47,6 @@ pub(crate) struct Server {
     key: String,
     /// From the start of the process to open doors.
     pub(crate) ready_after: Duration,
-}
-
-/// What the benches read of `/v1/status`.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Status {
-    pub(crate) position: Option<String>,
-    pub(crate) memory_budget_bytes: u64,
-    pub(crate) views: Vec<View>,
-}
-
-/// A view of it.
-#[derive(Debug, Deserialize)]
-pub(crate) struct View {
-    pub(crate) state_bytes: u64,
 }
 
 impl Server {
@@ -196,28 +179,6 @@ impl Server {
         Ok(())
     }
 
-    /// Waits until every view that is defined is live.
-    pub(crate) fn wait_until_live(&self) -> Result<()> {
-        let begin = SystemClock.monotonic();
-        loop {
-            let views = self.sql("SHOW VIEWS")?;
-            let is_live = |view: &Vec<Value>| view.last().is_some_and(|stage| stage == "live");
-            if views.iter().all(is_live) {
-                return Ok(());
-            }
-            let waited = SystemClock.monotonic() - begin;
-            ensure!(waited < LIVE_MAX, "views are not live: {views:?}");
-            thread::sleep(LIVE_POLL);
-        }
-    }
-
-    /// How the server is doing.
-    pub(crate) fn status(&self) -> Result<Status> {
-        let (status, body) = self.ask(&Request::get("/v1/status", &self.key))?;
-        ensure!(status == 200, "status: {status}");
-        Ok(serde_json::from_slice(&body)?)
-    }
-
     /// Where a load is sent.
     pub(crate) fn target(&self) -> Target<'_> {
         Target {
@@ -234,62 +195,6 @@ impl Server {
 
     pub(crate) fn data(&self) -> PathBuf {
         self.folder.join("data")
-    }
-
-    /// Rows of an answer in SQL.
-    pub(crate) fn sql(&self, query: &str) -> Result<Vec<Vec<Value>>> {
-        self.sql_at(query, None)
-    }
-
-    /// Rows of an answer as of `position` or later.
-    pub(crate) fn sql_at(&self, query: &str, position: Option<&str>) -> Result<Vec<Vec<Value>>> {
-        #[derive(serde::Deserialize)]
-        struct Answer {
-            rows: Vec<Vec<Value>>,
-        }
-        let (status, body) = self.ask(&Request::sql(query, &self.key, position))?;
-        let text = || String::from_utf8_lossy(&body);
-        ensure!(status == 200, "{query}: status {status}: {}", text());
-        let answer: Answer =
-            serde_json::from_slice(&body).with_context(|| format!("{query}: {}", text()))?;
-        Ok(answer.rows)
-    }
-
-    /// Rows of the stream, all acknowledged ones included.
-    pub(crate) fn count(&self, positions: &[String]) -> Result<u64> {
-        for position in positions.iter().filter(|position| !position.is_empty()) {
-            self.sql_at("SELECT 1", Some(position))?;
-        }
-        let rows = self.sql(&format!("SELECT count(*) FROM {STREAM}"))?;
-        let count = rows
-            .first()
-            .and_then(|row| row.first())
-            .context("a count has one row")?;
-        count
-            .as_u64()
-            .or_else(|| count.as_str()?.parse().ok())
-            .context("a count is a number")
-    }
-
-    /// Moves everything into history.
-    pub(crate) fn flush(&self) -> Result<()> {
-        let body = format!(r#"{{"stream":"{STREAM}"}}"#);
-        let head = "content-type: application/json\r\n";
-        let request = Request::new("POST /v1/flush", &self.key, head, body.as_bytes());
-        let (status, body) = self.ask(&request)?;
-        ensure!(
-            status == 200,
-            "flush: status {status}: {}",
-            String::from_utf8_lossy(&body)
-        );
-        Ok(())
-    }
-
-    /// All metrics without labels, by name.
-    pub(crate) fn metrics(&self) -> Result<BTreeMap<String, f64>> {
-        let (status, body) = self.ask(&Request::get("/metrics", &self.key))?;
-        ensure!(status == 200, "metrics: status {status}");
-        Ok(parse_metrics(&String::from_utf8_lossy(&body)))
     }
 
     /// One request on a connection of its own.
@@ -318,32 +223,5 @@ impl Drop for Server {
         match self.child.kill().and_then(|()| self.child.wait()) {
             Ok(_) | Err(_) => {}
         }
-    }
-}
-
-/// Lines of `name value`; comments and lines with labels are left out.
-fn parse_metrics(text: &str) -> BTreeMap<String, f64> {
-    let lines = text
-        .lines()
-        .filter(|line| !line.starts_with('#') && !line.contains('{'));
-    let pairs = lines.filter_map(|line| line.split_once(' '));
-    pairs
-        .filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?)))
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reads_metrics_without_labels() {
-        let text =
-            "# HELP a b\nmainstem_admitted_rows_total 7\nmainstem_x{reason=\"a\"} 1\n# EOF\n";
-        let metrics = parse_metrics(text);
-        assert_eq!(
-            metrics,
-            BTreeMap::from([("mainstem_admitted_rows_total".to_owned(), 7.0)])
-        );
     }
 }
