@@ -36,7 +36,9 @@ cargo xtask VERB
                     views against plain SQL (views), of power cuts and failures at every call of
                     checkpoints, rebuilds and swaps (crashes), of ten million transfers whose sum
                     is zero at every output (zero-sum); without SECTION all of them
-  crash [--kills N] kill -9 a real node N times (100) and compare with what it acknowledged
+  crash [--kills N] [--clients N]
+                    kill -9 a real node N times (100) and compare with what it acknowledged, and
+                    while N clients (10,000) redeem a hundred vouchers
   fuzz [--rounds N] mutate every parser's input N times (1,000,000)
   sizes [--cold]    crates in the build and, with --cold, the time of a cold release build
 ";

@@ -80,9 +80,10 @@ pub(crate) fn sim(args: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// The acknowledgement ledger from outside, longer than the tests run it.
+/// The acknowledgement ledger and the vouchers from outside, longer than the tests run them.
 pub(crate) fn crash(args: &[String]) -> Result<()> {
     let kills = number(args, "--kills", 100)?;
+    let clients = number(args, "--clients", 10_000)?;
     let args = [
         "test",
         "--package=mainstem",
@@ -91,7 +92,11 @@ pub(crate) fn crash(args: &[String]) -> Result<()> {
         "--nocapture",
         "crash",
     ];
-    shell::run(shell::command("cargo", &args).env("MAINSTEM_KILLS", kills.to_string()))
+    shell::run(
+        shell::command("cargo", &args)
+            .env("MAINSTEM_KILLS", kills.to_string())
+            .env("MAINSTEM_CLIENTS", clients.to_string()),
+    )
 }
 
 /// Seeded mutation of everything that is parsed, longer than the tests run it.
