@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use datafusion::arrow::datatypes::{Field, SchemaRef};
-use mainstem_catalog::{Definitions, Object, TableDef, ViewDef};
-use mainstem_kernel::{Code, Place, Problem, TenantId, Timestamp};
+use mainstem_catalog::{Definitions, Object, ViewDef};
+use mainstem_kernel::{Code, Place, Problem, StreamId, TenantId, Timestamp};
 use sqlparser::ast::Statement;
 
 use super::super::{
@@ -16,7 +16,7 @@ use super::super::{
 use crate::{
     declare::{Told, mistake, span_text},
     error::QueryError,
-    view::{PlannedView, changes_name, check_question, plan_again},
+    view::{Node, PlannedView, changes_name, check_question, plan_again},
 };
 
 /// A view that is verified.
@@ -57,9 +57,10 @@ impl Subject {
                 |problem| unplaced(problem, &place),
             )
         };
-        let (plan, defs) = plan_again(defs, def).map_err(against)?;
+        let (plan, defs) = plan_again(&with_lower_names(defs, def), def).map_err(against)?;
+        let read = read(&defs, def, &plan);
         let question = check_question(&defs, def).map_err(against)?;
-        if let Some((stream, retention)) = forgetful(&defs, def, now) {
+        if let Some((stream, retention)) = forgetful(&defs, &read, now) {
             let retention = span_text(retention);
             let reason = format!(
                 "Rows of stream \"{stream}\" are gone that were older than its retention of {retention}."
@@ -68,7 +69,7 @@ impl Subject {
         }
         let mut given = Relations::new();
         given.insert(def.spec.name.to_string(), own);
-        for table in tables(&defs, def) {
+        for table in read.iter().filter_map(|id| defs.tables.get(id)) {
             let changes = StreamColumns::new(&Arc::new(table.change_stream()));
             let name = changes_name(table.spec.name.as_str());
             given.insert(name, Relation::Stream(Arc::new(changes)));
@@ -171,18 +172,50 @@ fn unplaced(problem: Problem, place: &Place) -> QueryError {
     .into()
 }
 
-/// The tables among what a view reads.
-fn tables<'a>(defs: &'a Definitions, def: &'a ViewDef) -> impl Iterator<Item = &'a Arc<TableDef>> {
-    def.spec.reads.iter().filter_map(|id| defs.tables.get(id))
+/// What a view reads; of windows over a view that is a stream what that reads, too: the stream at
+/// the bottom has the watermark.
+fn read(defs: &Definitions, def: &ViewDef, plan: &PlannedView) -> Vec<StreamId> {
+    let mut read = def.spec.reads.clone();
+    let mut next = 0;
+    while let Some(id) = read.get(next).copied() {
+        let below = defs.views.get(&id);
+        let below = below.filter(|below| below.spec.emit.is_stream() && has_windows(&plan.plan));
+        read.extend(below.iter().flat_map(|below| &below.spec.reads));
+        next = next.saturating_add(1);
+    }
+    read
+}
+
+fn has_windows(node: &Node) -> bool {
+    matches!(node, Node::Tumble { .. }) || node.input().is_some_and(has_windows)
+}
+
+/// Definitions in which what is read below a view has its name, whatever has it by now.
+fn with_lower_names(defs: &Definitions, def: &ViewDef) -> Definitions {
+    let mut named = defs.clone();
+    let mut read = def.spec.reads.clone();
+    while let Some(id) = read.pop() {
+        let Some(below) = defs.views.get(&id) else {
+            continue;
+        };
+        for id in &below.spec.reads {
+            if let Some(object) = defs.by_id(*id) {
+                let name = (def.tenant, object.name().clone());
+                named.names.insert(name, *id);
+            }
+            read.push(*id);
+        }
+    }
+    named
 }
 
 /// A stream among what a view reads of which rows may be gone, and how long it keeps them.
 fn forgetful<'a>(
     defs: &'a Definitions,
-    def: &ViewDef,
+    read: &[StreamId],
     now: Timestamp,
 ) -> Option<(&'a str, Duration)> {
-    let streams = def.spec.reads.iter().filter_map(|id| defs.streams.get(id));
+    let streams = read.iter().filter_map(|id| defs.streams.get(id));
     let mut forgetful = streams.filter_map(|stream| {
         let retention = stream.spec.retention?;
         let is_older = stream.created.arrival() < now.minus(retention);

@@ -17,14 +17,17 @@
 //! ```
 //!
 //! Rows of a view that emits on window close are never late for the view above: they leave when W
-//! passes the end of their window, and its watermark is a whole window behind.
+//! passes the end of their window, and its watermark is a whole window behind. Rows of a view that
+//! passes them on as they come are judged by the seqs of the rows that they were made of: so its
+//! own question stands in its place, with these seqs.
 
 use std::{ops::ControlFlow, time::Duration};
 
 use mainstem_catalog::{Emit, Object, StreamDef, ViewDef};
 use mainstem_kernel::{Code, Problem, types::SEQ_COLUMN};
 use sqlparser::ast::{
-    DuplicateTreatment, Expr, FunctionArguments, Ident, Select, TableFactor, visit_expressions_mut,
+    DuplicateTreatment, Expr, FunctionArguments, Ident, Query, Select, SelectItem, SetExpr,
+    TableFactor, visit_expressions_mut,
 };
 
 use super::{
@@ -32,10 +35,10 @@ use super::{
         Input,
         relation::{Cut, Known},
     },
-    Against, batch,
+    Against, batch, bind_check,
 };
 use crate::{
-    declare::{Told, mistake, quoted},
+    declare::{Told, ViewText, mistake, quoted, view_text},
     engine::{bare, folded},
 };
 
@@ -63,38 +66,41 @@ pub(super) fn windowed(
     alias: &Ident,
 ) -> Result<TableFactor, Problem> {
     let root = root(against, known)?;
+    let stream = quoted(root.stream.spec.name.as_str());
     let columns = known.schema.fields().iter();
-    let columns: Vec<String> = columns.map(|field| quoted(field.name())).collect();
-    let (columns, arguments) = (columns.join(", "), batch::arguments(cut));
-    let name = quoted(known.name.as_str());
-    let ahead = match known.input {
-        Input::Stream { .. } => {
-            format!(" WHERE {}", within(&quoted(&cut.time)))
-        }
+    let mut columns: Vec<String> = columns.map(|field| quoted(field.name())).collect();
+    let shown = columns.join(", ");
+    let source = source(against, known)?;
+    let ahead = match source.is_judged {
+        true => format!(" WHERE {}", within(&quoted(&cut.time))),
         // They are of a window that is over.
-        Input::Table { .. } | Input::View { .. } => String::new(),
+        false => String::new(),
     };
+    if source.is_judged && !columns.iter().any(|column| column == SEQ_COLUMN) {
+        columns.push(SEQ_COLUMN.to_owned());
+    }
+    let (columns, arguments, from) = (columns.join(", "), batch::arguments(cut), source.from);
     let rows = format!(
         "(SELECT {columns}, tumble_start({arguments}) AS window_start, \
-         tumble_end({arguments}) AS window_end FROM {name}{ahead}) AS cut_rows"
+         tumble_end({arguments}) AS window_end FROM {from}{ahead}) AS cut_rows"
     );
     let (mut marks, mut conditions) = (String::new(), Vec::new());
-    if let Input::Stream { .. } = known.input {
+    if source.is_judged {
         marks = format!(
             " JOIN (SELECT {SEQ_COLUMN} AS _at, max(_greatest) OVER (ORDER BY {SEQ_COLUMN} \
              ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS _before \
-             FROM (SELECT {SEQ_COLUMN}, {} AS _greatest FROM {name} GROUP BY {SEQ_COLUMN}) \
+             FROM (SELECT {SEQ_COLUMN}, {} AS _greatest FROM {stream} GROUP BY {SEQ_COLUMN}) \
              AS frames) AS marks ON marks._at = cut_rows.{SEQ_COLUMN}",
             greatest(&root)
         );
-        let behind = root.delay_us.saturating_add(kept(against.emit).as_micros());
+        let behind = root.delay_us.saturating_add(root.behind_us);
+        let behind = behind.saturating_add(kept(against.emit).as_micros());
         conditions.push(format!(
             "(_before IS NULL OR window_end > _before - INTERVAL '{behind} microseconds')"
         ));
     }
     if matches!(against.emit, Some(Emit::OnWindowClose { .. })) {
         let behind = root.delay_us.saturating_add(root.behind_us);
-        let stream = quoted(root.stream.spec.name.as_str());
         conditions.push(format!(
             "window_end <= (SELECT {} FROM {stream}) - INTERVAL '{behind} microseconds'",
             greatest(&root)
@@ -105,7 +111,7 @@ pub(super) fn windowed(
         false => format!(" WHERE {}", conditions.join(" AND ")),
     };
     batch::factor(&format!(
-        "(SELECT {columns}, window_start, window_end FROM {rows}{marks}{filter}) AS {alias}"
+        "(SELECT {shown}, window_start, window_end FROM {rows}{marks}{filter}) AS {alias}"
     ))
 }
 
@@ -144,22 +150,94 @@ fn root<'a>(against: Against<'a>, known: &Known) -> Result<Root<'a>, Problem> {
                     behind_us,
                 });
             }
-            Some(Object::View(view)) if is_judged(view, id == known.input.id()) => {
+            Some(Object::View(view)) => {
                 let watermark = view.spec.watermark.as_ref();
                 let delay = watermark.map_or(Duration::ZERO, |watermark| watermark.delay);
                 behind_us = delay.as_micros().saturating_add(behind_us);
                 let source = view.spec.reads.first();
                 id = *source.ok_or_else(|| refused(against, known))?;
             }
-            _ => return Err(refused(against, known)),
+            Some(Object::Table(_)) | None => return Err(refused(against, known)),
         }
     }
 }
 
-/// Whether it is known which rows of a view are late for the windows opened over it. Of one that
-/// passes rows on as they come, only the seqs of its own source would say it.
-fn is_judged(view: &ViewDef, is_cut: bool) -> bool {
-    !is_cut || matches!(view.spec.emit, Emit::OnWindowClose { corrections: None })
+/// What windows are cut of.
+struct Source {
+    /// As FROM has it.
+    from: String,
+    /// Whether its rows may be late; then it has their seqs.
+    is_judged: bool,
+}
+
+fn source(against: Against<'_>, known: &Known) -> Result<Source, Problem> {
+    let view = match against.defs.by_id(known.input.id()) {
+        Some(Object::View(view)) => view,
+        _ => {
+            return Ok(Source {
+                from: quoted(known.name.as_str()),
+                is_judged: true,
+            });
+        }
+    };
+    match view.spec.emit {
+        Emit::Append => {
+            let query = passed(against, view).ok_or_else(|| refused(against, known))?;
+            Ok(Source {
+                from: format!("({query}) AS passed"),
+                is_judged: true,
+            })
+        }
+        Emit::OnUpdate { .. } | Emit::OnWindowClose { .. } => Ok(Source {
+            from: quoted(known.name.as_str()),
+            is_judged: false,
+        }),
+    }
+}
+
+/// The question of a view that passes the rows of a stream on, with the seqs of these rows; `None`
+/// if they are not at hand.
+fn passed(against: Against<'_>, view: &ViewDef) -> Option<Query> {
+    let first = against.defs.by_id(*view.spec.reads.first()?)?;
+    let text = view_text(&view.spec.sql).ok()?;
+    let written = select_of(&text.parsed.query)?;
+    let is_direct = matches!(written.from.first()?.relation, TableFactor::Table { .. });
+    if !matches!(first, Object::Stream(_)) || text.parsed.query.with.is_some() || !is_direct {
+        return None;
+    }
+    let mut query = bind_check(&text.parsed.query, against_of(against, &text)).ok()?;
+    let SetExpr::Select(select) = query.body.as_mut() else {
+        return None;
+    };
+    let (TableFactor::Table { alias, .. } | TableFactor::Derived { alias, .. }) =
+        &select.from.first()?.relation
+    else {
+        return None;
+    };
+    let seq = format!("{}.{SEQ_COLUMN}", alias.as_ref()?.name);
+    select.projection.push(SelectItem::ExprWithAlias {
+        expr: batch::expression(&seq).ok()?,
+        alias: Ident::new(SEQ_COLUMN),
+    });
+    Some(query)
+}
+
+fn select_of(query: &Query) -> Option<&Select> {
+    match query.body.as_ref() {
+        SetExpr::Select(select) => Some(select),
+        _ => None,
+    }
+}
+
+/// The same definitions, for another view.
+fn against_of<'a>(against: Against<'a>, text: &'a ViewText) -> Against<'a> {
+    Against {
+        marks: &text.parsed.marks,
+        own: text.name.as_str(),
+        emit: text.emit,
+        distinct_max: text.distinct_max,
+        ..against
+    }
 }
 
 fn refused(against: Against<'_>, known: &Known) -> Problem {
@@ -171,8 +249,8 @@ fn refused(against: Against<'_>, known: &Known) -> Problem {
     let message = format!("view \"{}\" cannot be verified", against.own);
     mistake(Code::View014, start, message)
         .detail(format!(
-            "It opens windows over {}, whose rows do not say when they arrived: which of them came \
-             too late is not known any more.",
+            "It opens windows over {}, whose rows do not say when what they are made of arrived: \
+             which of them came too late is not known any more.",
             known.label()
         ))
         .hint(format!("VERIFY VIEW {} verifies what it reads", known.name))
