@@ -20,6 +20,7 @@
 mod carry;
 mod compare;
 mod differences;
+mod line;
 mod subject;
 
 use std::sync::Arc;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use datafusion::{
     arrow::{
-        array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray},
+        array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray},
         compute::concat_batches,
         datatypes::{DataType, Field, Int64Type, Schema, SchemaRef},
         error::ArrowError,
@@ -28,7 +28,11 @@ use datafusion::{
 use futures::StreamExt;
 use mainstem_table::{Pointer, RowCodec};
 
-use super::{compare::SIDES, subject::Subject};
+use super::{
+    compare::SIDES,
+    line::{Line, shortened},
+    subject::Subject,
+};
 use crate::{
     error::from_engine,
     format::{cell_text, objects},
@@ -36,8 +40,6 @@ use crate::{
 
 /// Rows that an answer has at most.
 const LINES_MAX: usize = 1_000;
-/// Bytes of a value that are shown.
-const TEXT_BYTES_MAX: usize = 4_096;
 
 const MISSING: &str = "missing";
 const EXTRA: &str = "extra";
@@ -71,16 +73,6 @@ async fn collect(mut found: Found, mut rows: SendableRecordBatchStream) -> Resul
     }
     found.settle()?;
     Ok(found.finish()?)
-}
-
-/// One row of an answer.
-#[derive(Debug)]
-struct Line {
-    key: RecordBatch,
-    difference: &'static str,
-    column: Option<String>,
-    view: Option<String>,
-    batch: Option<String>,
 }
 
 /// A row, and how often it is in the view and in the batch.
@@ -295,20 +287,6 @@ impl Found {
     }
 }
 
-impl Line {
-    fn size(&self) -> usize {
-        let texts = [&self.column, &self.view, &self.batch];
-        let texts: usize = texts.into_iter().flatten().map(String::len).sum();
-        let key: usize = self
-            .key
-            .columns()
-            .iter()
-            .map(|c| c.get_array_memory_size())
-            .sum();
-        size_of::<Self>().saturating_add(texts).saturating_add(key)
-    }
-}
-
 fn count_of(batch: &RecordBatch, side: &str) -> Result<Int64Array> {
     let column = batch.column_by_name(side);
     let counts = column.and_then(|column| column.as_primitive_opt::<Int64Type>());
@@ -320,15 +298,4 @@ fn count_of(batch: &RecordBatch, side: &str) -> Result<Int64Array> {
 /// The same columns under the view's names.
 fn named(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
     RecordBatch::try_new(Arc::clone(schema), batch.columns().to_vec())
-}
-
-fn shortened(text: String) -> String {
-    if text.len() <= TEXT_BYTES_MAX {
-        return text;
-    }
-    let mut end = TEXT_BYTES_MAX;
-    while !text.is_char_boundary(end) {
-        end = end.saturating_sub(1);
-    }
-    format!("{}…", text.get(..end).unwrap_or_default())
 }

@@ -31,10 +31,7 @@ use sqlparser::ast::{
 };
 
 use super::{
-    super::{
-        Input,
-        relation::{Cut, Known},
-    },
+    super::relation::{Cut, Known},
     Against, batch, bind_check,
 };
 use crate::{

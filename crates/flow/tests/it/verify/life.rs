@@ -1,0 +1,128 @@
+//! Views of every kind, and what happens to what they read: rows that are late, too late, too far
+//! ahead, tables that change and expire.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::world::{Random, SECOND, World, at};
+
+pub(super) const BASE: &str = "
+CREATE STREAM sales (
+  shop TEXT, pieces INTEGER, price NUMERIC(12, 3), weight DOUBLE PRECISION, at TIMESTAMPTZ NOT NULL,
+  WATERMARK FOR at AS at - INTERVAL '30 seconds'
+);
+CREATE STREAM visits (shop TEXT, seconds BIGINT);
+CREATE TABLE shops (shop TEXT PRIMARY KEY, town TEXT, rank INTEGER);
+CREATE TABLE guides (shop TEXT PRIMARY KEY, guide TEXT) WITH (ttl = '5 minutes');
+";
+
+/// One of each way to compute; those that come later read those before.
+const VIEWS: [&str; 25] = [
+    "totals AS SELECT shop, count(*) AS n, sum(pieces) AS pieces, avg(pieces) AS mean, sum(weight) AS weight, avg(weight) AS mean_weight, min(weight) AS least
+     FROM sales GROUP BY shop EMIT ON UPDATE",
+    "hidden AS SELECT count(*) AS n, max(price) AS most FROM sales WHERE pieces > 0 GROUP BY shop, pieces % 3 EMIT ON UPDATE",
+    "half_hidden AS SELECT upper(shop) AS shop, count(*) AS n FROM sales GROUP BY pieces % 3, upper(shop) HAVING count(*) > 2 EMIT ON UPDATE",
+    "within AS SELECT n FROM (SELECT shop AS s, pieces % 2 AS odd, count(*) AS n FROM sales GROUP BY shop, pieces % 2) q WHERE n > 3 EMIT ON UPDATE",
+    "everything AS SELECT count(*) AS n, sum(price * pieces) AS money FROM sales EMIT ON UPDATE",
+    "nothing AS SELECT sum(pieces) AS pieces FROM sales WHERE pieces > 1000000 EMIT ON UPDATE",
+    "different AS SELECT DISTINCT shop, pieces IS NULL AS unknown FROM sales EMIT ON UPDATE",
+    "capped WITH (distinct_max = 4) AS SELECT shop, count(DISTINCT pieces) AS kinds FROM sales GROUP BY shop EMIT ON UPDATE",
+    "passed AS SELECT shop, coalesce(price, 0) * 2 AS twice, weight, at FROM sales WHERE weight IS NOT NULL",
+    "passed_on AS SELECT shop, count(*) AS n, sum(weight) AS weight FROM passed GROUP BY shop EMIT ON UPDATE",
+    "minutes AS SELECT window_start AS minute, shop, count(*) AS n, sum(price) AS price, avg(weight) AS mean
+     FROM TUMBLE(sales, at, INTERVAL '1 minute') s GROUP BY window_start, window_end, shop EMIT ON WINDOW CLOSE",
+    "quarters AS SELECT window_start AS quarter, sum(n) AS n FROM TUMBLE(minutes, minute, INTERVAL '15 minutes') m
+     GROUP BY window_start, window_end EMIT ON WINDOW CLOSE",
+    "hours AS SELECT window_start AS hour, window_end AS until, max(n) AS most FROM TUMBLE(quarters, quarter, INTERVAL '1 hour') q
+     GROUP BY window_start, window_end EMIT ON WINDOW CLOSE WITH CORRECTIONS FOR INTERVAL '1 hour'",
+    "days AS SELECT window_start, count(*) AS n FROM TUMBLE(sales, at, INTERVAL '1 day', TIME ZONE 'Europe/Berlin') s
+     GROUP BY window_start, window_end EMIT ON WINDOW CLOSE",
+    "corrected AS SELECT window_start, window_end, shop, sum(pieces) FILTER (WHERE weight > 0) AS pieces, count(DISTINCT pieces) AS kinds
+     FROM TUMBLE(sales, at, INTERVAL '2 minutes', INTERVAL '30 seconds') s
+     WHERE pieces > -3 GROUP BY window_start, window_end, shop EMIT ON WINDOW CLOSE WITH CORRECTIONS FOR INTERVAL '3 minutes'",
+    "by_start AS SELECT window_start + INTERVAL '1 second' AS s, count(*) AS n FROM TUMBLE(sales, at, INTERVAL '5 minutes') s
+     GROUP BY window_start + INTERVAL '1 second' EMIT ON UPDATE",
+    "cut AS SELECT shop, window_start, window_end FROM TUMBLE(sales, at, INTERVAL '5 minutes') s WHERE pieces > 10",
+    "towns AS SELECT s.town, count(*) AS n, sum(v.seconds) AS seconds FROM visits v
+     LEFT JOIN shops FOR SYSTEM_TIME AS OF PROCTIME() s ON s.shop = v.shop GROUP BY s.town EMIT ON UPDATE",
+    "guided AS SELECT v.shop, g.guide, s.rank FROM visits v
+     JOIN guides FOR SYSTEM_TIME AS OF PROCTIME() g ON g.shop = v.shop
+     LEFT JOIN shops FOR SYSTEM_TIME AS OF PROCTIME() s ON s.shop = v.shop",
+    "ranks AS SELECT town, count(*) AS shops, min(rank) AS best FROM shops GROUP BY town EMIT ON UPDATE",
+    "named_guides AS SELECT guide FROM guides WHERE guide <> 'g0' EMIT ON UPDATE",
+    "five AS SELECT window_start, shop, count(*) AS n, sum(weight) AS weight FROM TUMBLE(passed, at, INTERVAL '5 minutes') p
+     GROUP BY window_start, window_end, shop EMIT ON WINDOW CLOSE",
+    "ranked AS SELECT s.at AS \"time\", s.pieces, h.rank FROM sales AS s LEFT JOIN shops FOR SYSTEM_TIME AS OF PROCTIME() h ON h.shop = s.shop WHERE s.pieces IS NOT NULL",
+    "by_rank AS SELECT window_start, window_end, rank, count(*) AS n, max(pieces) AS most FROM TUMBLE(ranked, \"time\", INTERVAL '3 minutes') r
+     GROUP BY window_start, window_end, rank EMIT ON WINDOW CLOSE WITH CORRECTIONS FOR INTERVAL '2 minutes'",
+    "counts AS SELECT n, count(*) AS shops FROM totals GROUP BY n EMIT ON UPDATE",
+];
+
+pub(super) fn views() -> String {
+    let views = VIEWS.map(|view| format!("CREATE MATERIALIZED VIEW {view};\n"));
+    views.concat()
+}
+
+/// Their names.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    VIEWS
+        .iter()
+        .filter_map(|view| view.split_whitespace().next())
+}
+
+fn sale(random: &mut Random, now: i64) -> Value {
+    let behind = match random.below(12) {
+        // Too late for windows, or too late for corrections as well.
+        0 => random.between(0, 600 * SECOND),
+        // Too far ahead to count.
+        1 => -random.between(290 * SECOND, 310 * SECOND),
+        _ => random.between(-SECOND, 40 * SECOND),
+    };
+    let shop = (random.below(8) > 0).then(|| format!("shop {}", random.below(5)));
+    let pieces = (random.below(8) > 0).then(|| random.between(-5, 20));
+    let price = format!("{}.{:03}", random.between(0, 90), random.below(1_000));
+    // Sums of these depend on their order, unless they are exact.
+    let weight = random.between(-1_000_000, 1_000_000) as f64 / 7.0;
+    let weight = (random.below(8) > 0).then_some(weight);
+    json!({"shop": shop, "pieces": pieces, "price": price, "weight": weight, "at": at(now - behind)})
+}
+
+/// Something of everything happens.
+pub(super) fn happen(world: &mut World, random: &mut Random, now: &mut i64, rounds: usize) {
+    for round in 0..rounds {
+        let pause = random.between(0, 30_000);
+        world.advance(Duration::from_millis(pause.unsigned_abs()));
+        *now += pause * 1_000;
+        let shop = format!("shop {}", random.below(6));
+        let gone = random.below(5) == 0;
+        match random.below(8) {
+            0 => {
+                let town = format!("t{}", random.below(3));
+                let rank = random.between(0, 9);
+                let row = json!({"shop": shop, "town": town, "rank": rank, "_deleted": gone});
+                world.push("shops", &[row]);
+            }
+            1 => {
+                let guide = format!("g{}", random.below(3));
+                world.push(
+                    "guides",
+                    &[json!({"shop": shop, "guide": guide, "_deleted": gone})],
+                );
+            }
+            2 | 3 => {
+                let visit =
+                    |random: &mut Random| json!({"shop": shop, "seconds": random.between(0, 900)});
+                let rows = [visit(random), visit(random)];
+                world.push("visits", &rows);
+            }
+            _ => {
+                let rows: Vec<Value> = (0..=random.below(4)).map(|_| sale(random, *now)).collect();
+                world.push("sales", &rows);
+            }
+        }
+        if round % 40 == 20 {
+            world.settle();
+        }
+    }
+}
