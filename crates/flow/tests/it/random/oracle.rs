@@ -1,6 +1,6 @@
 //! Plain DataFusion over rows in memory: none of our functions, rules or operators.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use datafusion::{
     arrow::{array::RecordBatch, compute::concat_batches},
@@ -39,7 +39,7 @@ impl Oracle {
         self.runtime.block_on(async {
             let frame = context.sql(sql).await;
             let frame = frame.unwrap_or_else(|error| panic!("not planned: {error}\n{sql}"));
-            let schema = frame.schema().inner().clone();
+            let schema = Arc::clone(frame.schema().inner());
             let rows = frame.collect().await;
             let rows = rows.unwrap_or_else(|error| panic!("not answered: {error}\n{sql}"));
             let schema = rows.first().map_or(schema, RecordBatch::schema);

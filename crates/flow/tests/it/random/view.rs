@@ -206,7 +206,7 @@ impl<'a> Writing<'a> {
             }
             let is_outer = random.below(2) == 0;
             let join = if is_outer { "LEFT JOIN" } else { "JOIN" };
-            let alias = &flag[1..];
+            let alias = flag.trim_start_matches('_');
             let on = on.replace("t.", &format!("{alias}."));
             self.from.push_str(&format!(
                 " {join} {table} FOR SYSTEM_TIME AS OF PROCTIME() {alias} ON {on}"
