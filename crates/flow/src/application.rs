@@ -51,15 +51,19 @@ mod place;
 mod status;
 mod steps;
 
-use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
+use std::{any::Any, collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
 use mainstem_catalog::Catalog;
 use mainstem_history::History;
-use mainstem_kernel::{ByteSize, Problem, StreamId, clock::SharedClock, spawn::SharedSpawn};
+use mainstem_kernel::{
+    ByteSize, Fault, Problem, StreamId, clock::SharedClock, fault::chain, spawn::SharedSpawn,
+};
 use mainstem_log::SharedLog;
 use mainstem_sql::view::{ViewEngine, ViewStatus};
 use mainstem_table::{AppId, Start, Tables};
 use parking_lot::{Condvar, Mutex};
+
+use crate::errors::FlowError;
 
 pub use open::schemas;
 use status::Status;
@@ -149,6 +153,20 @@ impl Application {
         self.signal.lock().is_closing = true;
         self.signalled.notify_all();
         self.closing.send_replace(true);
+    }
+
+    /// Stands still from now on, by name: a thread of it has panicked. The others go on.
+    pub fn pause(&self, panic: &(dyn Any + Send)) {
+        let words = steps::words(panic);
+        let error = FlowError::Panicked { words };
+        let (app, words) = (&self.app.name, chain(&error));
+        tracing::error!(%app, error = words, "an application stands still");
+        let mut status = self.status.lock();
+        status.problem.get_or_insert_with(|| error.problem());
+    }
+
+    fn is_paused(&self) -> bool {
+        self.status.lock().problem.is_some()
     }
 
     fn is_closing(&self) -> bool {

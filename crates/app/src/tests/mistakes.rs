@@ -201,3 +201,31 @@ fn an_error_of_mistakes_counts_and_lists_them() {
         hint: correct them, and run `mainstem check`"#]]
     .assert_eq(&error.problem().to_string());
 }
+
+#[test]
+fn a_view_over_a_column_that_is_dropped_is_named_with_its_place() {
+    let world = World::new();
+    let stream = "CREATE STREAM sales (shop TEXT NOT NULL, pieces INTEGER, note TEXT);";
+    let totals = "CREATE MATERIALIZED VIEW totals AS
+SELECT shop, count(*) AS n, sum(pieces) AS pieces FROM sales GROUP BY shop EMIT ON UPDATE;";
+    let above = "CREATE MATERIALIZED VIEW big AS
+SELECT shop, n FROM totals WHERE pieces > 10 EMIT ON UPDATE;
+CREATE MATERIALIZED VIEW notes AS
+SELECT shop, note FROM sales WHERE note IS NOT NULL;";
+    world.apply(&source("shop", &format!("{stream}\n{totals}\n{above}")));
+    let before = world.definitions();
+    let without = totals.replace(", sum(pieces) AS pieces", "");
+    expect![[r#"
+        error[SQL-022]: there is no column "pieces"
+          --> a.sql:5:34
+        hint: there are: shop, n"#]]
+    .assert_eq(&world.plan(&source("shop", &format!("{stream}\n{without}\n{above}"))));
+    let without = stream.replace(", note TEXT", "");
+    expect![[r#"
+        error[APP-005]: column "note" of stream "sales" is no longer declared
+          --> a.sql:1:1
+        detail: A stream keeps its columns, because rows keep them.
+        hint: declare it again: note TEXT"#]]
+    .assert_eq(&world.plan(&source("shop", &format!("{without}\n{totals}\n{above}"))));
+    assert_eq!(world.definitions(), before);
+}

@@ -104,7 +104,7 @@ impl Steps {
     /// # Errors
     /// Why the application stands still from now on, once; `false` is all that is said afterwards.
     pub fn work(&mut self) -> Result<bool, FlowError> {
-        if self.has_failed {
+        if self.has_failed || self.application.is_paused() {
             return Ok(false);
         }
         let outcome = catch_unwind(AssertUnwindSafe(|| self.round()));

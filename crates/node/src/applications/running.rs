@@ -1,11 +1,16 @@
 //! One application that runs: its rows, what drives its views, and its threads.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
 
 use mainstem_flow::{Application, ApplicationParts, schemas};
 use mainstem_kernel::{
     AppName, Seq, TenantId,
     metrics::{AppLabel, Metrics, ViewLabel},
+    spawn::ThreadBody,
 };
 use mainstem_sql::AppRows;
 use mainstem_store::SharedStore;
@@ -79,11 +84,16 @@ impl Running {
             threads,
         };
         let [flow, apply, write] = &running.threads;
+        let own = |body: ThreadBody| running.isolated(body, &parts.metrics);
         let started = parts
             .spawn
-            .thread(apply, Box::new(move || applier.run()))
-            .and_then(|()| parts.spawn.thread(flow, Box::new(move || steps.run())))
-            .and_then(|()| parts.spawn.thread(write, Box::new(move || sequencer.run())));
+            .thread(apply, own(Box::new(move || applier.run())))
+            .and_then(|()| parts.spawn.thread(flow, own(Box::new(move || steps.run()))))
+            .and_then(|()| {
+                parts
+                    .spawn
+                    .thread(write, own(Box::new(move || sequencer.run())))
+            });
         match started {
             Ok(()) => Ok(running),
             Err(source) => {
@@ -92,6 +102,17 @@ impl Running {
                 Err(ApplicationError::Thread { source })
             }
         }
+    }
+
+    /// A panic in a thread of one application is no panic of the node: that one stands still.
+    fn isolated(&self, body: ThreadBody, metrics: &Arc<Metrics>) -> ThreadBody {
+        let (application, metrics) = (Arc::clone(&self.application), Arc::clone(metrics));
+        Box::new(move || {
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(body)) {
+                metrics.task_panics.inc();
+                application.pause(panic.as_ref());
+            }
+        })
     }
 
     /// Takes no more writes; steps end with a checkpoint.

@@ -7,6 +7,7 @@ use mainstem_disk::RealDisk;
 use mainstem_history::{HistoryConfig, HistoryParts};
 use mainstem_kernel::{ByteSize, PartitionId, Seq, StreamId, Timestamp, clock::ManualClock};
 use mainstem_log::{Append, Draft, DraftEntry, MemoryLog, append_and_wait};
+use mainstem_table::{Transaction, WriteDone, WriteError};
 use tokio::runtime::Runtime;
 
 use super::*;
@@ -20,6 +21,11 @@ CREATE MATERIALIZED VIEW placed AS
 SELECT o.shop, o.pieces, s.town FROM orders o
 JOIN shops FOR SYSTEM_TIME AS OF PROCTIME() s ON s.shop = o.shop;
 ";
+/// Of another application.
+const COUNTS: &str = "
+CREATE STREAM clicks (shop TEXT NOT NULL, pieces BIGINT NOT NULL);
+CREATE MATERIALIZED VIEW counted AS SELECT shop, count(*) AS n FROM clicks GROUP BY shop EMIT ON UPDATE;
+";
 const PATIENT: Duration = Duration::from_secs(60);
 
 /// What outlives a start.
@@ -27,7 +33,7 @@ struct Ground {
     _folder: tempfile::TempDir,
     parts: ApplicationsParts,
     supervisor: Arc<Supervisor>,
-    _runtime: Runtime,
+    runtime: Runtime,
 }
 
 fn ground() -> Ground {
@@ -65,7 +71,7 @@ fn ground() -> Ground {
         _folder: folder,
         parts,
         supervisor,
-        _runtime: runtime,
+        runtime,
     }
 }
 
@@ -77,9 +83,13 @@ impl Ground {
     }
 
     fn apply(&self, sql: &str) {
+        self.apply_as("retail", sql);
+    }
+
+    fn apply_as(&self, name: &str, sql: &str) {
         let apps = Apps::open(Arc::clone(&self.parts.catalog));
         let source = Source {
-            name: AppName::new("retail").unwrap(),
+            name: AppName::new(name).unwrap(),
             version: None,
             files: BTreeMap::from([("a.sql".to_owned(), sql.to_owned())]),
         };
@@ -95,8 +105,12 @@ impl Ground {
 
     /// An order of some pieces, in a frame of its own.
     fn order(&self, shop: &str, pieces: i64) -> Seq {
+        self.append("orders", shop, pieces)
+    }
+
+    fn append(&self, stream: &str, shop: &str, pieces: i64) -> Seq {
         let definitions = self.parts.catalog.definitions();
-        let def = definitions.stream(TenantId::ONLY, "orders").unwrap();
+        let def = definitions.stream(TenantId::ONLY, stream).unwrap();
         let schema = def.spec.columns.body_schema();
         let extra = schema.field(2).data_type();
         let columns: Vec<ArrayRef> = vec![
@@ -121,7 +135,11 @@ impl Ground {
 
     /// Rows of a keyed view once everything up to `seq` is in it.
     fn rows(&self, applications: &Applications, name: &str, seq: Seq) -> usize {
-        let rows = self.running(applications);
+        self.rows_as("retail", applications, (name, seq))
+    }
+
+    fn rows_as(&self, app: &str, applications: &Applications, (name, seq): (&str, Seq)) -> usize {
+        let rows = self.running(app, applications);
         assert!(rows.tables.wait(seq, PATIENT));
         let pointer = rows.tables.pointer();
         let range = mainstem_store::KeyRange::all();
@@ -129,8 +147,8 @@ impl Ground {
         scan.map(|batch| batch.unwrap().num_rows()).sum()
     }
 
-    fn running(&self, applications: &Applications) -> AppRows {
-        let app = AppName::new("retail").unwrap();
+    fn running(&self, app: &str, applications: &Applications) -> AppRows {
+        let app = AppName::new(app).unwrap();
         let rows = applications.rows_of(TenantId::ONLY, &app);
         rows.unwrap_or_else(|| panic!("it does not run: {:?}", applications.health()))
     }
@@ -176,6 +194,50 @@ fn an_application_runs_its_views_and_goes_on_after_a_stop() {
     let (_, health) = applications.health().remove(0);
     let health = health.unwrap();
     assert!(health.rows <= 2, "nothing is computed again: {health:?}");
+    applications.close(&ground.supervisor, PATIENT);
+}
+
+#[test]
+fn a_panic_in_a_thread_of_one_application_pauses_it_and_no_other() {
+    let ground = ground();
+    ground.apply(SQL);
+    ground.apply_as("counts", COUNTS);
+    let applications = ground.start();
+    applications.follow();
+    let seq = ground.order("a", 1);
+    assert_eq!(ground.rows(&applications, "totals", seq), 1);
+
+    let writer = ground.running("retail", &applications).writer;
+    let defect: WriteDone = Box::new(|_| panic!("a defect in an answer"));
+    writer.submit(Transaction::default(), defect);
+    assert!(ground.supervisor.join_within("writer-retail", PATIENT));
+    let write = writer.commit(Transaction::default());
+    let refused = ground.runtime.block_on(write).unwrap_err();
+    assert!(matches!(refused, WriteError::Closed), "{refused}");
+
+    // The others go on, and the node is as well as it was.
+    ground.append("clicks", "a", 1);
+    let seq = ground.append("clicks", "b", 1);
+    let count = ground.rows_as("counts", &applications, ("counted", seq));
+    assert_eq!(count, 2);
+    assert!(ground.supervisor.poisoned().is_none());
+    let problems = applications.health();
+    let problem = |name: &str| {
+        let found = problems.iter().find(|(app, _)| app.as_str() == name);
+        found.unwrap().1.as_ref().unwrap().problem.clone()
+    };
+    let paused = problem("retail").unwrap();
+    assert_eq!(paused.code.as_str(), "FLOW-006");
+    assert!(paused.message.contains("a defect in an answer"));
+    assert!(problem("counts").is_none());
+    applications.close(&ground.supervisor, PATIENT);
+    drop(applications);
+
+    // A start brings it back, with all that was acknowledged.
+    let applications = ground.start();
+    applications.follow();
+    let seq = ground.order("c", 1);
+    assert_eq!(ground.rows(&applications, "totals", seq), 2);
     applications.close(&ground.supervisor, PATIENT);
 }
 
