@@ -7,7 +7,7 @@ pub(super) mod rebuild;
 pub(super) mod restart;
 pub(super) mod writes;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use mainstem_kernel::{Clock, Timestamp, clock::SystemClock};
 
 use super::{Setting, add_load};
@@ -141,7 +141,7 @@ fn follow(server: &Server, load: Load, view: &str) -> Result<Followed> {
     let acknowledgement = SystemClock.monotonic();
     // Positions of one log sort as texts.
     let last = outcome.positions.iter().max().map(String::as_str);
-    server.sql_at(&format!("SELECT 1 FROM {view} LIMIT 1"), last)?;
+    server.wait_for(view, last.context("a load is acknowledged at a position")?)?;
     let behind = (SystemClock.monotonic() - acknowledgement).as_secs_f64();
     begin.until_now(&mut outcome)?;
     outcome.seconds = acknowledged;

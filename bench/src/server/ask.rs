@@ -43,6 +43,24 @@ impl Server {
         }
     }
 
+    /// Waits until a view has everything up to a position, longer than a server lets a question
+    /// wait.
+    pub(crate) fn wait_for(&self, view: &str, position: &str) -> Result<()> {
+        let begin = SystemClock.monotonic();
+        let query = format!("SELECT 1 FROM {view} LIMIT 1");
+        let request = Request::sql(&query, &self.key, Some(position));
+        loop {
+            let (status, body) = self.ask(&request)?;
+            let waited = SystemClock.monotonic() - begin;
+            let is_early = status == 503 && waited < LIVE_MAX;
+            let text = || String::from_utf8_lossy(&body);
+            ensure!(status == 200 || is_early, "{query}: {status}: {}", text());
+            if status == 200 {
+                return Ok(());
+            }
+        }
+    }
+
     /// How the server is doing.
     pub(crate) fn status(&self) -> Result<Status> {
         let (status, body) = self.ask(&Request::get("/v1/status", &self.key))?;

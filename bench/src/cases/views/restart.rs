@@ -62,7 +62,8 @@ fn fill(server: &Server, keys: u64) -> Result<u64> {
 fn caught_up(server: &Server, findings: &mut Findings, (events, keys): (u64, u64)) -> Result<()> {
     let begin = SystemClock.monotonic();
     let newest = server.status()?.position.context("the newest position")?;
-    let rows = server.sql_at(TOTALS, Some(&newest))?;
+    server.wait_for("totals", &newest)?;
+    let rows = server.sql(TOTALS)?;
     let took = (SystemClock.monotonic() - begin).as_secs_f64();
     findings.add("until the view has all", took, Unit::Seconds);
     let expected = [[serde_json::json!(events), serde_json::json!(keys)]];
