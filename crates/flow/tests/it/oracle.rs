@@ -8,7 +8,10 @@ use mainstem_kernel::{ByteSize, TenantId, clock::SharedClock, metrics::Metrics};
 use mainstem_sql::{Engine, Question, SqlConfig, SqlParts, plan_view, view_text};
 use serde_json::{Value, json};
 
-use crate::world::{Pace, Random, SECOND, START, World, at, lines};
+use crate::{
+    verify::differences,
+    world::{Pace, Random, SECOND, START, World, at, lines},
+};
 
 const STREAM: &str = "
 CREATE STREAM sales (
@@ -177,6 +180,12 @@ async fn the_stream_has_the_rows_of_the_batch() {
             theirs.sort();
             assert_eq!(ours, theirs, "seed {seed}, {view}\n{batch_sql}");
             compared += ours.len();
+        }
+        world.swap();
+        world.settle();
+        for (number, view) in VIEWS.iter().enumerate() {
+            let found = differences(&world, &format!("v{number}")).await;
+            assert!(found.is_empty(), "seed {seed}, {view}: {found:#?}");
         }
     }
     assert!(compared > 2_000, "{compared}");

@@ -97,7 +97,8 @@ async fn asked(engine: &Arc<Engine>, sql: String) -> Result<Vec<String>, QueryEr
     Ok(found)
 }
 
-async fn differences(world: &World, view: &str) -> Vec<String> {
+/// What VERIFY VIEW says of a view that can be verified.
+pub(crate) async fn differences(world: &World, view: &str) -> Vec<String> {
     let found = verified(&engine(world), view).await;
     found.unwrap_or_else(|error| {
         let chain = mainstem_kernel::fault::chain(&error);
