@@ -6,9 +6,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use mainstem_catalog::StreamDef;
 use mainstem_flow::Health;
-use mainstem_gateway::{
-    AppStatus, BackupSummary, Control, Later, PausedApp, Status, StreamStatus,
-};
+use mainstem_gateway::{AppStatus, BackupSummary, Control, Later, PausedApp, Status, StreamStatus};
 use mainstem_kernel::{AppName, Fault, Position, Problem, StreamId, TenantId};
 
 use crate::{backup, errors::NodeError, memory, parts::Parts};
