@@ -58,10 +58,7 @@ use arrow::array::RecordBatch;
 use bytes::Bytes;
 use mainstem_kernel::{AppName, ProducerId, SchemaVersion, Seq, StreamId, TenantId};
 
-use crate::{
-    errors::TableError,
-    layer::{Layer, Strings},
-};
+use crate::layer::Layer;
 
 pub(crate) use decode::Header;
 pub(crate) use encode::encode;
@@ -123,63 +120,41 @@ pub struct Outgoing {
 
 /// State of operators that changed: keys begin with the id of their view, big-endian, so that two
 /// applications never meet. Of a key that comes several times the last counts.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct StateDelta {
-    pub(crate) keys: Strings,
-    pub(crate) values: Strings,
-    pub(crate) deleted: Vec<bool>,
-}
-
-impl Default for StateDelta {
-    fn default() -> Self {
-        Self {
-            keys: Strings::with_capacity(0, 0),
-            values: Strings::with_capacity(0, 0),
-            deleted: Vec::new(),
-        }
-    }
+    /// Keys and their values; none if the key goes.
+    pub(crate) changes: Vec<(Bytes, Option<Bytes>)>,
 }
 
 impl StateDelta {
     /// Gives a key a value.
-    ///
-    /// # Errors
-    /// `TooMuch` beyond 2 GiB of keys or values.
-    pub fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), TableError> {
-        self.push(key, value, false)
+    pub fn put(&mut self, key: impl Into<Bytes>, value: impl Into<Bytes>) {
+        self.changes.push((key.into(), Some(value.into())));
     }
 
     /// Removes a key; fine if it is not there.
-    ///
-    /// # Errors
-    /// As `put`.
-    pub fn remove(&mut self, key: &[u8]) -> Result<(), TableError> {
-        self.push(key, &[], true)
+    pub fn remove(&mut self, key: impl Into<Bytes>) {
+        self.changes.push((key.into(), None));
     }
 
     /// Number of changes.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.deleted.len()
+    pub const fn len(&self) -> usize {
+        self.changes.len()
     }
 
     /// Whether nothing changed.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.deleted.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.changes.is_empty()
     }
 
     /// Bytes of keys and values.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.keys.bytes() + self.values.bytes()
-    }
-
-    fn push(&mut self, key: &[u8], value: &[u8], is_deleted: bool) -> Result<(), TableError> {
-        self.keys.push(key)?;
-        self.values.push(value)?;
-        self.deleted.push(is_deleted);
-        Ok(())
+        let sizes = self.changes.iter();
+        let sizes = sizes.map(|(key, value)| key.len() + value.as_ref().map_or(0, Bytes::len));
+        sizes.sum()
     }
 }
 

@@ -1,9 +1,10 @@
 //! `Stack`: the layers of one table over the store, the newest counts.
 //!
 //! Four neighbours of one level become one of the next, so that a table with `n` layers put on it
-//! is read in at most `3·log₄ n` of them, and each row is copied `log₄ n` times. Layers of steps
-//! are not mixed with those of checkpoints: a checkpoint is one layer, and goes when the store has
-//! it. It never touches the store.
+//! is read in at most `3·log₄ n` of them, and each row is copied `log₄ n` times. Those of steps are
+//! merged only while that takes few milliseconds, because all readers wait for a step: the next
+//! checkpoint merges the rest. Layers of steps are not mixed with those of checkpoints: a
+//! committed checkpoint is one layer, and goes when the store has it. It never touches the store.
 
 use std::sync::Arc;
 
@@ -17,6 +18,9 @@ use crate::{
 
 /// Layers of one level that become one of the next.
 const FAN: usize = 4;
+
+/// Bytes of layers of steps that are merged at once.
+const STEP_MERGE_BYTES_MAX: usize = 4 << 20;
 
 /// Where a layer comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,23 +95,32 @@ impl Stack {
         });
     }
 
-    /// Makes one layer of all from steps, as checkpoint `number`; `None` if there are none. It is
-    /// not merged with others before it is committed: the store must be able to take it alone.
-    pub(crate) fn seal(
-        &mut self,
-        number: u64,
-        merger: Merger<'_>,
-    ) -> Result<Option<Arc<Layer>>, TableError> {
-        let first = self
-            .entries
-            .iter()
-            .position(|entry| entry.part == Part::Step);
-        let Some(first) = first else { return Ok(None) };
-        let steps = self.entries.get(first..).unwrap_or_default();
-        let layer = merger.merge(steps)?;
-        self.entries.truncate(first);
-        self.put(Arc::clone(&layer), Part::Sealed(number));
-        Ok(Some(layer))
+    /// Makes all layers from steps those of checkpoint `number`, and gives them. They are not mixed
+    /// with others before it is committed: the store must be able to take it alone.
+    pub(crate) fn seal(&mut self, number: u64) -> Vec<Entry> {
+        let mut sealed = Vec::new();
+        for entry in &mut self.entries {
+            if entry.part == Part::Step {
+                entry.part = Part::Sealed(number);
+                sealed.push(entry.clone());
+            }
+        }
+        sealed
+    }
+
+    /// Puts one layer in the place of those of checkpoint `number`.
+    pub(crate) fn put_merged(&mut self, number: u64, layer: Arc<Layer>) {
+        let is_own = |entry: &Entry| entry.part == Part::Sealed(number);
+        let Some(first) = self.entries.iter().position(is_own) else {
+            return;
+        };
+        self.entries.retain(|entry| !is_own(entry));
+        let merged = Entry {
+            layer,
+            part: Part::Sealed(number),
+            level: 0,
+        };
+        self.entries.insert(first, merged);
     }
 
     /// Whether no newer layer has the key of this row.
@@ -161,7 +174,11 @@ impl Stack {
             let (level, part) = (newest.level, newest.part);
             let alike = |entry: &Entry| entry.level == level && entry.part.is_like(part);
             let bytes: usize = last.iter().map(|entry| entry.layer.bytes()).sum();
-            if bytes > LAYER_BYTES_MAX || !last.iter().all(alike) {
+            let most = match part {
+                Part::Step => STEP_MERGE_BYTES_MAX,
+                Part::Sealed(_) | Part::Flight => LAYER_BYTES_MAX,
+            };
+            if bytes > most || !last.iter().all(alike) {
                 break;
             }
             let merged = Entry {

@@ -5,6 +5,7 @@
 
 use std::{ops::ControlFlow, time::Duration};
 
+use mainstem_catalog::Stage;
 use mainstem_store::KeyRange;
 use mainstem_table::{Checkpoint, Room, StateDelta};
 
@@ -59,7 +60,9 @@ impl Steps {
             self.done(done)?;
         }
         let since = self.clock.monotonic().saturating_sub(self.checkpointed);
-        let is_due = since >= self.checkpoint_pause();
+        let is_wanted_now = self.pending.is_none() && self.has_unkept();
+        self.is_dirty |= is_wanted_now;
+        let is_due = is_wanted_now || since >= self.checkpoint_pause();
         let is_wanted = match self.pending {
             None => self.is_dirty,
             Some(Pending::Here(_)) => true,
@@ -69,6 +72,13 @@ impl Steps {
             self.checkpoint()?;
         }
         Ok(())
+    }
+
+    /// Whether a view that was built is to be swapped in, as soon as a checkpoint has it: a crash
+    /// must not make it begin again once readers have it.
+    fn has_unkept(&self) -> bool {
+        let mut units = self.live.units.iter();
+        units.any(|unit| unit.def.stage == Stage::Building && !self.kept.contains(&unit.def.id))
     }
 
     /// Takes a checkpoint, or goes on with the last one, if that has not left yet.
@@ -114,6 +124,7 @@ impl Steps {
         self.pending = None;
         let outcome = outcome?;
         if commit.is_committed {
+            self.kept.clone_from(&commit.live);
             self.let_go();
         }
         match outcome {
@@ -133,7 +144,7 @@ impl Steps {
                 ControlFlow::Continue(())
             };
             pointer.scan_state(&KeyRange::prefix(&prefix), &mut visit)?;
-            keys.iter().try_for_each(|key| state.remove(key))?;
+            keys.into_iter().for_each(|key| state.remove(key));
         }
         drop(pointer);
         let tracks = self.builds.iter_mut().map(|build| &mut build.track);
@@ -141,8 +152,8 @@ impl Steps {
             for unit in &mut track.units {
                 for StateChange { key, value } in unit.view.checkpoint()? {
                     match value {
-                        Some(value) => state.put(&key, &value)?,
-                        None => state.remove(&key)?,
+                        Some(value) => state.put(key, value),
+                        None => state.remove(key),
                     }
                 }
             }
@@ -159,7 +170,8 @@ impl Steps {
             views: self.view_defs.keys().copied().collect(),
             batches: std::mem::take(&mut self.emitted),
         };
-        Ok(Commit::sealed(sealed, emitted))
+        let live = self.live.units.iter().map(|unit| unit.def.id);
+        Ok(Commit::sealed(sealed, emitted, live.collect()))
     }
 
     fn note(&self) -> Note {

@@ -33,6 +33,8 @@ pub(super) struct Commit {
     stage: Stage,
     /// Whether its file is on the disk.
     pub(super) is_committed: bool,
+    /// Views that it has among the live ones.
+    pub(super) live: BTreeSet<StreamId>,
 }
 
 #[derive(Debug)]
@@ -69,18 +71,20 @@ pub(super) enum Outcome {
 
 impl Commit {
     /// One that is only in memory.
-    pub(super) fn sealed(sealed: Sealed, emitted: Emitted) -> Self {
+    pub(super) fn sealed(sealed: Sealed, emitted: Emitted, live: BTreeSet<StreamId>) -> Self {
         Self {
             stage: Stage::Sealed(Box::new(sealed), emitted),
             is_committed: false,
+            live,
         }
     }
 
     /// One that an earlier run committed, whose rows may not be in the log.
-    pub(super) fn unsent(number: u64, rows: Vec<Unsent>) -> Self {
+    pub(super) fn unsent(number: u64, rows: Vec<Unsent>, live: BTreeSet<StreamId>) -> Self {
         Self {
             stage: Stage::Unsent(number, rows),
             is_committed: true,
+            live,
         }
     }
 

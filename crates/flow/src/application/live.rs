@@ -28,6 +28,11 @@ use crate::{
 /// Rows of a table that one step lets go of at most, when their time is over.
 const EXPIRED_ROWS_MAX: usize = 100_000;
 
+/// A step follows closely if it is less behind, by the log's clock.
+const CLOSE_MILLIS: u64 = 1_000;
+/// It then has at most one part in so many of the size that a step may have.
+const CLOSE_PARTS: usize = 4;
+
 impl Steps {
     /// Takes a step toward `frontier`; whether it took one, and whether another has room.
     pub(super) fn step(&mut self, frontier: Seq) -> Result<(bool, Room), FlowError> {
@@ -67,8 +72,7 @@ impl Steps {
     /// of which readers would see a part. The frames of an append share their millisecond, so a
     /// step ends between two of them, if need be beyond its size.
     fn fill(&mut self, frontier: Seq) -> Result<Seq, FlowError> {
-        let size_max = self.config.step_size_max.as_usize();
-        let through = self.live.fill(frontier, size_max)?;
+        let through = self.live.fill(frontier, self.step_size(frontier))?;
         if through >= frontier {
             return Ok(through);
         }
@@ -78,6 +82,17 @@ impl Steps {
         }
         let end = Seq(Seq::from_millis(through.millis() + 1).0 - 1);
         self.live.fill(end.min(frontier), usize::MAX)
+    }
+
+    /// Bytes of the next step: less than there may be while it follows closely, because whoever
+    /// waits for a row of it waits for all.
+    fn step_size(&self, frontier: Seq) -> usize {
+        let most = self.config.step_size_max.as_usize();
+        let behind = frontier.millis().saturating_sub(self.live.at.millis());
+        match behind < CLOSE_MILLIS {
+            true => most / CLOSE_PARTS,
+            false => most,
+        }
     }
 
     /// Moves the frontier.

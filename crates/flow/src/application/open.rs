@@ -83,8 +83,9 @@ impl Application {
         let mut outbox = Outbox::default();
         outbox.restore(&note.numbers);
         let unsent = show_committed((&application, &catalog.definitions()), log.as_ref(), &start)?;
+        let kept: BTreeSet<StreamId> = note.live.iter().copied().collect();
         let pending = (!unsent.is_empty()).then(|| {
-            let commit = Commit::unsent(start.checkpoint, unsent);
+            let commit = Commit::unsent(start.checkpoint, unsent, kept.clone());
             Pending::Here(Box::new(commit))
         });
         let committer = Committer::here(CommitParts {
@@ -115,6 +116,7 @@ impl Application {
             table_defs: BTreeMap::new(),
             view_defs: BTreeMap::new(),
             builds: Vec::new(),
+            kept,
             loading: Vec::new(),
             paused: note.paused.iter().copied().collect(),
             forgotten: note.forgotten.iter().copied().collect::<BTreeSet<_>>(),

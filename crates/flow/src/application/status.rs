@@ -129,7 +129,8 @@ impl Steps {
         let has_caught_up = self.live.at >= frontier;
         let mut status = self.application.status.lock();
         for unit in &self.live.units {
-            let is_ready = status.ready.contains(&unit.def.id) || has_caught_up;
+            let is_ready = status.ready.contains(&unit.def.id)
+                || has_caught_up && self.kept.contains(&unit.def.id);
             let progress = match (unit.def.stage, is_ready) {
                 (Stage::Building, true) => {
                     status.ready.insert(unit.def.id);

@@ -49,6 +49,8 @@ pub struct Steps {
     pub(super) view_defs: BTreeMap<StreamId, Arc<ViewDef>>,
     pub(super) live: Track,
     pub(super) builds: Vec<Build>,
+    /// Views that the last checkpoint has among the live ones.
+    pub(super) kept: BTreeSet<StreamId>,
     /// Views of changes by key that begin once what they read is live.
     pub(super) loading: Vec<Unit>,
     /// Views that stand still, and up to where everything is in them.

@@ -124,6 +124,29 @@ fn a_view_that_comes_later_is_what_it_would_have_been() {
     }
 }
 
+/// The worst mistake: readers are shown a view, and after a restart it is empty.
+#[test]
+fn a_view_that_was_swapped_in_has_its_rows_after_a_death() {
+    let slow = Pace {
+        step: 2_000,
+        ..USUAL
+    };
+    let mut world = World::paced(&format!("{BASE}{MINUTES}{REST}"), slow);
+    let (mut random, mut now) = (Random(11), START);
+    happen(&world, &mut random, &mut now, 150);
+    while world.swap().is_empty() {
+        assert!(world.work().unwrap(), "it becomes ready without time passing");
+    }
+    let shown = world.rows("totals");
+    assert!(!shown.is_empty());
+    world.die();
+    world.open();
+    // As of the last checkpoint; who waits for a position waits for the rest.
+    assert_eq!(world.rows("totals").len(), shown.len());
+    world.finish();
+    assert_eq!(world.rows("totals"), shown);
+}
+
 #[test]
 fn a_changed_view_is_built_beside_the_live_one_and_swapped_in() {
     let mut world = World::paced(

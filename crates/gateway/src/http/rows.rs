@@ -41,7 +41,9 @@ async fn find(call: Call, kind: Kind) -> Outcome {
     let object = found.ok_or_else(|| no_object(&definitions, call.tenant(), (kind, &call.name)))?;
     let engine = &call.door.parts.engine;
     if after.is_none()
-        && let Some(row) = engine.row_by_key((call.tenant(), object), &keys, position)?
+        && let Some(row) = engine
+            .row_by_key((call.tenant(), object), &keys, position)
+            .await?
     {
         return sql::deliver(row, format).await;
     }

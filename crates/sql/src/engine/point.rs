@@ -10,8 +10,9 @@ use datafusion::arrow::array::{ArrayRef, Int16Array, Int32Array, Int64Array, Str
 use mainstem_catalog::{Object, Stage, TableDef, ViewDef};
 use mainstem_kernel::{AppName, ColumnName, ColumnType, Columns, Position, StreamId, TenantId};
 use parking_lot::RwLock;
+use tokio::time::Instant;
 
-use super::{Answered, Engine, KeyedColumns};
+use super::{Answered, Engine, KeyedColumns, reach};
 use crate::error::{QueryError, from_engine};
 
 /// Objects whose columns are remembered; beyond that all are forgotten and learned again.
@@ -142,11 +143,15 @@ impl Points {
 
 impl Engine {
     /// The row of an object with this whole key, given as text in the order of the key, if it is
-    /// known without planning a question; else ask one. With `wait` it is not older than that.
+    /// known without planning a question; else ask one. With `wait` it waits until rows are not
+    /// older than that.
     ///
     /// # Errors
-    /// `NotRunning`; `Unreadable` if the store cannot be read.
-    pub fn row_by_key(
+    /// `NotRunning`; `Position` if it waits for too long; `Unreadable` if the store cannot be read.
+    ///
+    /// # Cancel safety
+    /// It changes nothing.
+    pub async fn row_by_key(
         &self,
         (tenant, object): (TenantId, Object<'_>),
         values: &[String],
@@ -158,14 +163,15 @@ impl Engine {
         let Some(key) = point.key(values) else {
             return Ok(None);
         };
-        let pointer = self.rows_of(tenant, &point.app)?.tables.pointer();
-        let is_late = wait.is_some_and(|position| pointer.frontier() < position.seq());
+        let tables = self.rows_of(tenant, &point.app)?.tables;
+        if let Some(position) = wait {
+            let limit = self.config.query_time_max;
+            reach(tables.watch(), position, (Instant::now() + limit, limit)).await?;
+        }
+        let pointer = tables.pointer();
         let Ok(codec) = pointer.codec(point.columns.id) else {
             return Ok(None);
         };
-        if is_late {
-            return Ok(None);
-        }
         let unreadable = |error| QueryError::Unreadable {
             source: Box::new(error),
         };

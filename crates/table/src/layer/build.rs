@@ -142,10 +142,6 @@ impl Strings {
         self.ends.len() - 1
     }
 
-    pub(crate) const fn bytes(&self) -> usize {
-        self.bytes.len()
-    }
-
     pub(crate) fn push(&mut self, string: &[u8]) -> Result<(), TableError> {
         let size = self.bytes.len() + string.len();
         let end = i32::try_from(size).ok();

@@ -3,7 +3,7 @@ use arrow::array::{ArrayRef, Int64Array};
 use super::*;
 use crate::{
     codec::RowHasher,
-    layer::{LayerParts, STATE_VERSION},
+    layer::{LayerParts, STATE_VERSION, Strings},
 };
 
 fn layer(version: SchemaVersion, rows: u8, hasher: &RowHasher) -> Arc<Layer> {

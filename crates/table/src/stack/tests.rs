@@ -65,16 +65,27 @@ fn a_checkpoint_that_is_not_committed_stays_by_itself() {
                 .push(layer(&hasher, &[row, (100, value)]), Part::Step, merger)
                 .unwrap();
         }
-        let sealed = stack.seal(number, merger).unwrap().unwrap();
-        assert_eq!(sealed.len(), 2);
+        let sealed = stack.seal(number);
+        assert_eq!(sealed.len(), 3);
         // Committed up to the one before: nothing of this one is in another's layer.
         let before = stack.sealed(number - 1).len();
+        assert_eq!(stack.sealed(number).len(), before + 3);
+        // A step that comes before it is committed stays above it.
+        let later = (u8::try_from(number).unwrap(), 9);
+        stack
+            .push(layer(&hasher, &[later]), Part::Step, merger)
+            .unwrap();
+        let merged = merger.merge(&sealed).unwrap();
+        assert_eq!(merged.len(), 2);
+        stack.put_merged(number, merged);
         assert_eq!(stack.sealed(number).len(), before + 1);
+        assert_eq!(get(&stack, &hasher, later.0), Some(9));
         stack.settle_sealed(merger).unwrap();
     }
     assert!(stack.len() <= 6, "{} layers", stack.len());
-    assert_eq!(get(&stack, &hasher, 7), Some(2));
-    assert!(stack.seal(21, merger).unwrap().is_none(), "nothing changed");
-    stack.forget_applied(20);
+    assert_eq!(get(&stack, &hasher, 7), Some(9));
+    assert_eq!(stack.seal(21).len(), 1, "the last step");
+    assert!(stack.seal(22).is_empty(), "nothing changed");
+    stack.forget_applied(21);
     assert_eq!((stack.len(), stack.bytes()), (0, 0));
 }

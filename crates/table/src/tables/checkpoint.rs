@@ -1,4 +1,7 @@
 //! Checkpoints: what changed since the last one becomes one redo file. Its sync is the commit.
+//!
+//! Sealing takes what there is and merges nothing, because steps wait for it; committing, which
+//! may run beside steps, does the rest.
 
 use std::sync::Arc;
 
@@ -7,17 +10,30 @@ use mainstem_kernel::{Seq, StreamId};
 
 use super::{Inner, Tables, feed::FeedItem, retention::KeptFile};
 use crate::{
+    codec::RowCodec,
     errors::TableError,
-    layer::{Layer, LayerParts, STATE_VERSION},
+    layer::{Layer, LayerParts, STATE_VERSION, Strings},
     pointer::Pointer,
     redo::{Checkpoint, Mark, Outgoing, Redo, StateDelta, WriteFailure, encode},
-    stack::{Merger, Part, Stack},
+    stack::{Entry, Merger, Part, Stack},
 };
 
 /// A checkpoint that has its changes and is not on the disk yet. Steps may go on meanwhile.
 #[derive(Debug)]
 pub struct Sealed {
-    redo: Redo,
+    mark: Mark,
+    tables: Vec<SealedTable>,
+    state: StateDelta,
+    outgoing: Vec<Outgoing>,
+    note: Bytes,
+}
+
+/// The changes of one table, in the layers that steps have made.
+#[derive(Debug)]
+struct SealedTable {
+    id: StreamId,
+    codec: Arc<RowCodec>,
+    layers: Vec<Entry>,
 }
 
 /// A checkpoint whose file is synced.
@@ -35,13 +51,13 @@ impl Sealed {
     /// Its number.
     #[must_use]
     pub const fn number(&self) -> u64 {
-        self.redo.mark.number
+        self.mark.number
     }
 
     /// The frontier that it commits.
     #[must_use]
     pub const fn through(&self) -> Seq {
-        self.redo.mark.through
+        self.mark.through
     }
 }
 
@@ -56,13 +72,12 @@ impl Tables {
         self.commit(&sealed)
     }
 
-    /// Takes everything up to the frontier that no checkpoint has yet. Merges in memory, no I/O.
+    /// Takes everything up to the frontier that no checkpoint has yet. Merges nothing, no I/O.
     ///
     /// # Errors
-    /// `Order` while the checkpoint before is not committed, `InDoubt` after one is in doubt,
-    /// `TooMuch`. Nothing is sealed then.
+    /// `Order` while the checkpoint before is not committed, `InDoubt` after one is in doubt.
+    /// Nothing is sealed then.
     pub fn seal(&self, checkpoint: Checkpoint) -> Result<Sealed, TableError> {
-        let state = self.state_layer(checkpoint.state)?;
         let mut inner = self.inner.lock();
         inner.check_healthy()?;
         let (last, previous) = inner.sealed;
@@ -81,11 +96,7 @@ impl Tables {
         };
         let mut tables = Vec::new();
         self.swap(|pointer| {
-            tables = self.seal_tables(pointer, mark.number)?;
-            if let Some(state) = &state {
-                let stack: &mut Stack = Arc::make_mut(&mut pointer.state);
-                stack.put(Arc::clone(state), Part::Sealed(mark.number));
-            }
+            tables = seal_tables(pointer, mark.number)?;
             Ok(())
         })?;
         inner.sealed = (mark.number, through);
@@ -93,62 +104,63 @@ impl Tables {
             .notes
             .insert(mark.number, (through, checkpoint.note.clone()));
         Ok(Sealed {
-            redo: Redo {
-                mark,
-                tables,
-                state,
-                outgoing: checkpoint.outgoing,
-                note: checkpoint.note,
-            },
+            mark,
+            tables,
+            state: checkpoint.state,
+            outgoing: checkpoint.outgoing,
+            note: checkpoint.note,
         })
     }
 
-    fn seal_tables(
-        &self,
-        pointer: &mut Pointer,
-        number: u64,
-    ) -> Result<Vec<(StreamId, Arc<Layer>)>, TableError> {
-        let mut tables: Vec<StreamId> = pointer.tables.keys().copied().collect();
-        tables.sort_unstable();
-        let mut sealed = Vec::new();
-        for table in tables {
-            pointer.change(table, |view| {
-                let merger = Merger {
-                    hasher: &self.hasher,
-                    codec: Some(&view.codec),
-                };
-                let layer = view.stack.seal(number, merger)?;
-                sealed.extend(layer.map(|layer| (table, layer)));
-                Ok(())
-            })?;
-        }
-        Ok(sealed)
+    /// A sealed checkpoint as its file has it: of each key one row.
+    fn merged(&self, sealed: &Sealed) -> Result<Redo, TableError> {
+        let tables = sealed.tables.iter().map(|table| {
+            let merger = Merger {
+                hasher: &self.hasher,
+                codec: Some(&table.codec),
+            };
+            Ok((table.id, merger.merge(&table.layers)?))
+        });
+        Ok(Redo {
+            mark: sealed.mark,
+            tables: tables.collect::<Result<_, TableError>>()?,
+            state: self.state_layer(&sealed.state)?,
+            outgoing: sealed.outgoing.clone(),
+            note: sealed.note.clone(),
+        })
     }
 
     /// The layer of changed state; of a key that comes several times the last counts.
-    fn state_layer(&self, delta: StateDelta) -> Result<Option<Arc<Layer>>, TableError> {
+    fn state_layer(&self, delta: &StateDelta) -> Result<Option<Arc<Layer>>, TableError> {
         if delta.is_empty() {
             return Ok(None);
         }
+        let mut keys = Strings::with_capacity(delta.len(), 0);
+        let mut values = Strings::with_capacity(delta.len(), delta.bytes());
+        for (key, value) in &delta.changes {
+            keys.push(key)?;
+            values.push(value.as_deref().unwrap_or_default())?;
+        }
+        let deleted = delta.changes.iter().map(|(_, value)| value.is_none());
         let parts = LayerParts {
             version: STATE_VERSION,
-            keys: delta.keys.finish(),
-            values: delta.values.finish(),
-            deleted: delta.deleted.into(),
+            keys: keys.finish(),
+            values: values.finish(),
+            deleted: deleted.collect(),
             written: Vec::new().into(),
         };
         Ok(Some(Arc::new(parts.build_last(&self.hasher)?)))
     }
 
-    /// Writes and syncs the file of a sealed checkpoint. May run beside steps, in another thread.
+    /// Merges, writes and syncs a sealed checkpoint. May run beside steps, in another thread.
     ///
     /// # Errors
     /// `Disk` when nothing of it is on the disk: call it again with the same checkpoint. `InDoubt`
-    /// when only a restart tells.
+    /// when only a restart tells. `TooMuch` when it does not fit into a file.
     pub fn commit(&self, sealed: &Sealed) -> Result<Committed, TableError> {
-        let redo = &sealed.redo;
-        let mark = redo.mark;
         self.inner.lock().check_healthy()?;
+        let redo = &self.merged(sealed)?;
+        let mark = redo.mark;
         let parts = encode(self.redo.app(), redo).map_err(|source| TableError::Encode {
             number: mark.number,
             source,
@@ -194,9 +206,11 @@ impl Tables {
         Ok(())
     }
 
-    /// Merges checkpoints of the tables that this one changed.
+    /// Puts the merged layers in the place of those that they are made of, and merges checkpoints
+    /// of the tables that this one changed.
     fn settle(&self, pointer: &mut Pointer, redo: &Redo) -> Result<(), TableError> {
-        for (table, _) in &redo.tables {
+        let number = redo.mark.number;
+        for (table, layer) in &redo.tables {
             // It may have been forgotten meanwhile.
             if pointer.tables.contains_key(table) {
                 pointer.change(*table, |view| {
@@ -204,16 +218,19 @@ impl Tables {
                         hasher: &self.hasher,
                         codec: Some(&view.codec),
                     };
+                    view.stack.put_merged(number, Arc::clone(layer));
                     view.stack.settle_sealed(merger)
                 })?;
             }
         }
-        if redo.state.is_some() {
+        if let Some(state) = &redo.state {
             let merger = Merger {
                 hasher: &self.hasher,
                 codec: None,
             };
-            Arc::make_mut(&mut pointer.state).settle_sealed(merger)?;
+            let stack: &mut Stack = Arc::make_mut(&mut pointer.state);
+            stack.put(Arc::clone(state), Part::Sealed(number));
+            stack.settle_sealed(merger)?;
         }
         Ok(())
     }
@@ -232,6 +249,24 @@ impl Tables {
     pub fn last_checkpoint(&self) -> (u64, Seq) {
         (self.inner.lock().committed, self.pointer().committed())
     }
+}
+
+/// Takes the changes of all tables.
+fn seal_tables(pointer: &mut Pointer, number: u64) -> Result<Vec<SealedTable>, TableError> {
+    let mut tables: Vec<StreamId> = pointer.tables.keys().copied().collect();
+    tables.sort_unstable();
+    let mut sealed = Vec::new();
+    for id in tables {
+        pointer.change(id, |view| {
+            let layers = view.stack.seal(number);
+            let codec = Arc::clone(&view.codec);
+            if !layers.is_empty() {
+                sealed.push(SealedTable { id, codec, layers });
+            }
+            Ok(())
+        })?;
+    }
+    Ok(sealed)
 }
 
 impl Inner {

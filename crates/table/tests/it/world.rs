@@ -347,11 +347,11 @@ pub(crate) fn random_checkpoint(state: &mut StateModel, random: &mut Random) -> 
     for _ in 0..random.below(6) {
         let key = [0, 0, 0, 16, u8::try_from(random.below(20)).unwrap()];
         if random.below(3) == 0 {
-            delta.remove(&key).unwrap();
+            delta.remove(key.to_vec());
             state.remove(key.as_slice());
         } else {
             let value = vec![key[4]; random.below(40)];
-            delta.put(&key, &value).unwrap();
+            delta.put(key.to_vec(), value.clone());
             state.insert(key.to_vec(), value);
         }
     }

@@ -156,12 +156,12 @@ async fn a_row_by_its_whole_key_is_what_a_question_answers() {
     );
     let here = bed.rows.tables.frontier();
     let defs = bed.catalog.definitions();
-    let row = |name: &str, key: &[&str], wait: Option<Seq>| {
+    let row = async |name: &str, key: &[&str], wait: Option<Seq>| {
         let object = defs.object(TenantId::ONLY, name).unwrap();
         let key: Vec<String> = key.iter().map(|value| (*value).to_owned()).collect();
         let wait = wait.map(Position::at);
         let found = bed.engine.row_by_key((TenantId::ONLY, object), &key, wait);
-        found.unwrap()
+        found.await.unwrap()
     };
     let largest = i64::MAX.to_string();
     for (a, b) in [
@@ -174,11 +174,11 @@ async fn a_row_by_its_whole_key_is_what_a_question_answers() {
         let name = a.replace('\'', "''");
         let sql = format!("SELECT * FROM t WHERE a = '{name}' AND b = {b}");
         let asked = bed.engine.ask(Bed::question(&sql)).await.unwrap();
-        let found = row("t", &[a, b], Some(here)).unwrap();
+        let found = row("t", &[a, b], Some(here)).await.unwrap();
         assert_eq!(found.position, asked.position);
         for format in [ResultFormat::Json, ResultFormat::Csv, ResultFormat::Arrow] {
             let asked = bed.engine.ask(Bed::question(&sql)).await.unwrap();
-            let found = row("t", &[a, b], None).unwrap();
+            let found = row("t", &[a, b], None).await.unwrap();
             assert_eq!(
                 written(found, format).await,
                 written(asked, format).await,
@@ -199,14 +199,17 @@ async fn a_row_by_its_whole_key_is_what_a_question_answers() {
         ("s", &["1"]),
     ] {
         assert!(
-            row(name, key, None).is_none(),
+            row(name, key, None).await.is_none(),
             "{name} {key:?} takes a question"
         );
     }
-    assert!(
-        row("t", &["a", "1"], Some(Seq(here.0 + 1))).is_none(),
-        "it has to be waited for"
-    );
+    // A row that is waited for is the one that comes.
+    let waiting = row("t", &["a", "1"], Some(Seq(here.0 + 1)));
+    let (found, ()) = tokio::join!(waiting, async {
+        bed.append("s", 0..1);
+        bed.step();
+    });
+    assert!(found.unwrap().position.seq() > here);
 }
 
 async fn written(mut answered: Answered, format: ResultFormat) -> Vec<u8> {
