@@ -134,6 +134,20 @@ async fn what_is_found_by_key_is_what_reading_all_finds() {
     assert!(ways.iter().all(|count| *count > 5), "{ways:?}");
 }
 
+/// Objects and keys that take a question.
+const ASKED: [(&str, &[&str]); 10] = [
+    ("t", &["a"]),
+    ("t", &["a", "+1"]),
+    ("t", &["a", "01"]),
+    ("t", &["a", "one"]),
+    ("t", &["a", "9223372036854775808"]),
+    ("t", &["a", "1", "1"]),
+    ("t", &[]),
+    ("dated", &["2026-01-02"]),
+    ("made", &["c1"]),
+    ("s", &["1"]),
+];
+
 /// The worst mistake: another answer than the question's.
 #[tokio::test]
 async fn a_row_by_its_whole_key_is_what_a_question_answers() {
@@ -186,18 +200,7 @@ async fn a_row_by_its_whole_key_is_what_a_question_answers() {
             );
         }
     }
-    for (name, key) in [
-        ("t", &["a"][..]),
-        ("t", &["a", "+1"]),
-        ("t", &["a", "01"]),
-        ("t", &["a", "one"]),
-        ("t", &["a", "9223372036854775808"]),
-        ("t", &["a", "1", "1"]),
-        ("t", &[]),
-        ("dated", &["2026-01-02"]),
-        ("made", &["c1"]),
-        ("s", &["1"]),
-    ] {
+    for (name, key) in ASKED {
         assert!(
             row(name, key, None).await.is_none(),
             "{name} {key:?} takes a question"
