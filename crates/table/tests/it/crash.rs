@@ -111,7 +111,7 @@ fn a_power_cut_at_any_call_leaves_the_last_checkpoint() {
             let mut random = Random(call * 10 + seed);
             let mut next = World::new();
             next.disk = world.disk.cut_power(cut);
-            next.store = world.store.crash(&mut random);
+            next.store = world.crashed_store(&mut random);
             next.seq = world.seq;
             let (saved, tables, applier) = ledger.check(&next, &mut random);
             both[usize::from(ledger.attempted.is_some() && saved.2 != ledger.committed.2)] += 1;
@@ -149,7 +149,7 @@ fn a_call_that_fails_takes_nothing_that_was_committed() {
             let mut random = Random(call);
             let mut next = World::new();
             next.disk = world.disk.cut_power(Cut::Random(call));
-            next.store = world.store.crash(&mut random);
+            next.store = world.crashed_store(&mut random);
             ledger.check(&next, &mut random);
         }
     }
@@ -253,7 +253,7 @@ fn a_store_that_fails_at_any_call_is_filled_again() {
             let mut random = Random(call * 2 + seed);
             let mut next = World::new();
             next.disk = world.disk.cut_power(Cut::Random(seed));
-            next.store = world.store.crash(&mut random);
+            next.store = world.crashed_store(&mut random);
             let (tables, mut applier, _) = next.open();
             check(&tables.pointer(), &model, &mut random);
             while applier.work().unwrap() {}

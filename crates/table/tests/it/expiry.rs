@@ -90,7 +90,7 @@ fn live(seed: u64) -> usize {
             }
             2..=4 => drop(applier.work().unwrap()),
             5 if random.below(4) == 0 => {
-                world.store = world.store.crash(&mut random);
+                world.store = world.crashed_store(&mut random);
                 (tables, applier, _) = world.open();
                 model = committed.clone();
             }

@@ -72,7 +72,7 @@ fn a_feed_goes_on_from_any_position_that_is_kept() {
                 }
                 1 => drop(applier.work().unwrap()),
                 2 if random.below(3) == 0 => {
-                    world.store = world.store.crash(&mut random);
+                    world.store = world.crashed_store(&mut random);
                     (tables, applier, _) = world.open();
                     model = committed.clone();
                 }

@@ -11,7 +11,6 @@ mod crash;
 mod expiry;
 mod feeds;
 mod model;
-mod store;
 mod voucher;
 mod world;
 mod writes;

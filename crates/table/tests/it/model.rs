@@ -33,7 +33,7 @@ fn live(seed: u64) {
             3..=4 => drop(applier.work().unwrap()),
             5 => {
                 // What was not committed is gone, all else is there.
-                world.store = world.store.crash(&mut random);
+                world.store = world.crashed_store(&mut random);
                 let start;
                 (tables, applier, start) = world.open();
                 assert_eq!(start, committed.2);

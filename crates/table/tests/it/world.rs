@@ -12,13 +12,11 @@ use mainstem_kernel::{
     AppName, ByteSize, Column, ColumnName, ColumnType, Columns, SchemaVersion, Seq, StreamId,
     StreamName, TenantId, Timestamp, clock::ManualClock,
 };
-use mainstem_store::KeyRange;
+use mainstem_store::{KeyRange, TwinStore};
 use mainstem_table::{
     AppId, Applier, Changed, Checkpoint, Opened, Pointer, Start, StateDelta, Step, TableError,
     TableSchema, Tables, TablesConfig, TablesParts,
 };
-
-use crate::store::CrashStore;
 
 pub(crate) const TABLE: StreamId = StreamId(16);
 pub(crate) const FOLDER: &str = "/data/redo";
@@ -238,7 +236,7 @@ pub(crate) fn random_row(random: &mut Random, written: Seq) -> Row {
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) disk: TwinDisk,
-    pub(crate) store: CrashStore,
+    pub(crate) store: TwinStore,
     pub(crate) config: TablesConfig,
     pub(crate) schemas: Vec<TableSchema>,
     pub(crate) clock: Arc<ManualClock>,
@@ -250,7 +248,7 @@ impl World {
         let start = Timestamp::from_millis(1_767_225_600_000);
         Self {
             disk: TwinDisk::new(),
-            store: CrashStore::default(),
+            store: TwinStore::default(),
             config: TablesConfig {
                 overlay_size_max: ByteSize::mib(64),
                 apply_interval: Duration::ZERO,
@@ -268,7 +266,7 @@ impl World {
         let parts = TablesParts {
             disk: Arc::new(self.disk.clone()),
             folder: PathBuf::from(FOLDER),
-            store: self.store.shared(),
+            store: Arc::new(self.store.clone()),
             app: app(),
             clock: Arc::<ManualClock>::clone(&self.clock),
         };
@@ -278,6 +276,12 @@ impl World {
     pub(crate) fn open(&self) -> (Arc<Tables>, Applier, Start) {
         let opened = self.try_open().unwrap();
         (opened.tables, opened.applier, opened.start)
+    }
+
+    /// What a crash leaves of the store.
+    pub(crate) fn crashed_store(&self, random: &mut Random) -> TwinStore {
+        let seed = u64::try_from(random.below(1 << 40)).unwrap();
+        self.store.crash(seed).unwrap()
     }
 
     /// The next seq.
