@@ -5,7 +5,9 @@
 mod expressions;
 mod life;
 mod oracle;
+mod questions;
 mod view;
+mod writing;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
