@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use mainstem_kernel::ByteSize;
+use mainstem_store::KeyRange;
 use mainstem_table::{Checkpoint, Step, Tables};
 
 use crate::world::{Key, Row, World, changed};
@@ -66,4 +67,40 @@ fn changes_do_not_wait_where_memory_is_short() {
     change(&mut world, &tables);
     assert!(applier.work_due().unwrap());
     assert_eq!(tables.overlay_size(), ByteSize(0));
+}
+
+/// A shutdown does not wait for a large backlog; the next start has all of it.
+#[test]
+fn an_applier_of_closed_tables_stops_between_chunks() {
+    let mut world = World::new();
+    let (tables, mut applier, _) = world.open();
+    while applier.work().unwrap() {}
+    let seq = world.tick();
+    let row = |n: i64| -> (Key, Option<Row>) {
+        let row: Row = (Some(format!("{n}")), None, seq);
+        (("a".to_owned(), n), Some(row))
+    };
+    let changes: BTreeMap<Key, Option<Row>> = (0..10_000).map(row).collect();
+    let changed = changed(&world.schemas[0], &changes, seq);
+    tables
+        .advance(Step {
+            through: seq,
+            changed: vec![changed],
+            emitted: Vec::new(),
+        })
+        .unwrap();
+    tables.checkpoint(Checkpoint::default()).unwrap();
+    let before = world.store.calls();
+    tables.close();
+    assert!(!applier.work().unwrap());
+    assert_eq!(world.store.calls(), before + 1, "one chunk");
+    drop((tables, applier));
+    let (tables, mut applier, _) = world.open();
+    while applier.work().unwrap() {}
+    assert_eq!(tables.overlay_size(), ByteSize(0));
+    let scan = tables
+        .pointer()
+        .scan(world.schemas[0].id, &KeyRange::all(), 1_000);
+    let rows: usize = scan.unwrap().map(|batch| batch.unwrap().num_rows()).sum();
+    assert_eq!(rows, 10_000);
 }
