@@ -13,7 +13,7 @@ use crate::{
 const NAME: &str = "restart";
 pub(super) const JOURNAL_BYTES: f64 = (1_u64 << 30) as f64;
 /// Events between two looks at the journal.
-const ROUND: u64 = 4_000_000;
+pub(super) const ROUND: u64 = 4_000_000;
 pub(super) const ROUNDS_MAX: u32 = 100;
 
 pub(super) fn run(setting: &Setting) -> Result<Findings> {

@@ -7,10 +7,10 @@ use super::{AGGREGATE, FIRST, app, follow};
 use crate::{
     cases::{
         Setting,
-        restart::{JOURNAL_BYTES, ROUNDS_MAX, live_bytes},
+        restart::{JOURNAL_BYTES, ROUND, ROUNDS_MAX, live_bytes},
     },
     events::{DEVICES_MAX, Keys, device},
-    load::{Load, as_f64},
+    load::{self, Load, as_f64},
     report::{Findings, Unit},
     server::Server,
 };
@@ -42,18 +42,19 @@ pub(in crate::cases) fn run(setting: &Setting) -> Result<Findings> {
     Ok(findings)
 }
 
-/// Sends each key at least once, and on until the journal holds a GiB; returns the events.
+/// Sends each key once and waits for the view; then more, without waiting, until the journal holds
+/// a GiB. Returns the events.
 fn fill(server: &Server, keys: u64) -> Result<u64> {
-    let mut accepted = 0;
+    let load = |events| Load {
+        keys: Keys::InOrder { count: keys },
+        ..Load::of_events(events, FIRST)
+    };
+    let mut accepted = follow(server, load(keys), "totals")?.outcome.accepted;
     for _round in 0..ROUNDS_MAX {
-        let load = Load {
-            keys: Keys::InOrder { count: keys },
-            ..Load::of_events(keys, FIRST)
-        };
-        accepted += follow(server, load, "totals")?.outcome.accepted;
         if live_bytes(server)? >= JOURNAL_BYTES {
             return Ok(accepted);
         }
+        accepted += load::run(load(ROUND), server.target(), |_| Ok(()))?.accepted;
     }
     anyhow::bail!("archiving kept the journal below 1 GiB for {accepted} events")
 }

@@ -135,7 +135,10 @@ fn a_view_that_was_swapped_in_has_its_rows_after_a_death() {
     let (mut random, mut now) = (Random(11), START);
     happen(&world, &mut random, &mut now, 150);
     while world.swap().is_empty() {
-        assert!(world.work().unwrap(), "it becomes ready without time passing");
+        assert!(
+            world.work().unwrap(),
+            "it becomes ready without time passing"
+        );
     }
     let shown = world.rows("totals");
     assert!(!shown.is_empty());

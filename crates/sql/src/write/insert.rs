@@ -127,6 +127,17 @@ struct Sorted {
 impl Insert {
     /// Which given rows are new, and which are there already.
     fn sorted(&self, current: &RecordBatch) -> Result<Sorted, WriteError> {
+        // What it sees are the rows of its keys: one row needs no search.
+        if let [place] = self.given.places.as_slice() {
+            let mut sorted = Sorted::default();
+            match (&self.conflict, current.num_rows()) {
+                (_, 0) => sorted.new.push(0),
+                (Conflict::Refuse, _) => return Err(self.taken(place)),
+                (Conflict::Nothing, _) => {}
+                (Conflict::Update { .. }, _) => sorted.met.push((0, 0)),
+            }
+            return Ok(sorted);
+        }
         let there = self.target.columns.key.iter();
         let there = there.filter_map(|place| current.columns().get(*place).cloned());
         let (given, there) = rows_of(&self.keys, &there.collect::<Vec<_>>())
