@@ -246,7 +246,7 @@ fn what_differs_is_shown_row_by_row() {
          32 | write rejecting SQL-040 INSERT INTO shops VALUES ('a');
             |                                                   ^
         detail: The test expects SQL-040.
-        hint: give one value for each named column; DEFAULT is NULL
+        hint: give one value for each named column; DEFAULT is the column's own, or NULL
 
         FAIL  a column is wrong
 
