@@ -11,7 +11,10 @@ use tokio::{
 };
 
 use super::board::{Answer, Board};
-use crate::{client::Server, failure::Outcome};
+use crate::{
+    client::Server,
+    failure::{Failure, Outcome},
+};
 
 /// Left to itself a stream of this size is archived after ten minutes; here it is seen sooner.
 const ARCHIVE_EVERY_SECONDS: u64 = 15;
@@ -73,7 +76,7 @@ pub(super) async fn probe(server: Server, board: Arc<Board>, mut stopped: watch:
                 },
                 Err(failure) => Answer {
                     title: (*title).to_owned(),
-                    rows: vec![vec![failure.to_string()]],
+                    rows: vec![vec![in_a_line(&failure)]],
                     ..Answer::default()
                 },
             };
@@ -84,6 +87,12 @@ pub(super) async fn probe(server: Server, board: Arc<Board>, mut stopped: watch:
 
 async fn ask(server: &Server, query: &str) -> Outcome<Rows> {
     server.post("/v1/sql", &json!({ "query": query })).await
+}
+
+/// A failure where there is room for a line: a view may still be being built.
+fn in_a_line(failure: &Failure) -> String {
+    let first = failure.problems.first();
+    first.map(|shown| shown.message.clone()).unwrap_or_default()
 }
 
 fn text(value: &Value) -> String {
