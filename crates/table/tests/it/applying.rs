@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use mainstem_kernel::ByteSize;
 use mainstem_store::KeyRange;
-use mainstem_table::{Checkpoint, Step, Tables};
+use mainstem_table::{Checkpoint, Tables};
 
-use crate::world::{Key, Row, World, changed};
+use crate::world::{Key, Row, World, step};
 
 const INTERVAL: Duration = Duration::from_secs(5);
 
@@ -18,21 +18,8 @@ fn key() -> Key {
 fn change(world: &mut World, tables: &Tables) {
     let seq = world.tick();
     let row: Row = (Some("x".repeat(400)), None, seq);
-    let changes = BTreeMap::from([(key(), Some(row))]);
-    let changed = changed(&world.schemas[0], &changes, seq);
-    tables
-        .advance(Step {
-            through: seq,
-            changed: vec![changed],
-            emitted: Vec::new(),
-        })
-        .unwrap();
+    step(world, (tables, seq), &BTreeMap::from([(key(), Some(row))]));
     tables.checkpoint(Checkpoint::default()).unwrap();
-}
-
-/// Calls that the store had.
-fn writes(world: &World) -> u64 {
-    world.store.calls()
 }
 
 #[test]
@@ -41,17 +28,17 @@ fn changes_wait_for_more_but_not_for_long() {
     world.config.apply_interval = INTERVAL;
     let (tables, mut applier, _) = world.open();
     while applier.work_due().unwrap() {}
-    let before = writes(&world);
+    let before = world.store.calls();
     for _ in 0..4 {
         change(&mut world, &tables);
         assert!(!applier.work_due().unwrap(), "nothing is due");
         world.clock.advance(Duration::from_secs(1));
     }
-    assert_eq!(writes(&world), before);
+    assert_eq!(world.store.calls(), before);
     world.clock.advance(Duration::from_secs(1));
     assert!(applier.work_due().unwrap(), "five seconds have passed");
     // One batch and its sync for all of them.
-    assert_eq!(writes(&world), before + 2);
+    assert_eq!(world.store.calls(), before + 2);
     assert_eq!(tables.overlay_size(), ByteSize(0));
     change(&mut world, &tables);
     assert!(!applier.work_due().unwrap(), "the next wait anew");
@@ -81,14 +68,7 @@ fn an_applier_of_closed_tables_stops_between_chunks() {
         (("a".to_owned(), n), Some(row))
     };
     let changes: BTreeMap<Key, Option<Row>> = (0..10_000).map(row).collect();
-    let changed = changed(&world.schemas[0], &changes, seq);
-    tables
-        .advance(Step {
-            through: seq,
-            changed: vec![changed],
-            emitted: Vec::new(),
-        })
-        .unwrap();
+    step(&world, (&tables, seq), &changes);
     tables.checkpoint(Checkpoint::default()).unwrap();
     let before = world.store.calls();
     tables.close();

@@ -317,6 +317,21 @@ pub(crate) fn changed(
     }
 }
 
+/// Takes a step.
+pub(crate) fn step(
+    world: &World,
+    (tables, seq): (&Tables, Seq),
+    changes: &BTreeMap<Key, Option<Row>>,
+) {
+    let changed = changed(&world.schemas[0], changes, seq);
+    let step = Step {
+        through: seq,
+        changed: vec![changed],
+        emitted: Vec::new(),
+    };
+    tables.advance(step).unwrap();
+}
+
 /// Takes a random step; the model follows.
 pub(crate) fn random_step(
     world: &mut World,
@@ -329,14 +344,7 @@ pub(crate) fn random_step(
         let row = (random.below(3) > 0).then(|| random_row(random, seq));
         changes.insert(random_key(random), row);
     }
-    let changed = changed(&world.schemas[0], &changes, seq);
-    tables
-        .advance(Step {
-            through: seq,
-            changed: vec![changed],
-            emitted: Vec::new(),
-        })
-        .unwrap();
+    step(world, (tables, seq), &changes);
     for (key, row) in changes {
         match row {
             Some(row) => drop(model.insert(key, row)),
