@@ -18,9 +18,9 @@
 //! `step_size_max`: changes of tables become `Changed`, rows that have outlived their time go,
 //! live views run in the order in which they read each other, a lookup sees a table as of the
 //! row's own seq; then `Tables::advance` moves F. When views are built, slices of history are read
-//! between steps. A checkpoint follows at once (20 ms apart) if rows have to leave or somebody
-//! follows changes, else after a second: `seal` between two steps; `commit`, append what is
-//! outgoing and `sent` beside them, in a thread of its own.
+//! between steps. A checkpoint follows at once (20 ms apart) if rows have to leave, else after a
+//! second: `seal` between two steps; `commit`, append what is outgoing and `sent` beside them, in a
+//! thread of its own.
 //!
 //! # Read path
 //!
@@ -102,7 +102,7 @@ pub struct FlowConfig {
     pub state_size_max: ByteSize,
     /// Longest time between a change and its checkpoint.
     pub checkpoint_interval: Duration,
-    /// Shortest time between two checkpoints when rows have to leave, or changes are followed.
+    /// Shortest time between two checkpoints when rows have to leave.
     pub outgoing_interval: Duration,
 }
 

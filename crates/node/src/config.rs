@@ -164,8 +164,7 @@ pub struct ViewConfig {
     pub step_size_max: ByteSize,
     /// Longest time between a change and its checkpoint.
     pub checkpoint_interval: Span,
-    /// Shortest time between two checkpoints while rows of views wait to leave, or changes are
-    /// followed.
+    /// Shortest time between two checkpoints while rows of views wait to leave.
     pub outgoing_interval: Span,
 }
 

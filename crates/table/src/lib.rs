@@ -8,9 +8,8 @@
 //!
 //! 1. [`Writer`] hands a transaction to the [`Sequencer`], which decides it and appends its effects.
 //! 2. `flow` reads the effects, makes [`Changed`] of them, computes views, and calls
-//!    [`Tables::advance`]: readers of [`Tables::pointer`] see the step.
-//! 3. `flow` calls [`Tables::seal`] and [`Tables::commit`]: a redo file. Feeds go on, outgoing rows
-//!    are appended.
+//!    [`Tables::advance`]: readers of [`Tables::pointer`] see the step, and feeds go on.
+//! 3. `flow` calls [`Tables::seal`] and [`Tables::commit`]: a redo file. Outgoing rows are appended.
 //! 4. The [`Applier`] puts it into the store, and the layers go.
 
 mod changed;
@@ -31,10 +30,10 @@ pub use pointer::{Found, Pointer, Scan, StreamRows};
 pub use redo::{AppId, Checkpoint, Outgoing, REDO_FORMAT, StateDelta};
 pub use schema::TableSchema;
 pub use tables::{
-    Applier, Changes, Committed, Expired, FeedEntry, Opened, Room, Sealed, Start, Step, Tables,
-    TablesConfig, TablesParts,
+    Applier, Changes, Committed, Expired, Opened, Room, Sealed, Start, Step, Tables, TablesConfig,
+    TablesParts,
 };
 pub use write::{
-    Decide, Effects, Outcome, Read, Seen, Sequencer, Statement, Target, Transaction, WriteDone,
-    WriteError, Writer, WriterConfig, WriterParts, Written,
+    Alike, Decide, Effects, Met, Outcome, Read, Seen, Sequencer, Statement, Target, Transaction,
+    WriteDone, WriteError, Writer, WriterConfig, WriterParts, Written,
 };

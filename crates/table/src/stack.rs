@@ -202,10 +202,19 @@ impl Part {
 impl Merger<'_> {
     /// One layer of several, which are given oldest first.
     pub(crate) fn merge(&self, entries: &[Entry]) -> Result<Arc<Layer>, TableError> {
-        if let [only] = entries {
-            return Ok(Arc::clone(&only.layer));
+        let layers: Vec<_> = entries
+            .iter()
+            .map(|entry| Arc::clone(&entry.layer))
+            .collect();
+        self.merge_layers(&layers)
+    }
+
+    /// The same, of layers.
+    pub(crate) fn merge_layers(&self, layers: &[Arc<Layer>]) -> Result<Arc<Layer>, TableError> {
+        if let [only] = layers {
+            return Ok(Arc::clone(only));
         }
-        let mut layers: Vec<_> = entries.iter().rev().map(|entry| &entry.layer).collect();
+        let mut layers: Vec<_> = layers.iter().rev().collect();
         let mut versions = layers.iter().map(|layer| layer.version());
         let first = versions.next();
         let is_mixed = versions.any(|version| Some(version) != first);

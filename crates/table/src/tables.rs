@@ -30,7 +30,7 @@ use tokio::sync::watch;
 pub use apply::Applier;
 pub use checkpoint::{Committed, Sealed};
 pub use expire::Expired;
-pub use feed::{Changes, FeedEntry};
+pub use feed::Changes;
 pub use open::{Opened, Start};
 pub use step::{Room, Step};
 
@@ -86,7 +86,8 @@ pub struct Tables {
     /// Told when the frontier moves, a checkpoint is committed or applied, or all is closed.
     moved: Condvar,
     frontier: watch::Sender<Seq>,
-    committed: watch::Sender<Seq>,
+    /// The frontier, for those who follow changes.
+    followed: watch::Sender<Seq>,
 }
 
 /// What changes beside the pointer. Held while the pointer is swapped.
@@ -134,18 +135,6 @@ impl Tables {
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Seq> {
         self.frontier.subscribe()
-    }
-
-    /// The frontier of the last committed checkpoint, as it moves: feeds go up to here.
-    #[must_use]
-    pub fn watch_committed(&self) -> watch::Receiver<Seq> {
-        self.committed.subscribe()
-    }
-
-    /// Whether somebody watches what is committed.
-    #[must_use]
-    pub fn is_followed(&self) -> bool {
-        self.committed.receiver_count() > 0
     }
 
     /// Waits until the frontier has reached `seq`; whether it has. For callers with a thread to

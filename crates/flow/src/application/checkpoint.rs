@@ -43,9 +43,7 @@ impl Steps {
         if self.pending.is_some() {
             return PENANCE;
         }
-        // Who follows changes sees what is committed.
-        let is_awaited = !self.outbox.is_empty() || self.tables.is_followed();
-        if !is_awaited {
+        if self.outbox.is_empty() {
             return longest;
         }
         let fair = self.sealing.saturating_mul(SEALING_SHARE - 1).min(longest);

@@ -198,10 +198,9 @@ impl Tables {
             inner.sent = mark.number;
         }
         inner.files.push_back(KeptFile::new(mark, bytes));
-        let item = FeedItem::new(mark, &redo.tables);
-        inner.feed.push(item, self.config.feed_size_max);
+        let item = FeedItem::of_checkpoint(mark, &redo.tables);
+        self.feed_checkpoint(&mut inner.feed, item);
         drop(inner);
-        self.committed.send_replace(mark.through);
         self.moved.notify_all();
         Ok(())
     }

@@ -1,87 +1,73 @@
-//! Change feeds: the net changes of each committed checkpoint, from memory or from redo files.
+//! Change feeds: what changed of one table between two frontiers, net.
 //!
-//! Only what is committed leaves: a reader never sees a change that a crash could take back. A
-//! feed that was cut goes on from the position of its last change; what it has seen of a checkpoint
-//! may come again, and is then the same after image. It never waits.
+//! # What leaves, and when
+//!
+//! Steps leave as they are taken, if somebody follows. They are functions of the synced log: after
+//! a crash the steps behind the last checkpoint are taken again and come to the same rows at every
+//! frontier, though they may end at others. So a reader who resumes at a position of an earlier
+//! life waits until steps have come there, and then gets what changed in the step or checkpoint
+//! that its position lies in, and behind it. He misses nothing; what he has seen may come again, as
+//! it is at the end of what it comes with.
+//!
+//! # Where it is read
+//!
+//! ```text
+//! redo files ────────► checkpoints in memory ──► steps in memory ──► frontier
+//!      (oldest that is kept)         (last committed)
+//! ```
+//!
+//! From the steps, if they reach back to the position without a gap; from checkpoints otherwise.
+//! A reader for whom neither goes on yet waits for the next checkpoint. It never waits here.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    sync::Arc,
-};
+mod buffer;
+
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use mainstem_kernel::{ByteSize, Seq, StreamId};
+use mainstem_kernel::{Seq, StreamId};
+use tokio::sync::watch;
+
+pub(super) use buffer::{FeedBuffer, FeedItem};
 
 use super::Tables;
-use crate::{codec::RowCodec, errors::TableError, layer::Layer, redo::Mark};
+use crate::{codec::RowCodec, errors::TableError, layer::Layer, redo::Mark, stack::Merger};
 
-/// Net changes of one table in one checkpoint.
+/// What changed of one table between two frontiers: of each key one row.
 #[derive(Clone, Debug, PartialEq)]
-pub struct FeedEntry {
-    /// The frontier that the checkpoint committed: the position of these changes.
-    pub at: Seq,
+pub struct Changes {
+    /// Everything up to here is in them or was before: the position of these changes.
+    pub through: Seq,
     /// After images.
     pub upserts: RecordBatch,
     /// Keys of rows that are gone: the key's columns in the order of the key.
     pub deletes: RecordBatch,
 }
 
-/// Some changes of one table.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Changes {
-    /// In the order of checkpoints; those that did not change the table are left out.
-    pub entries: Vec<FeedEntry>,
-    /// Everything committed up to here is in them or was before; ask on from here.
-    pub through: Seq,
-}
-
-/// Checkpoints in memory, the newest last.
-#[derive(Debug, Default)]
-pub(super) struct FeedBuffer {
-    items: VecDeque<Arc<FeedItem>>,
-    bytes: usize,
-}
-
-/// A checkpoint's changes.
-#[derive(Debug)]
-pub(super) struct FeedItem {
-    mark: Mark,
-    tables: HashMap<StreamId, Arc<Layer>>,
-    bytes: usize,
-}
-
-impl FeedItem {
-    pub(super) fn new(mark: Mark, tables: &[(StreamId, Arc<Layer>)]) -> Self {
-        Self {
-            mark,
-            bytes: tables.iter().map(|(_, layer)| layer.bytes()).sum(),
-            tables: tables.iter().cloned().collect(),
-        }
+impl Changes {
+    /// How many.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.upserts.num_rows() + self.deletes.num_rows()
     }
 }
 
-impl FeedBuffer {
-    pub(super) fn push(&mut self, item: FeedItem, size_max: ByteSize) {
-        self.bytes += item.bytes;
-        self.items.push_back(Arc::new(item));
-        while self.bytes > size_max.as_usize()
-            && let Some(oldest) = self.items.pop_front()
-        {
-            self.bytes -= oldest.bytes;
-        }
-    }
-
-    fn find(&self, number: u64) -> Option<Arc<FeedItem>> {
-        let at = self.items.partition_point(|item| item.mark.number < number);
-        let item = self.items.get(at)?;
-        (item.mark.number == number).then(|| Arc::clone(item))
-    }
-}
+/// Layers of one table, oldest first, and the frontier that they lead to.
+pub(super) type Portion = (Vec<Arc<Layer>>, Seq);
 
 impl Tables {
-    /// The changes of a table behind `after`, of some checkpoints: about `bytes_max` of them, but
-    /// at least one if there is one. Reads redo files if they are no longer in memory, so it may
-    /// block on the disk.
+    /// Follows changes from the frontier, which is its value now. It is told whenever `changes`
+    /// may have more.
+    #[must_use]
+    pub fn follow(&self) -> watch::Receiver<Seq> {
+        // Steps that are taken from now on know of it.
+        let _inner = self.inner.lock();
+        self.followed.send_replace(self.frontier());
+        self.followed.subscribe()
+    }
+
+    /// What changed of a table behind `after`: about `bytes_max` of it, but something if there is
+    /// something. `through` is `after` as long as there is nothing. Reads redo files if the
+    /// changes are no longer in memory, so it may block on the disk.
     ///
     /// # Errors
     /// `Gone` when some of what was asked for is no longer kept; `Unknown`; what the disk says.
@@ -93,22 +79,40 @@ impl Tables {
     ) -> Result<Changes, TableError> {
         let pointer = self.pointer();
         let codec = pointer.codec(table)?;
-        let mut changes = Changes {
-            entries: Vec::new(),
-            through: after,
+        let wanted = (table, after, bytes_max);
+        let steps = self.inner.lock().feed.steps_behind(wanted);
+        let (layers, through) = match steps {
+            Some(portion) => portion,
+            None => self.checkpoints_behind(wanted)?,
         };
-        let mut bytes = 0;
+        let merger = Merger {
+            hasher: &self.hasher,
+            codec: Some(codec),
+        };
+        let merged = match layers.is_empty() {
+            true => None,
+            false => Some(merger.merge_layers(&layers)?),
+        };
+        changes_of(merged.as_deref(), codec, through)
+    }
+
+    /// Some committed checkpoints.
+    fn checkpoints_behind(
+        &self,
+        (table, after, bytes_max): (StreamId, Seq, usize),
+    ) -> Result<Portion, TableError> {
+        let (mut layers, mut through, mut bytes) = (Vec::new(), after, 0);
         for mark in self.marks_behind(after)? {
-            if bytes >= bytes_max && !changes.entries.is_empty() {
+            if bytes >= bytes_max && !layers.is_empty() {
                 break;
             }
             if let Some(layer) = self.changed_in(mark, table)? {
                 bytes += layer.bytes();
-                changes.entries.push(entry(mark, &layer, codec)?);
+                layers.push(layer);
             }
-            changes.through = mark.through;
+            through = mark.through;
         }
-        Ok(changes)
+        Ok((layers, through))
     }
 
     /// The checkpoints that committed something behind `after`, in order.
@@ -132,8 +136,8 @@ impl Tables {
 
     /// What a checkpoint changed in a table.
     fn changed_in(&self, mark: Mark, table: StreamId) -> Result<Option<Arc<Layer>>, TableError> {
-        if let Some(item) = self.inner.lock().feed.find(mark.number) {
-            return Ok(item.tables.get(&table).cloned());
+        if let Some(item) = self.inner.lock().feed.checkpoint(mark.number) {
+            return Ok(item.layer(table));
         }
         let read = || {
             let (header, _) = self.redo.header(mark.number)?;
@@ -153,19 +157,48 @@ impl Tables {
             other => other,
         }
     }
+
+    /// Keeps a step for those who follow, if there are any. `inner` is held since before the step
+    /// was seen.
+    pub(super) fn feed_step(
+        &self,
+        feed: &mut FeedBuffer,
+        (previous, through): (Seq, Seq),
+        layers: Vec<(StreamId, Arc<Layer>)>,
+    ) {
+        if self.followed.receiver_count() == 0 {
+            return feed.forget_steps();
+        }
+        let item = FeedItem::of_step(previous, through, layers);
+        feed.push_step(item, self.config.feed_size_max);
+        self.followed.send_replace(through);
+    }
+
+    /// Tells those who follow that a checkpoint is committed: some may wait for that.
+    pub(super) fn feed_checkpoint(&self, feed: &mut FeedBuffer, item: FeedItem) {
+        feed.push_checkpoint(item, self.config.feed_size_max);
+        self.followed.send_modify(|_same| {});
+    }
 }
 
-fn entry(mark: Mark, layer: &Layer, codec: &RowCodec) -> Result<FeedEntry, TableError> {
+/// The rows of a layer, or none.
+fn changes_of(
+    layer: Option<&Layer>,
+    codec: &RowCodec,
+    through: Seq,
+) -> Result<Changes, TableError> {
     let (mut live, mut gone) = (Vec::new(), Vec::new());
-    for row in 0..layer.len() {
-        if layer.is_deleted(row) {
-            gone.push(layer.key(row));
-        } else {
-            live.push(layer.row(row));
+    if let Some(layer) = layer {
+        for row in 0..layer.len() {
+            if layer.is_deleted(row) {
+                gone.push(layer.key(row));
+            } else {
+                live.push(layer.row(row));
+            }
         }
     }
-    Ok(FeedEntry {
-        at: mark.through,
+    Ok(Changes {
+        through,
         upserts: codec.decode(&live)?,
         deletes: codec.decode_keys(&gone)?,
     })

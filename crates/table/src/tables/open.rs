@@ -103,7 +103,8 @@ impl Tables {
             .filter(|redo| redo.mark.number > applied.number)
         {
             pointer.take_in(redo, &hasher)?;
-            feed.push(FeedItem::new(redo.mark, &redo.tables), config.feed_size_max);
+            let item = FeedItem::of_checkpoint(redo.mark, &redo.tables);
+            feed.push_checkpoint(item, config.feed_size_max);
         }
         let notes = redos.iter().map(|redo| {
             let mark = redo.mark;
@@ -128,7 +129,7 @@ impl Tables {
             inner: Mutex::new(inner),
             moved: Condvar::new(),
             frontier: watch::Sender::new(start.frontier),
-            committed: watch::Sender::new(start.frontier),
+            followed: watch::Sender::new(start.frontier),
         });
         Ok(Opened {
             applier: Applier::new(Arc::clone(&tables)),

@@ -51,8 +51,10 @@ impl Tables {
                 layers.push((changed.table, Arc::new(layer)));
             }
         }
+        let previous = before.frontier;
         drop(before);
-        let inner = self.inner.lock();
+        let mut inner = self.inner.lock();
+        let told = layers.clone();
         self.swap(|pointer| {
             if step.through < pointer.frontier {
                 return Err(TableError::Order {
@@ -76,6 +78,7 @@ impl Tables {
             }
             Ok(())
         })?;
+        self.feed_step(&mut inner.feed, (previous, step.through), told);
         drop(inner);
         self.frontier.send_replace(step.through);
         self.moved.notify_all();

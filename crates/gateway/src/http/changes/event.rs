@@ -19,19 +19,21 @@ pub(super) fn frames(stream: &StreamDef, frames: &[Frame]) -> Result<Bytes, Stri
         let rows = without_empty_extra(&rows)?;
         let last = rows.num_rows().saturating_sub(1);
         let position = Position::at(frame.seq);
-        let each = |row, json: &[u8]| push(&mut text, json, (row == last).then_some(position));
+        let each = |row, json: &[u8]| push(&mut text, &[json], (row == last).then_some(position));
         mainstem_sql::objects(&rows, each).map_err(|error| error.to_string())?;
     }
     Ok(text.into())
 }
 
-/// Appends a row.
-pub(super) fn push(text: &mut Vec<u8>, json: &[u8], position: Option<Position>) {
+/// Appends an event, whose data are these parts.
+pub(super) fn push(text: &mut Vec<u8>, data: &[&[u8]], position: Option<Position>) {
     if let Some(position) = position {
         text.extend_from_slice(format!("id: {position}\n").as_bytes());
     }
     text.extend_from_slice(b"data: ");
-    text.extend_from_slice(json);
+    for part in data {
+        text.extend_from_slice(part);
+    }
     text.extend_from_slice(b"\n\n");
 }
 

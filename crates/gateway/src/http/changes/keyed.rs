@@ -1,14 +1,16 @@
-//! The changes of rows by key as server-sent events: of each checkpoint the rows as they are after
-//! it, one event per key. Only what survives a crash is sent.
+//! The changes of rows by key as server-sent events, as soon as they are visible: of each key the
+//! row as it is, one event for all changes that come together.
 //!
 //! `data:` is `{"op":"upsert","key":{…},"after":{…}}` or `{"op":"delete","key":{…}}`. `id:` is a
-//! position and comes with the last change of a checkpoint. Who resumes there misses nothing; a
-//! change may come twice, with the same row. `from=earliest` sends the rows that are there first.
-//! `EMIT ON UPDATE EVERY` paces the feed: then a key has one event per span, of its last change.
+//! position and comes with the last of the changes that lead to it. Who resumes there misses
+//! nothing, whatever has crashed meanwhile; a change may come twice, the second time with the same
+//! row or a newer one. `from=earliest` sends the rows that are there first. Changes are gathered
+//! for a moment, so that a key that changes all the time has one event per moment; `EMIT ON UPDATE
+//! EVERY` makes that moment longer.
 
 mod told;
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::stream;
@@ -20,9 +22,7 @@ use tokio::{sync::watch, time::Instant};
 
 pub(super) use told::Followed;
 
-use super::{
-    CHUNK_BYTES_MAX, HEARTBEAT, HttpError, LAST_EVENT_ID, LAST_EVENT_ID_NAME, Slot, Stage, event,
-};
+use super::{HEARTBEAT, HttpError, LAST_EVENT_ID, LAST_EVENT_ID_NAME, Slot, Stage, event};
 use crate::http::{
     answer,
     call::{Call, Outcome, parse_position, short_header, shorten},
@@ -33,7 +33,11 @@ use crate::http::{
 
 /// Rows of a first event.
 const SCAN_ROWS: usize = 1_000;
-/// About how much is read at once where changes are paced: more of it comes at another pace.
+/// How long changes are gathered after the last that were told.
+const GATHER: Duration = Duration::from_millis(20);
+/// About how much of them is read at once.
+const GATHERED_BYTES_MAX: usize = 2 << 20;
+/// The same where the view itself paces its changes: of each key one event per pace.
 const PACED_BYTES_MAX: usize = 16 << 20;
 
 /// A feed under way.
@@ -46,7 +50,8 @@ struct Feed {
     rows: Option<Box<Scan>>,
     /// No change is told before.
     pause: Option<Instant>,
-    committed: watch::Receiver<Seq>,
+    /// Told when there may be more.
+    moved: watch::Receiver<Seq>,
     shutdown: watch::Receiver<bool>,
     stage: Stage,
     _slot: Slot,
@@ -65,8 +70,8 @@ pub(super) fn follow(call: Call, followed: Followed) -> Outcome {
         .parts
         .engine
         .rows_of(call.tenant(), &followed.app)?;
-    let committed = tables.watch_committed();
-    let now = *committed.borrow();
+    let mut moved = tables.follow();
+    let now = *moved.borrow_and_update();
     let (cursor, rows) = match begin(&call, now)? {
         Begin::After(seq) => (seq, None),
         // What changes between the two comes again, as it is then.
@@ -83,7 +88,7 @@ pub(super) fn follow(call: Call, followed: Followed) -> Outcome {
         cursor,
         rows,
         pause: None,
-        committed,
+        moved,
         shutdown: call.door.shutdown.clone(),
         stage: Stage::Begin,
         _slot: call.door.feeds.open()?,
@@ -95,13 +100,13 @@ pub(super) fn follow(call: Call, followed: Followed) -> Outcome {
     Ok(answer::chunks("text/event-stream", Box::pin(chunks)))
 }
 
-fn begin(call: &Call, committed: Seq) -> Result<Begin, HttpError> {
+fn begin(call: &Call, now: Seq) -> Result<Begin, HttpError> {
     if let Some(id) = short_header(&call.head.headers, &LAST_EVENT_ID, LAST_EVENT_ID_NAME)? {
         let position = parse_position(LAST_EVENT_ID_NAME, id.to_owned())?;
         return Ok(Begin::After(position.seq()));
     }
     match call.parameter(FROM.name)?.as_deref() {
-        None | Some("now") => Ok(Begin::After(committed)),
+        None | Some("now") => Ok(Begin::After(now)),
         Some("earliest") => Ok(Begin::Rows),
         Some(text) => {
             let position: Result<Position, _> = text.parse();
@@ -147,28 +152,17 @@ impl Feed {
             if let Some(bytes) = self.first().await? {
                 return Ok(Some(bytes));
             }
-            let committed = *self.committed.borrow_and_update();
-            if committed <= self.cursor {
-                if let Some(bytes) = self.wait().await {
-                    return Ok(Some(bytes));
-                }
-                continue;
-            }
             if !self.is_due().await {
                 continue;
             }
+            // What comes while it reads is read at once.
+            let now = *self.moved.borrow_and_update();
             let (tables, followed) = (Arc::clone(&self.tables), Arc::clone(&self.followed));
             let after = self.cursor;
             // It may read redo files.
             let read = tokio::task::spawn_blocking(move || {
-                let paced = followed.every.is_some();
-                let bytes = if paced {
-                    PACED_BYTES_MAX
-                } else {
-                    CHUNK_BYTES_MAX
-                };
-                let changes = tables.changes(followed.id, after, bytes)?;
-                Ok::<_, TableError>((changes.through, followed.events(&changes.entries)))
+                let changes = tables.changes(followed.id, after, followed.bytes_max())?;
+                Ok::<_, TableError>((changes.through, followed.events(&changes)))
             });
             let read = read.await;
             let read = read.map_err(|source| self.over(&HttpError::Panicked { source }))?;
@@ -176,10 +170,24 @@ impl Feed {
             let events = events.map_err(|reason| self.broken(reason))?;
             self.cursor = self.cursor.max(through);
             if !events.is_empty() {
-                self.pause = self.followed.every.map(|every| Instant::now() + every);
+                self.gather(through >= now);
                 return Ok(Some(events));
             }
+            if through == after
+                && let Some(bytes) = self.wait().await
+            {
+                return Ok(Some(bytes));
+            }
         }
+    }
+
+    /// No change is told for a while, unless it has to catch up.
+    fn gather(&mut self, is_close: bool) {
+        let pause = match self.followed.every {
+            Some(every) => Some(every),
+            None => is_close.then_some(GATHER),
+        };
+        self.pause = pause.map(|pause| Instant::now() + pause);
     }
 
     /// Waits until changes may be told again; false if the node stops before.
@@ -223,7 +231,7 @@ impl Feed {
         tokio::select! {
             biased;
             () = stopped(&mut self.shutdown) => None,
-            _ = self.committed.wait_for(|committed| *committed > cursor) => None,
+            _ = self.moved.changed() => None,
             () = tokio::time::sleep(HEARTBEAT) => Some(event::mark(Position::at(cursor))),
         }
     }

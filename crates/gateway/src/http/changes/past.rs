@@ -194,7 +194,7 @@ impl Page {
             let seq = Seq::from_i64(seqs.values().get(row).copied().unwrap_or_default());
             if let Some((held, json)) = self.held.take() {
                 let is_last = held != seq;
-                event::push(&mut text, &json, is_last.then_some(Position::at(held)));
+                event::push(&mut text, &[&json], is_last.then_some(Position::at(held)));
             }
             self.held = Some((seq, json.to_vec()));
             self.count = self.count.saturating_add(1);
@@ -206,7 +206,7 @@ impl Page {
     fn last(self) -> Bytes {
         let mut text = Vec::new();
         if let Some((seq, json)) = self.held {
-            event::push(&mut text, &json, Some(Position::at(seq)));
+            event::push(&mut text, &[&json], Some(Position::at(seq)));
         }
         text.into()
     }

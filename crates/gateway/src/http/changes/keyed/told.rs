@@ -1,15 +1,18 @@
 //! What is told of a change of rows by key: its key, and the row as it is now. It never reads
 //! anything.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use arrow::{array::RecordBatch, error::ArrowError};
 use bytes::Bytes;
 use mainstem_catalog::{Emit, TableDef, ViewDef};
-use mainstem_kernel::{AppName, ColumnName, Position, Seq, StreamId};
-use mainstem_table::FeedEntry;
+use mainstem_kernel::{AppName, ColumnName, Position, StreamId};
+use mainstem_table::Changes;
 
-use super::super::event;
+use super::{super::event, GATHERED_BYTES_MAX, PACED_BYTES_MAX};
+
+/// About what an event takes.
+const EVENT_BYTES: usize = 160;
 
 /// Whose changes are followed.
 pub(crate) struct Followed {
@@ -20,13 +23,6 @@ pub(crate) struct Followed {
     hidden: Vec<ColumnName>,
     /// At most one change per key in this span.
     pub(super) every: Option<Duration>,
-}
-
-/// A change as it is sent.
-struct Told {
-    /// As JSON.
-    key: Vec<u8>,
-    data: Vec<u8>,
 }
 
 impl Followed {
@@ -55,58 +51,53 @@ impl Followed {
         }
     }
 
+    /// About how much of its changes is read at once.
+    pub(super) const fn bytes_max(&self) -> usize {
+        match self.every {
+            Some(_) => PACED_BYTES_MAX,
+            None => GATHERED_BYTES_MAX,
+        }
+    }
+
     /// The events of rows as they are, without a position.
     pub(super) fn rows(&self, rows: &RecordBatch) -> Result<Bytes, String> {
-        let mut text = Vec::new();
-        write(&mut text, &self.upserts(rows)?, None);
-        Ok(text.into())
+        let mut events = Events::default();
+        self.upserts(rows, &mut events)?;
+        Ok(events.text.into())
     }
 
-    /// Rows as they are.
-    fn upserts(&self, rows: &RecordBatch) -> Result<Vec<Told>, String> {
-        let key = self.columns(rows, |name| self.key.contains(name))?;
-        let after = self.columns(rows, |name| !self.hidden.contains(name))?;
-        let pairs = jsons(&key)?.into_iter().zip(jsons(&after)?);
-        let told = pairs.map(|(key, after)| Told {
-            data: [
-                br#"{"op":"upsert","key":"#,
-                key.as_slice(),
-                br#","after":"#,
-                &after,
-                b"}",
-            ]
-            .concat(),
-            key,
-        });
-        Ok(told.collect())
-    }
-
-    /// The changes of a checkpoint.
-    fn entry(&self, entry: &FeedEntry) -> Result<Vec<Told>, String> {
-        let mut told = self.upserts(&entry.upserts)?;
+    /// The events of changes; the last has their position.
+    pub(super) fn events(&self, changes: &Changes) -> Result<Bytes, String> {
+        let mut events = Events::of(changes);
+        self.upserts(&changes.upserts, &mut events)?;
         // As the key stands in rows, whatever the order of its columns is.
-        let keys = jsons(&self.columns(&in_order(&entry.deletes, &entry.upserts)?, |_| true)?)?;
-        told.extend(keys.into_iter().map(|key| Told {
-            data: [br#"{"op":"delete","key":"#, key.as_slice(), b"}"].concat(),
-            key,
-        }));
-        Ok(told)
+        let keys = in_order(&changes.deletes, &changes.upserts)?;
+        let each = |_, key: &[u8]| events.push(&[br#"{"op":"delete","key":"#, key, b"}"]);
+        objects(&keys, each)?;
+        Ok(events.text.into())
     }
 
-    /// The events of checkpoints; the last change of each has its position. Where changes are
-    /// paced, of each key only the last is told, and all have the last position.
-    pub(super) fn events(&self, entries: &[FeedEntry]) -> Result<Bytes, String> {
-        let mut text = Vec::new();
-        let mut all = Vec::new();
-        for entry in entries {
-            let told = self.entry(entry)?;
-            match self.every {
-                None => write(&mut text, &told, Some(entry.at)),
-                Some(_) => all.extend(told),
-            }
-        }
-        write(&mut text, &net(all), entries.last().map(|entry| entry.at));
-        Ok(text.into())
+    fn upserts(&self, rows: &RecordBatch, events: &mut Events) -> Result<(), String> {
+        let (mut keys, mut ends) = (Vec::new(), Vec::with_capacity(rows.num_rows() + 1));
+        ends.push(0);
+        let of_key = self.columns(rows, |name| self.key.contains(name))?;
+        objects(&of_key, |_, key| {
+            keys.extend_from_slice(key);
+            ends.push(keys.len());
+        })?;
+        let after = self.columns(rows, |name| !self.hidden.contains(name))?;
+        objects(&after, |row, after| {
+            let key = ends.get(row).zip(ends.get(row + 1));
+            let key = key.and_then(|(start, end)| keys.get(*start..*end));
+            let key = key.unwrap_or_default();
+            events.push(&[
+                br#"{"op":"upsert","key":"#,
+                key,
+                br#","after":"#,
+                after,
+                b"}",
+            ]);
+        })
     }
 
     fn columns(
@@ -124,25 +115,29 @@ impl Followed {
     }
 }
 
-/// Appends events, the last with a position.
-fn write(text: &mut Vec<u8>, told: &[Told], at: Option<Seq>) {
-    let last = told.len().saturating_sub(1);
-    for (index, told) in told.iter().enumerate() {
-        let at = at.map(Position::at).filter(|_| index == last);
-        event::push(text, &told.data, at);
-    }
+/// Server-sent events as they are put together.
+#[derive(Default)]
+struct Events {
+    text: Vec<u8>,
+    /// How many are to come, and the position that the last of them has.
+    rows_left: usize,
+    last: Option<Position>,
 }
 
-/// Of each key the last change, in the order of those.
-fn net(told: Vec<Told>) -> Vec<Told> {
-    let mut last: HashMap<Vec<u8>, usize> = HashMap::with_capacity(told.len());
-    for (index, told) in told.iter().enumerate() {
-        last.insert(told.key.clone(), index);
+impl Events {
+    fn of(changes: &Changes) -> Self {
+        Self {
+            text: Vec::with_capacity(changes.rows() * EVENT_BYTES),
+            rows_left: changes.rows(),
+            last: Some(Position::at(changes.through)),
+        }
     }
-    let told = told.into_iter().enumerate();
-    told.filter(|(index, told)| last.get(&told.key) == Some(index))
-        .map(|(_, told)| told)
-        .collect()
+
+    fn push(&mut self, parts: &[&[u8]]) {
+        self.rows_left = self.rows_left.saturating_sub(1);
+        let position = self.last.filter(|_| self.rows_left == 0);
+        event::push(&mut self.text, parts, position);
+    }
 }
 
 /// The columns of keys in the order that they have in rows.
@@ -155,39 +150,7 @@ fn in_order(keys: &RecordBatch, rows: &RecordBatch) -> Result<RecordBatch, Strin
     keys.project(&places).map_err(|error| error.to_string())
 }
 
-/// Rows as JSON.
-fn jsons(rows: &RecordBatch) -> Result<Vec<Vec<u8>>, String> {
-    let mut all = Vec::with_capacity(rows.num_rows());
-    let each = |_, json: &[u8]| all.push(json.to_vec());
-    mainstem_sql::objects(rows, each).map_err(|error| error.to_string())?;
-    Ok(all)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn of_each_key_the_last_change_is_told() {
-        let told = |list: &[(&str, &str)]| -> Vec<Told> {
-            let told = list.iter().map(|(key, data)| Told {
-                key: key.as_bytes().to_vec(),
-                data: data.as_bytes().to_vec(),
-            });
-            told.collect()
-        };
-        let shown = |told: Vec<Told>| -> Vec<String> {
-            let data = told.into_iter().map(|told| told.data);
-            data.map(|data| String::from_utf8(data).unwrap()).collect()
-        };
-        let changes = told(&[
-            ("a", "1"),
-            ("b", "1"),
-            ("a", "2"),
-            ("c", "1"),
-            ("b", "gone"),
-        ]);
-        assert_eq!(shown(net(changes)), ["2", "1", "gone"]);
-        assert!(net(Vec::new()).is_empty());
-    }
+/// Calls `each` with every row as JSON.
+fn objects(rows: &RecordBatch, each: impl FnMut(usize, &[u8])) -> Result<(), String> {
+    mainstem_sql::objects(rows, each).map_err(|error| error.to_string())
 }
