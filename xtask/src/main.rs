@@ -11,6 +11,7 @@
 )]
 
 mod bench;
+mod cluster;
 mod codegen;
 mod layers;
 mod python;
@@ -31,6 +32,9 @@ cargo xtask VERB
   codegen           write the generated pages of docs/reference (the tests check them)
   bench log [...]   measure the way from the door to the answer (--help for its options)
   bench views [...] measure tables and views: rates, latencies, reads, writes, rebuilds, restarts
+  cluster up [--brokers 1|3] [--cassandras 1|3] | status | down [--purge]
+                    Kafka, Cassandra and Spark on this machine, from their published packages
+                    (deploy/README.md)
   sim [SECTION] [--seed N] [--rounds N] [--stride N] [--transfers N]
                     seeded simulation: of the log and history under power cuts (log), of random
                     views against plain SQL (views), of power cuts and failures at every call of
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
         "tidy" => tidy::run(),
         "codegen" => codegen::run(),
         "bench" => bench::run(rest),
+        "cluster" => cluster::run(rest),
         "sim" => steps::sim(rest),
         "crash" => steps::crash(rest),
         "fuzz" => steps::fuzz(rest),

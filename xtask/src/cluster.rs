@@ -1,0 +1,184 @@
+//! `cargo xtask cluster`: real Kafka, Cassandra and Spark Connect on this machine, from their
+//! published packages, for tests and for trying Mainstem at scale. No containers: three kinds of
+//! Java processes, which are found again by their command lines.
+//!
+//! Everything lies under `target/cluster`: `packages/`, and a folder per form (`1-1`, `3-3`) with
+//! one per engine in it: settings, data, log. What a node has to know of it is written to
+//! `deploy/local-cluster.toml`.
+
+mod addresses;
+mod cassandra;
+mod form;
+mod java;
+mod kafka;
+mod machine;
+mod packages;
+mod place;
+mod process;
+mod ready;
+mod spark;
+mod start;
+mod trouble;
+
+use std::fs;
+
+use anyhow::{Result, bail};
+
+use form::{Engine, Form, Kind};
+use place::{Place, Tools};
+use process::Process;
+use trouble::hinted;
+
+const HELP: &str = "\
+cargo xtask cluster up [--brokers 1|3] [--cassandras 1|3]
+                    start Kafka, Cassandra and Spark, wait until each answers; again is harmless
+cargo xtask cluster status
+                    what runs, where, and how much memory it holds
+cargo xtask cluster down [--purge]
+                    stop all of them; with --purge delete their data too
+";
+
+/// Runs one of the verbs.
+pub(crate) fn run(args: &[String]) -> Result<()> {
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["up", ..] => up(Form::parse(args.get(1..).unwrap_or_default())?),
+        ["status"] => status(),
+        ["down"] => down(),
+        ["down", "--purge"] => {
+            down()?;
+            purge()
+        }
+        _ => bail!("expected up, status or down\n{HELP}"),
+    }
+}
+
+/// Starts what does not run yet, and waits until all of it answers.
+fn up(form: Form) -> Result<()> {
+    let place = Place::new(form)?;
+    let running = process::running(&place.root)?;
+    refuse_other_form(&place, &running)?;
+    let is_down = |engine: &Engine| {
+        let folder = place.folder(engine);
+        running.iter().all(|process| process.folder != folder)
+    };
+    let missing: Vec<Engine> = form.engines().into_iter().filter(is_down).collect();
+    if !missing.is_empty() {
+        machine::check_memory(&missing)?;
+        machine::check_addresses(&missing)?;
+        let tools = Tools::find(&place.root)?;
+        start::all(&missing, &place, &tools)?;
+    }
+    start::wait(&form.engines(), &place)?;
+    let file = addresses::write(form)?;
+    print_status(&place)?;
+    println!("\nfor `mainstem serve --engine cluster --config`: {file}");
+    Ok(())
+}
+
+fn refuse_other_form(place: &Place, running: &[Process]) -> Result<()> {
+    match running
+        .iter()
+        .find(|process| !process.folder.starts_with(&place.base))
+    {
+        None => Ok(()),
+        Some(other) => Err(hinted(
+            format!(
+                "a cluster of another form runs: {} (pid {})",
+                other.folder.display(),
+                other.pid
+            ),
+            "cargo xtask cluster down; its data stays until --purge",
+        )),
+    }
+}
+
+/// Prints what runs of whichever form.
+fn status() -> Result<()> {
+    let root = place::root()?;
+    let running = process::running(&root)?;
+    let forms = [(1, 1), (1, 3), (3, 1), (3, 3)].map(|(brokers, cassandras)| Form {
+        brokers,
+        cassandras,
+    });
+    for form in forms {
+        let place = Place::new(form)?;
+        if running
+            .iter()
+            .any(|process| process.folder.starts_with(&place.base))
+        {
+            return print_status(&place);
+        }
+    }
+    println!("nothing runs: cargo xtask cluster up");
+    Ok(())
+}
+
+fn print_status(place: &Place) -> Result<()> {
+    let running = process::running(&place.root)?;
+    println!(
+        "\n{:<12} {:>7} {:<18} {:>12}  state",
+        "engine", "pid", "address", "resident"
+    );
+    let mut sum = 0;
+    for engine in place.form.engines() {
+        let folder = place.folder(&engine);
+        let process = running.iter().find(|process| process.folder == folder);
+        let (pid, resident) = process.map_or_else(
+            || ("-".to_owned(), 0),
+            |process| (process.pid.to_string(), process.resident_mib),
+        );
+        sum += resident;
+        let state = match (process, ready::ask(&engine, place.form)) {
+            (None, _) => format!("does not run; its log: {}", place.log(&engine).display()),
+            (Some(_), Ok(())) => "answers".to_owned(),
+            (Some(_), Err(why)) => format!("does not answer: {why}"),
+        };
+        let (name, address) = (engine.name(), engine.address.to_string());
+        println!("{name:<12} {pid:>7} {address:<18} {resident:>8} MiB  {state}");
+    }
+    let limit = place.form.resident_mib_max();
+    println!("{:<39} {sum:>8} MiB  of at most {limit} MiB", "sum");
+    Ok(())
+}
+
+fn down() -> Result<()> {
+    let stopped = process::stop(&place::root()?)?;
+    if stopped.is_empty() {
+        println!("nothing ran");
+    } else {
+        println!("stopped {} processes; their data stays", stopped.len());
+    }
+    addresses::remove()
+}
+
+/// Deletes the data of all forms; packages stay.
+fn purge() -> Result<()> {
+    let root = place::root()?;
+    for entry in fs::read_dir(&root).into_iter().flatten() {
+        let entry = entry?;
+        if entry.file_name() != "packages" {
+            fs::remove_dir_all(entry.path())?;
+            println!("deleted {}", entry.path().display());
+        }
+    }
+    Ok(())
+}
+
+/// The line that starts an engine, after its settings were written.
+fn prepared(engine: &Engine, place: &Place, tools: &Tools) -> Result<std::process::Command> {
+    match engine.kind {
+        Kind::Kafka => {
+            kafka::prepare(engine, place, tools)?;
+            Ok(kafka::command(engine, place, tools))
+        }
+        Kind::Cassandra => {
+            cassandra::prepare(engine, place)?;
+            cassandra::command(engine, place, tools)
+        }
+        Kind::Spark => {
+            spark::prepare(engine, place, tools)?;
+            Ok(spark::command(engine, place, tools))
+        }
+    }
+}
