@@ -31,7 +31,8 @@
 //! A new view has a track of its own: it reads the streams below it from their first row (through
 //! history, then the log) with tables as they were then. If it reads a view that is a stream, that
 //! one is computed along privately. Where the track reaches F, the view goes on in the live
-//! track. A view of a table's or keyed view's changes begins with the rows that are there.
+//! track. A view of a table's or keyed view's changes begins with the rows that are there. A view
+//! that was replaced and is brought back has its track begin where it stopped, if it reads a stream.
 //!
 //! # Recovery
 //!
@@ -48,6 +49,7 @@ mod live;
 mod lookups;
 mod open;
 mod place;
+mod rest;
 mod status;
 mod steps;
 

@@ -23,8 +23,11 @@ pub(crate) struct Note {
     /// Event time of what the live views read.
     pub(crate) watermarks: Vec<(StreamId, KeptWatermark)>,
     pub(crate) builds: Vec<BuildNote>,
-    /// Views that stand still, and up to where everything is in them.
+    /// Views that stand still, and up to where everything is in them: for older programs.
     pub(crate) paused: Vec<(StreamId, Seq)>,
+    /// The same, with what they need to go on from there.
+    #[serde(default)]
+    pub(crate) rested: Vec<BuildNote>,
     /// Number of each sender's next row.
     pub(crate) numbers: Vec<(StreamId, ProducerId, u64)>,
     /// Views and tables that are gone; their rows may still be in the store.
@@ -33,7 +36,7 @@ pub(crate) struct Note {
     pub(crate) known: Vec<StreamId>,
 }
 
-/// How far a view is that is built.
+/// How far a view is that is built, or stands still.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct BuildNote {
     pub(crate) view: StreamId,

@@ -145,14 +145,15 @@ impl Steps {
             keys.into_iter().for_each(|key| state.remove(key));
         }
         drop(pointer);
+        let left = std::mem::take(&mut self.left);
+        left.into_values()
+            .flatten()
+            .for_each(|change| put(&mut state, change));
         let tracks = self.builds.iter_mut().map(|build| &mut build.track);
         for track in tracks.chain([&mut self.live]) {
             for unit in &mut track.units {
-                for StateChange { key, value } in unit.view.checkpoint()? {
-                    match value {
-                        Some(value) => state.put(key, value),
-                        None => state.remove(key),
-                    }
+                for change in unit.view.checkpoint()? {
+                    put(&mut state, change);
                 }
             }
         }
@@ -180,13 +181,14 @@ impl Steps {
             watermarks: watermarks(&build.track),
             rows_read: build.track.rows_read,
         });
-        let paused = self.paused.iter().map(|(id, at)| (*id, *at));
+        let paused = self.rested.values().map(|kept| (kept.view, kept.at));
         let known = self.table_defs.keys().chain(self.view_defs.keys());
         Note {
             live: self.live.units.iter().map(|unit| unit.def.id).collect(),
             watermarks: watermarks(&self.live),
             builds: builds.collect(),
             paused: paused.collect(),
+            rested: self.rested.values().cloned().collect(),
             numbers: self.outbox.numbers(),
             forgotten: self.forgotten.iter().copied().collect(),
             known: known.copied().collect(),
@@ -207,5 +209,13 @@ impl Steps {
         let mut status = self.application.status.lock();
         status.lookup_rows = lookups.clone().map(|table| table.rows()).sum();
         status.lookup_bytes = lookups.map(|table| table.size()).sum();
+    }
+}
+
+fn put(state: &mut StateDelta, change: StateChange) {
+    let StateChange { key, value } = change;
+    match value {
+        Some(value) => state.put(key, value),
+        None => state.remove(key),
     }
 }

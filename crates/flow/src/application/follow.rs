@@ -21,10 +21,12 @@ impl Steps {
         if Arc::ptr_eq(&defs, &self.defs) {
             return Ok(());
         }
+        self.keep_rested(&defs)?;
         let older = std::mem::replace(&mut self.defs, Arc::clone(&defs));
         let resume = self.resume.take();
         if let Some(note) = &resume {
             self.forget_again(note)?;
+            self.rest_again(note);
         }
         let is_first = older.seq == Seq::ZERO && self.view_defs.is_empty();
         self.follow_tables()?;
@@ -44,6 +46,7 @@ impl Steps {
         for id in gone {
             self.tables.forget(id)?;
             self.tables.forget_state(&id.0.to_be_bytes());
+            self.rested.remove(&id);
             self.forgotten.insert(id);
         }
         Ok(())
@@ -102,7 +105,7 @@ impl Steps {
             }
             match (def.is_running(), self.is_placed(def.id)) {
                 (true, false) => self.begin(def, (resume, is_first && resume.is_none()))?,
-                (false, true) => self.stop(def.id),
+                (false, true) => self.stop(def.id)?,
                 (true, true) if !is_same || self.reads_changed(def, older) => self.replan(def)?,
                 (true, true) | (false, false) => {}
             }
@@ -110,7 +113,7 @@ impl Steps {
         let gone = self.view_defs.keys();
         let gone = gone.filter(|id| !defs.views.contains_key(id));
         for id in gone.copied().collect::<Vec<_>>() {
-            self.stop(id);
+            self.stop(id)?;
             self.forget_view(id)?;
         }
         Ok(())

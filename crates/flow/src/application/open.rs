@@ -118,7 +118,12 @@ impl Application {
             builds: Vec::new(),
             kept,
             loading: Vec::new(),
-            paused: note.paused.iter().copied().collect(),
+            rested: note
+                .rested
+                .iter()
+                .map(|kept| (kept.view, kept.clone()))
+                .collect(),
+            left: BTreeMap::new(),
             forgotten: note.forgotten.iter().copied().collect::<BTreeSet<_>>(),
             outbox,
             emitted: BTreeMap::new(),

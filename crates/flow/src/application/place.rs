@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use mainstem_catalog::ViewDef;
-use mainstem_kernel::{Fault, StreamId, fault::chain};
+use mainstem_kernel::{Fault, fault::chain};
 use mainstem_sql::view::Progress;
 
 use super::{Steps, build::Build, lookups::lookup_table};
@@ -73,11 +73,13 @@ impl Steps {
             self.builds.push(build);
             return Ok(());
         }
-        let paused = self.paused.remove(&def.id);
-        if paused.is_some() {
-            // What it had is computed again: rows that it has shown are left out by their numbers.
-            self.outbox.begin_again(def.id);
+        if let Some(note) = self.take_rested(def.id) {
+            let build = Build::resume(self, def, &note)?;
+            self.builds.push(build);
+            return Ok(());
         }
+        // What it had is computed again: rows that it has shown are left out by their numbers.
+        self.outbox.begin_again(def.id);
         self.void.push(def.id.0.to_be_bytes().to_vec());
         if !def.spec.emit.is_stream() {
             self.remove_rows(def)?;
@@ -128,32 +130,6 @@ impl Steps {
         Ok(())
     }
 
-    /// A view is not run any more; its rows and state stay until it is forgotten.
-    pub(super) fn stop(&mut self, id: StreamId) {
-        let at = self.live.at;
-        let was_live = self.live.units.iter().any(|unit| unit.def.id == id);
-        self.live.units.retain(|unit| unit.def.id != id);
-        self.builds.retain(|build| build.def.id != id);
-        self.loading.retain(|unit| unit.def.id != id);
-        if was_live {
-            self.paused.insert(id, at);
-        }
-        let mut status = self.application.status.lock();
-        status.views.remove(&id);
-        status.ready.remove(&id);
-        self.is_dirty = true;
-    }
-
-    pub(super) fn forget_view(&mut self, id: StreamId) -> Result<(), FlowError> {
-        self.tables.forget(id)?;
-        self.tables.forget_state(&id.0.to_be_bytes());
-        self.outbox.forget(id);
-        self.paused.remove(&id);
-        self.view_defs.remove(&id);
-        self.forgotten.insert(id);
-        Ok(())
-    }
-
     /// A view reads things of other names, or has another one.
     pub(super) fn replan(&mut self, def: &Arc<ViewDef>) -> Result<(), FlowError> {
         let defs = Arc::clone(&self.defs);
@@ -161,7 +137,7 @@ impl Steps {
         let mut live = self.live.units.iter_mut().chain(&mut self.loading);
         if let Some(unit) = live.find(is_it) {
             if let Err(error) = unit.replan(&defs, def) {
-                self.stop(def.id);
+                self.stop(def.id)?;
                 return self.unless_refused(def, Err(error));
             }
             let source = unit.source.clone();

@@ -11,7 +11,7 @@ use std::{
 
 use mainstem_catalog::{Catalog, Definitions, TableDef, ViewDef};
 use mainstem_kernel::{
-    Fault, Seq, StreamId,
+    Fault, StreamId,
     clock::SharedClock,
     fault::chain,
     spawn::{SharedSpawn, Spawn},
@@ -21,8 +21,14 @@ use mainstem_table::{Room, Tables};
 
 use super::{Application, FlowConfig, build::Build, checkpoint::Pending, committer::Committer};
 use crate::{
-    errors::FlowError, note::Note, outbox::Outbox, pool::Pool, source::ReaderParts,
-    state::SharedState, track::Track, unit::Unit,
+    errors::FlowError,
+    note::{BuildNote, Note},
+    outbox::Outbox,
+    pool::Pool,
+    source::ReaderParts,
+    state::{SharedState, StateChange},
+    track::Track,
+    unit::Unit,
 };
 
 /// How long it waits when there is nothing to do, if nobody wakes it.
@@ -53,8 +59,10 @@ pub struct Steps {
     pub(super) kept: BTreeSet<StreamId>,
     /// Views of changes by key that begin once what they read is live.
     pub(super) loading: Vec<Unit>,
-    /// Views that stand still, and up to where everything is in them.
-    pub(super) paused: BTreeMap<StreamId, Seq>,
+    /// Views that stand still, and where they go on if they are brought back.
+    pub(super) rested: BTreeMap<StreamId, BuildNote>,
+    /// Their state that no checkpoint has yet.
+    pub(super) left: BTreeMap<StreamId, Vec<StateChange>>,
     /// Views and tables that are gone.
     pub(super) forgotten: BTreeSet<StreamId>,
     pub(super) outbox: Outbox,

@@ -1,9 +1,10 @@
 //! The power goes at each call of disk and store, and each call fails once: of checkpoint, applier,
-//! rebuild and swap, and of the reads and appends below them. After a start every view is what it
-//! is without, and nothing left twice.
+//! rebuild, swap and rollback, and of the reads and appends below them. After a start every view is
+//! what it is without, and nothing left twice.
 
 use std::{collections::BTreeSet, path::Path, sync::atomic::Ordering, time::Duration};
 
+use mainstem_catalog::{Change, Stage};
 use mainstem_disk::{Disk, Failure, FailureKind};
 use mainstem_sql::{ViewEngine, view::Progress};
 
@@ -27,6 +28,10 @@ SELECT account, sum(amount) AS balance, count(*) AS n, max(amount) AS most FROM 
 GROUP BY account EMIT ON UPDATE;
 CREATE MATERIALIZED VIEW total AS
 SELECT sum(balance) AS balance, sum(n) AS n, max(most) AS most FROM balances EMIT ON UPDATE;
+CREATE MATERIALIZED VIEW corrected AS
+SELECT window_start, window_end, count(*) AS n, min(amount) AS least, max(amount) AS most
+FROM TUMBLE(entries, at, INTERVAL '1 minute') e
+GROUP BY window_start, window_end EMIT ON WINDOW CLOSE WITH CORRECTIONS FOR INTERVAL '5 minutes';
 CREATE MATERIALIZED VIEW placed AS
 SELECT e.account, e.amount, e.at, a.branch FROM entries e
 LEFT JOIN accounts FOR SYSTEM_TIME AS OF PROCTIME() a ON a.account = e.account;
@@ -88,7 +93,25 @@ impl Life {
             life.go_on(round % 3 == 0);
         }
         life.end();
+        life.roll_back();
+        for _ in 0..ROUNDS / 10 {
+            happen(&life.world, &mut random, &mut now);
+            life.go_on(true);
+        }
+        life.end();
         life
+    }
+
+    /// Brings back what was replaced.
+    fn roll_back(&mut self) {
+        let defs = self.world.defs();
+        let views = defs.views.values();
+        let replaced = views.filter(|def| matches!(def.stage, Stage::Replaced { .. }));
+        let changes: Vec<Change> = replaced
+            .map(|def| Change::RestoreView { id: def.id })
+            .collect();
+        assert_eq!(changes.len(), 3);
+        self.world.apply(changes);
     }
 
     /// A few rounds of work; starts again whenever it has to.

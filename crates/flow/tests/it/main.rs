@@ -15,6 +15,7 @@ mod failing;
 mod oracle;
 mod random;
 mod restart;
+mod restoring;
 mod settings;
 mod steps;
 mod trap;
