@@ -389,9 +389,10 @@ impl<'a> Binder<'a> {
                     known.name
                 )));
         }
-        let on = condition(join, place)?;
+        let on = condition(join, place.clone())?;
         let role = Role::Lookup {
             key: known.key.clone(),
+            place,
         };
         let index = self.relation(known, role);
         let becomes = match (self.becomes, left) {

@@ -42,6 +42,8 @@ pub(crate) enum Role {
     Lookup {
         /// The table's key.
         key: Vec<String>,
+        /// Where the join names the table.
+        place: Place,
     },
 }
 

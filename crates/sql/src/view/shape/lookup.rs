@@ -12,17 +12,24 @@ use datafusion::{
     },
     physical_expr::PhysicalExpr,
 };
-use mainstem_kernel::{Code, Problem};
+use mainstem_kernel::{Code, Place, Problem, StreamName};
 
 use super::{
-    super::{
-        Node,
-        refuse::unbuilt,
-        relation::{Relation, Role},
-    },
+    super::{Node, refuse::unbuilt, relation::Role},
     Shape, filtered,
 };
 use crate::declare::{Told, mistake};
+
+/// A table that is looked up.
+#[derive(Clone, Copy)]
+struct Table<'a> {
+    /// Index into the view's inputs.
+    input: usize,
+    name: &'a StreamName,
+    key: &'a [String],
+    /// Where the join names it.
+    place: &'a Place,
+}
 
 /// What a join compares.
 struct Compared<'a> {
@@ -39,15 +46,15 @@ impl Shape<'_> {
             JoinType::Left => true,
             _ => return Err(unbuilt("this kind of join", self.place.clone())),
         };
-        let (relation, key, columns) = self.table(&join.right)?;
+        let (table, columns) = self.table(&join.right)?;
         let input = self.node(&join.left)?;
-        let compared = self.compared(join, (relation, key))?;
+        let compared = self.compared(join, table)?;
         if outer && !compared.rest.is_empty() {
             let message = format!(
                 "the LEFT JOIN with table \"{}\" compares more than its key",
-                relation.name
+                table.name
             );
-            return Err(mistake(Code::View005, self.place.clone(), message)
+            return Err(mistake(Code::View005, table.place.clone(), message)
                 .detail("A lookup finds the row of a key; conditions come after it.")
                 .hint("use CASE WHEN condition THEN column END, or WHERE"));
         }
@@ -56,7 +63,7 @@ impl Shape<'_> {
         let keys: Vec<Arc<dyn PhysicalExpr>> = keys.collect::<Result<_, _>>()?;
         let node = Node::Lookup {
             input: Box::new(input),
-            table: relation.input,
+            table: table.input,
             keys,
             outer,
             columns,
@@ -71,29 +78,32 @@ impl Shape<'_> {
         }
     }
 
-    /// The table on the right side, its key and the columns that are taken.
-    fn table(&self, plan: &LogicalPlan) -> Result<(&Relation, &[String], Vec<String>), Problem> {
+    /// The table on the right side, and the columns that are taken.
+    fn table(&self, plan: &LogicalPlan) -> Result<(Table<'_>, Vec<String>), Problem> {
         match plan {
             LogicalPlan::SubqueryAlias(alias) => self.table(&alias.input),
             LogicalPlan::TableScan(scan) => {
                 let relation = self.relation(scan)?;
-                let Role::Lookup { key } = &relation.role else {
+                let Role::Lookup { key, place } = &relation.role else {
                     return Err(unbuilt("a join of streams", self.place.clone()));
                 };
                 let fields = scan.projected_schema.fields().iter();
                 let columns = fields.map(|field| field.name().clone()).collect();
-                Ok((relation, key, columns))
+                let table = Table {
+                    input: relation.input,
+                    name: &relation.name,
+                    key,
+                    place,
+                };
+                Ok((table, columns))
             }
             _ => Err(unbuilt("a join with a question", self.place.clone())),
         }
     }
 
     /// Sorts the conditions of a join into values of the key and others.
-    fn compared<'a>(
-        &self,
-        join: &'a Join,
-        (relation, key): (&Relation, &[String]),
-    ) -> Result<Compared<'a>, Problem> {
+    fn compared<'a>(&self, join: &'a Join, table: Table<'_>) -> Result<Compared<'a>, Problem> {
+        let key = table.key;
         let mut rest: Vec<Expr> = Vec::new();
         let mut values: Vec<Option<&Expr>> = vec![None; key.len()];
         for (left, right) in &join.on {
@@ -101,7 +111,7 @@ impl Shape<'_> {
             match index.and_then(|index| values.get_mut(index)) {
                 Some(value @ None) => *value = Some(left),
                 _ => {
-                    self.of_key_type(right, (relation, key))?;
+                    of_key_type(right, table)?;
                     rest.push(binary_expr(left.clone(), Operator::Eq, right.clone()));
                 }
             }
@@ -115,49 +125,49 @@ impl Shape<'_> {
         }
         let missing = key.iter().zip(&values).find(|(_, value)| value.is_none());
         if let Some((column, _)) = missing {
-            return Err(self.missing(relation, key, column));
+            return Err(incomplete(table, column));
         }
         Ok(Compared {
             keys: values.into_iter().flatten().collect(),
             rest,
         })
     }
+}
 
-    fn missing(&self, relation: &Relation, key: &[String], column: &str) -> Problem {
-        let table = &relation.name;
-        let message =
-            format!("the join with table \"{table}\" does not give \"{column}\" of its key");
-        mistake(Code::View005, self.place.clone(), message)
-            .detail(format!(
-                "A lookup finds one row by the whole key ({}).",
-                key.join(", ")
-            ))
-            .hint(format!("add {column} = … to ON, joined by AND"))
-    }
+fn incomplete(
+    Table {
+        name, key, place, ..
+    }: Table<'_>,
+    column: &str,
+) -> Problem {
+    let message = format!("the join with table \"{name}\" does not give \"{column}\" of its key");
+    mistake(Code::View005, place.clone(), message)
+        .detail(format!(
+            "A lookup finds one row by the whole key ({}).",
+            key.join(", ")
+        ))
+        .hint(format!("add {column} = … to ON, joined by AND"))
+}
 
-    /// Says it where a key column is converted to be compared: then it would not find rows.
-    fn of_key_type(
-        &self,
-        right: &Expr,
-        (relation, key): (&Relation, &[String]),
-    ) -> Result<(), Problem> {
-        let (Expr::Cast(datafusion::logical_expr::Cast { expr, .. })
-        | Expr::TryCast(datafusion::logical_expr::TryCast { expr, .. })) = right
-        else {
-            return Ok(());
-        };
-        let Some(column) = key.iter().find(|name| is_column(expr, name)) else {
-            return Ok(());
-        };
-        let table = &relation.name;
-        let message =
-            format!("the join compares \"{column}\" of table \"{table}\" with another type");
-        Err(mistake(Code::View005, self.place.clone(), message)
-            .detail("A lookup finds a row by a value of the key's own type.")
-            .hint(format!(
-                "convert the other side to the type of {table}.{column} with CAST"
-            )))
-    }
+/// Says it where a key column is converted to be compared: then it would not find rows.
+fn of_key_type(right: &Expr, table: Table<'_>) -> Result<(), Problem> {
+    let Table {
+        name, key, place, ..
+    } = table;
+    let (Expr::Cast(datafusion::logical_expr::Cast { expr, .. })
+    | Expr::TryCast(datafusion::logical_expr::TryCast { expr, .. })) = right
+    else {
+        return Ok(());
+    };
+    let Some(column) = key.iter().find(|name| is_column(expr, name)) else {
+        return Ok(());
+    };
+    let message = format!("the join compares \"{column}\" of table \"{name}\" with another type");
+    Err(mistake(Code::View005, place.clone(), message)
+        .detail("A lookup finds a row by a value of the key's own type.")
+        .hint(format!(
+            "convert the other side to the type of {name}.{column} with CAST"
+        )))
 }
 
 /// A comparison of a column of the key with something that is the same for all rows.
