@@ -31,7 +31,7 @@ use self::{
     count::Counts, decimal::DecimalSums, distinct::Distincts, extreme::Extremes, float::FloatSums,
     integer::IntegerSums,
 };
-pub(crate) use bytes::{Cursor, Damaged};
+pub(crate) use bytes::{Cursor, Damaged, put_count};
 
 /// What is computed of each group.
 #[derive(Clone, Debug)]

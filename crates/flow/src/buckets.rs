@@ -19,13 +19,17 @@
 //!
 //! # Memory
 //!
-//! A pane that the store knows can be let go (`let_go`); it is loaded again when it is touched.
-//! `directory` knows of every pane, in memory or not.
+//! Panes can be let go, at the end of a step as after a checkpoint, and are loaded again when they are
+//! touched (`bucket`). With more groups than memory, a step that touches every bucket goes through
+//! them with few panes in memory at a time; what it changes waits as pieces for the next checkpoint
+//! (`waiting`), which has to come before these take too much. `directory` knows of every pane that
+//! the store has.
 
+mod bucket;
 mod directory;
 mod lane;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::{Arc, atomic::AtomicUsize};
 
 use datafusion::arrow::{
     array::{Array, ArrayRef, RecordBatch, TimestampMicrosecondArray},
@@ -40,17 +44,15 @@ use crate::{
     errors::FlowError,
     group_by::{BUCKETS, Emission, GroupBy, NO_WINDOW, Partial},
     moment::Moment,
-    pane::{Pane, Piece, Tells, Told, pieces_of},
+    pane::{Tells, Told},
     pool::Pool,
     state::{SharedState, StateChange, StateKey},
     view::Kept,
     watermark::reached_at,
 };
+use bucket::{Bucket, Keeper};
 use directory::Directory;
 use lane::{Lane, LaneTask};
-
-/// The panes of a bucket, by the start of their window.
-pub(crate) type Panes = BTreeMap<i64, Pane>;
 
 /// The state of one grouping.
 #[derive(Debug)]
@@ -58,13 +60,13 @@ pub(crate) struct Buckets {
     by: Arc<GroupBy>,
     key: StateKey,
     source: SharedState,
-    panes: Vec<Panes>,
+    buckets: Vec<Bucket>,
     directory: Arc<Directory>,
     /// Keys of the store that are void since the last checkpoint.
     void: Vec<StateChange>,
     steps: u64,
-    size: usize,
-    groups: usize,
+    checkpoints: u64,
+    size_max: usize,
 }
 
 /// What groups of one pane answer.
@@ -83,6 +85,7 @@ impl Buckets {
         key: StateKey,
         (source, kept): (SharedState, Kept),
     ) -> Result<Self, FlowError> {
+        let size_max = source.size_max();
         let directory = match kept {
             Kept::State => Directory::load(key, source.as_ref())?,
             Kept::Nothing => Directory::default(),
@@ -91,12 +94,12 @@ impl Buckets {
             by,
             key,
             source,
-            panes: (0..BUCKETS).map(|_| Panes::new()).collect(),
+            buckets: (0..BUCKETS).map(|_| Bucket::default()).collect(),
             directory: Arc::new(directory),
             void: Vec::new(),
             steps: 0,
-            size: 0,
-            groups: 0,
+            checkpoints: 0,
+            size_max,
         })
     }
 
@@ -141,6 +144,9 @@ impl Buckets {
             watermark,
             tells,
             step: self.steps,
+            checkpoint: self.checkpoints,
+            size: AtomicUsize::new(self.size()),
+            size_max: self.size_max,
         });
         let shared = Arc::clone(&task);
         let lanes = pool.map(self.deal(pool.threads()), move |lane| shared.run(lane));
@@ -153,8 +159,8 @@ impl Buckets {
                 answers: told,
                 opened: new,
             } = lane?;
-            for (bucket, panes) in buckets {
-                self.panes[bucket] = panes;
+            for (number, bucket) in buckets {
+                self.buckets[number] = bucket;
             }
             answers.extend(told);
             opened.extend(new);
@@ -168,10 +174,10 @@ impl Buckets {
     }
 
     /// The buckets, dealt to lanes.
-    fn deal(&mut self, lanes: usize) -> Vec<Vec<(usize, Panes)>> {
-        let mut dealt: Vec<Vec<(usize, Panes)>> = (0..lanes).map(|_| Vec::new()).collect();
-        for (bucket, panes) in self.panes.iter_mut().enumerate() {
-            dealt[bucket % lanes].push((bucket, std::mem::take(panes)));
+    fn deal(&mut self, lanes: usize) -> Vec<Vec<(usize, Bucket)>> {
+        let mut dealt: Vec<Vec<(usize, Bucket)>> = (0..lanes).map(|_| Vec::new()).collect();
+        for (number, bucket) in self.buckets.iter_mut().enumerate() {
+            dealt[number % lanes].push((number, std::mem::take(bucket)));
         }
         dealt
     }
@@ -186,18 +192,16 @@ impl Buckets {
             return;
         }
         for (start, entry) in Arc::make_mut(&mut self.directory).take_past(bound) {
-            for panes in &mut self.panes {
-                panes.remove(&start);
+            for bucket in &mut self.buckets {
+                bucket.forget(start);
             }
             if !entry.is_stored() {
                 continue;
             }
             self.void.push(StateChange::delete(self.key.entry(start)));
-            for bucket in entry.buckets() {
-                for piece in pieces_of() {
-                    self.void
-                        .push(StateChange::delete(self.key.piece(start, bucket, piece)));
-                }
+            for (bucket, number) in entry.pieces() {
+                self.void
+                    .push(StateChange::delete(self.key.piece(start, bucket, number)));
             }
         }
     }
@@ -297,65 +301,85 @@ impl Buckets {
         })
     }
 
-    /// What changed since the last checkpoint, for the redo file.
+    /// What changed since the last checkpoint, for the redo file. The one before is committed.
     pub(crate) fn checkpoint(&mut self) -> Result<Vec<StateChange>, FlowError> {
         let mut changes = std::mem::take(&mut self.void);
         let directory = Arc::make_mut(&mut self.directory);
-        let (mut size, mut groups) = (0, 0);
-        for (bucket, panes) in self.panes.iter_mut().enumerate() {
-            for (start, pane) in panes.iter_mut() {
-                let is_closed = directory.is_closed(*start);
-                if let Some(piece) = pane.checkpoint(&self.by, is_closed)? {
-                    let Piece {
-                        number,
-                        bytes,
-                        void,
-                    } = piece;
-                    let key = |number| self.key.piece(*start, bucket, number);
-                    changes.extend((1..=void).map(|number| StateChange::delete(key(number))));
-                    changes.push(StateChange::put(key(number), bytes));
-                    directory.stored(*start, bucket);
-                }
-                size += pane.size();
-                groups += pane.groups();
+        for (number, bucket) in self.buckets.iter_mut().enumerate() {
+            let keeper = Keeper {
+                by: &self.by,
+                key: self.key,
+                source: &self.source,
+                directory,
+                checkpoint: self.checkpoints,
+            };
+            let sealed = bucket.seal((number, &keeper))?;
+            bucket.measure();
+            for (start, piece) in sealed {
+                directory.stored(start, (number, piece.number));
+                let key = |piece| self.key.piece(start, number, piece);
+                let void = (1..=piece.void).map(|void| StateChange::delete(key(void)));
+                changes.extend(void);
+                changes.push(StateChange::put(key(piece.number), piece.bytes));
             }
         }
         for (start, bytes) in directory.changed() {
             changes.push(StateChange::put(self.key.entry(start), bytes));
         }
-        (self.size, self.groups) = (size, groups);
+        self.checkpoints += 1;
         Ok(changes)
     }
 
-    /// Lets go of panes that were not used for longest, until what is left takes at most
-    /// `size_max` bytes. What has changed since the last checkpoint stays.
-    pub(crate) fn let_go(&mut self, size_max: usize) {
-        if self.size <= size_max {
-            return;
+    /// The last checkpoint is committed. Lets go of panes that were not used for longest, until all
+    /// buckets take at most `size_max` bytes; steps keep to it, too.
+    pub(crate) fn let_go(&mut self, size_max: usize) -> Result<(), FlowError> {
+        self.size_max = size_max;
+        for bucket in &mut self.buckets {
+            bucket.committed();
+            bucket.measure();
         }
-        let clean = self.panes.iter().enumerate().flat_map(|(bucket, panes)| {
-            let clean = panes.iter().filter(|(_, pane)| pane.is_clean());
-            clean.map(move |(start, pane)| (pane.used, bucket, *start))
-        });
-        let mut clean: Vec<(u64, usize, i64)> = clean.collect();
-        clean.sort_unstable();
-        for (_, bucket, start) in clean {
-            if self.size <= size_max {
-                return;
-            }
-            if let Some(pane) = self.panes[bucket].remove(&start) {
-                self.size = self.size.saturating_sub(pane.size());
-            }
+        let mut size = self.size();
+        if size <= size_max {
+            return Ok(());
         }
+        let by_use = |(number, bucket): (usize, &Bucket)| {
+            let panes = bucket.by_use().into_iter();
+            panes.map(move |(used, start)| (used, number, start))
+        };
+        let mut panes: Vec<(u64, usize, i64)> =
+            self.buckets.iter().enumerate().flat_map(by_use).collect();
+        panes.sort_unstable();
+        let keeper = Keeper {
+            by: &self.by,
+            key: self.key,
+            source: &self.source,
+            directory: &self.directory,
+            checkpoint: self.checkpoints,
+        };
+        for (_, number, start) in panes {
+            if size <= size_max {
+                break;
+            }
+            let bucket = &mut self.buckets[number];
+            let before = bucket.size();
+            bucket.let_go(start, (number, &keeper))?;
+            size = size.saturating_sub(before) + bucket.measure();
+        }
+        Ok(())
     }
 
-    /// Bytes in memory as of the last checkpoint.
+    /// Bytes in memory, about.
     pub(crate) fn size(&self) -> usize {
-        self.size
+        self.buckets.iter().map(Bucket::size).sum()
     }
 
-    /// Groups in memory as of the last checkpoint.
+    /// Bytes of changes that wait for the next checkpoint, beside panes in memory.
+    pub(crate) fn waiting(&self) -> usize {
+        self.buckets.iter().map(Bucket::waiting).sum()
+    }
+
+    /// Groups in memory.
     pub(crate) fn groups(&self) -> usize {
-        self.groups
+        self.buckets.iter().map(Bucket::groups).sum()
     }
 }

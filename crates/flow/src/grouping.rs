@@ -1,7 +1,10 @@
 //! Which rows of a chunk have the same key: the pre-aggregation's first half. It keeps nothing
 //! from chunk to chunk.
 
-use crate::{keys::KeyColumn, slots::Slots};
+use crate::{
+    keys::KeyColumn,
+    slots::{Slots, tag_of},
+};
 
 /// The groups of a chunk.
 #[derive(Debug)]
@@ -30,13 +33,12 @@ fn group_by(hashes: &[u64], same: impl Fn(usize, usize) -> bool) -> Grouping {
     let mut slots = Slots::with_room(ROOM);
     let mut groups = Vec::with_capacity(hashes.len());
     for (row, hash) in (0_u32..).zip(hashes) {
-        slots.make_room(1, &kept);
         let next = u32::try_from(firsts.len()).unwrap_or(u32::MAX);
         let is_it = |group: u32| {
             let group = group as usize;
             kept[group] == *hash && same(firsts[group] as usize, row as usize)
         };
-        let (group, is_new) = slots.find_or_put(*hash, next, is_it);
+        let (group, is_new) = slots.find_or_put(tag_of(*hash), next, is_it);
         if is_new {
             firsts.push(row);
             kept.push(*hash);

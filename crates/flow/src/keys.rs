@@ -26,7 +26,10 @@ use datafusion::arrow::{
     error::ArrowError,
 };
 
-use crate::hash::float_bits;
+use crate::{
+    columns::{extend, make_room},
+    hash::float_bits,
+};
 
 /// A column that can be grouped by.
 #[derive(Clone, Copy, Debug)]
@@ -232,20 +235,45 @@ fn put_bytes(bytes: &[u8], out: &mut Vec<u8>) {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct KeyBytes {
     /// Where each key ends in `bytes`.
-    ends: Vec<usize>,
+    ends: Vec<u32>,
     bytes: Vec<u8>,
 }
 
 impl KeyBytes {
+    /// Number of keys.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
     #[inline]
     pub(crate) fn get(&self, at: usize) -> &[u8] {
         let start = if at == 0 { 0 } else { self.ends[at - 1] };
-        &self.bytes[start..self.ends[at]]
+        &self.bytes[start as usize..self.ends[at] as usize]
     }
 
     pub(crate) fn push(&mut self, key: &[u8]) {
-        self.bytes.extend_from_slice(key);
-        self.ends.push(self.bytes.len());
+        extend(&mut self.bytes, key);
+        self.end();
+    }
+
+    /// Adds keys of these lengths, which lie one after the other in `bytes`.
+    pub(crate) fn extend(&mut self, lengths: impl Iterator<Item = u32>, bytes: &[u8]) {
+        let before = self.bytes.len();
+        extend(&mut self.bytes, bytes);
+        make_room(&mut self.ends, lengths.size_hint().0);
+        let mut end = before;
+        for length in lengths {
+            end += length as usize;
+            self.ends.push(end_of(end));
+        }
+        debug_assert_eq!(end, self.bytes.len());
+    }
+
+    /// A key ends here.
+    fn end(&mut self) {
+        make_room(&mut self.ends, 1);
+        self.ends.push(end_of(self.bytes.len()));
     }
 
     /// The keys of some rows.
@@ -258,15 +286,23 @@ impl KeyBytes {
             for column in columns {
                 column.put(*row as usize, &mut keys.bytes);
             }
-            keys.ends.push(keys.bytes.len());
+            keys.end();
         }
         keys
     }
 
     /// Bytes that it takes.
     pub(crate) fn size(&self) -> usize {
-        self.ends.capacity() * size_of::<usize>() + self.bytes.capacity()
+        self.ends.capacity() * size_of::<u32>() + self.bytes.capacity()
     }
+}
+
+/// A place in a buffer of keys. The groups of a bucket or a chunk have less than 4 GiB of them:
+/// their memory is bounded far below that.
+fn end_of(bytes: usize) -> u32 {
+    let end = u32::try_from(bytes);
+    assert!(end.is_ok(), "the keys of one bucket take {bytes} bytes");
+    end.unwrap_or(u32::MAX)
 }
 
 /// Bytes of a key's value, about: what is reserved for each.

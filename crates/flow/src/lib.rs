@@ -8,6 +8,7 @@ mod application;
 mod aside;
 mod buckets;
 mod change;
+mod columns;
 mod errors;
 mod evaluate;
 mod group_by;

@@ -21,20 +21,20 @@ use datafusion::arrow::{
 use crate::{
     aggregate::{Aggregate, Answers, Unfit},
     change::Weights,
+    columns::{Longs, resize},
     group_by::{GroupBy, Partial},
     keys::{KeyBytes, read_keys},
-    slots::{NONE, Slots},
+    slots::{NONE, Slots, tag_of},
 };
-pub(crate) use state::{Piece, pieces_of};
+pub(crate) use state::{PIECES_MAX, Piece, Stored, Turn};
 
 /// The groups of one bucket in one window.
 #[derive(Debug)]
 pub(crate) struct Pane {
     slots: Slots,
-    hashes: Vec<u64>,
     keys: KeyBytes,
     /// Sum of weights; a group with none is not there.
-    rows: Vec<i64>,
+    rows: Longs,
     aggregates: Vec<Aggregate>,
     marks: Vec<u8>,
     /// Groups that changed since the last checkpoint.
@@ -45,8 +45,8 @@ pub(crate) struct Pane {
     before: Vec<Vec<ArrayRef>>,
     /// Calls and places in `touched` of answers that did not fit before.
     unfit: HashSet<(usize, usize)>,
-    /// How it is kept: groups in the base, number of deltas on it and groups in them.
-    stored: state::Stored,
+    /// The pieces that it is kept in.
+    stored: Stored,
     /// Step in which it was used last.
     pub(crate) used: u64,
 }
@@ -77,9 +77,8 @@ impl Pane {
     pub(crate) fn new(by: &GroupBy) -> Result<Self, ArrowError> {
         Ok(Self {
             slots: Slots::default(),
-            hashes: Vec::new(),
             keys: KeyBytes::default(),
-            rows: Vec::new(),
+            rows: Longs::default(),
             aggregates: by.aggregates()?,
             marks: Vec::new(),
             dirty: Vec::new(),
@@ -87,7 +86,7 @@ impl Pane {
             existed: Vec::new(),
             before: Vec::new(),
             unfit: HashSet::new(),
-            stored: state::Stored::default(),
+            stored: Stored::default(),
             used: 0,
         })
     }
@@ -99,12 +98,12 @@ impl Pane {
         groups: &[u32],
         keep_before: KeepBefore,
     ) -> Result<(), ArrowError> {
-        self.slots.make_room(groups.len(), &self.hashes);
         let pairs: Vec<(u32, u32)> = groups
             .iter()
             .map(|from| {
                 let at = *from as usize;
-                (self.number(partial.hashes[at], partial.keys.get(at)), *from)
+                let tag = tag_of(partial.hashes[at]);
+                (self.number(tag, partial.keys.get(at)), *from)
             })
             .collect();
         self.grow();
@@ -114,7 +113,7 @@ impl Pane {
             KeepBefore::No => {}
         }
         for (to, from) in &pairs {
-            self.rows[*to as usize] += partial.rows[*from as usize];
+            self.rows.add(*to as usize, partial.rows[*from as usize]);
             self.mark_dirty(*to);
         }
         for (to, from) in self.aggregates.iter_mut().zip(&partial.aggregates) {
@@ -124,21 +123,20 @@ impl Pane {
     }
 
     /// The number of a key; a new one if it is new.
-    fn number(&mut self, hash: u64, key: &[u8]) -> u32 {
-        let next = u32::try_from(self.hashes.len()).unwrap_or(NONE);
+    fn number(&mut self, tag: u32, key: &[u8]) -> u32 {
+        let next = u32::try_from(self.keys.len()).unwrap_or(NONE);
         let is_it = |number: u32| self.keys.get(number as usize) == key;
-        let (number, is_new) = self.slots.find_or_put(hash, next, is_it);
+        let (number, is_new) = self.slots.find_or_put(tag, next, is_it);
         if is_new {
-            self.hashes.push(hash);
             self.keys.push(key);
         }
         number
     }
 
     fn grow(&mut self) {
-        let groups = self.hashes.len();
-        self.rows.resize(groups, 0);
-        self.marks.resize(groups, 0);
+        let groups = self.keys.len();
+        self.rows.grow(groups);
+        resize(&mut self.marks, groups, 0);
         for aggregate in &mut self.aggregates {
             aggregate.grow(groups);
         }
@@ -160,7 +158,7 @@ impl Pane {
             if *mark & TOUCHED == 0 {
                 *mark |= TOUCHED;
                 fresh.push(*group);
-                self.existed.push(self.rows[*group as usize] > 0);
+                self.existed.push(self.rows.get(*group as usize) > 0);
             }
         }
         if fresh.is_empty() {
@@ -212,7 +210,7 @@ impl Pane {
         let after = self.answers(&touched)?;
         let exists: Vec<bool> = touched
             .iter()
-            .map(|group| self.rows[*group as usize] > 0)
+            .map(|group| self.rows.get(*group as usize) > 0)
             .collect();
         let same = unchanged(&before, &after, touched.len())?;
         let changed = |at: usize| !(same[at] && existed.value(at) && exists[at]);
@@ -273,8 +271,8 @@ impl Pane {
     pub(crate) fn tell_all(&mut self, by: &GroupBy) -> Result<Option<Told>, ArrowError> {
         self.forget_touched();
         let groups: Vec<u32> = (0..)
-            .zip(&self.rows)
-            .filter(|(_, rows)| **rows > 0)
+            .zip(self.rows.iter())
+            .filter(|(_, rows)| *rows > 0)
             .map(|(group, _)| group)
             .collect();
         if groups.is_empty() {
@@ -316,14 +314,9 @@ impl Pane {
             .collect()
     }
 
-    /// Whether it can be let go: nothing in it is unknown to the store.
-    pub(crate) fn is_clean(&self) -> bool {
-        self.dirty.is_empty() && self.touched.is_empty()
-    }
-
     /// Groups, those included that are not there any more.
     pub(crate) fn groups(&self) -> usize {
-        self.hashes.len()
+        self.keys.len()
     }
 
     /// Bytes that it takes, about.
@@ -332,7 +325,9 @@ impl Pane {
         size_of::<Self>()
             + self.slots.size()
             + self.keys.size()
-            + self.hashes.capacity() * (size_of::<u64>() + size_of::<i64>() + 1)
+            + self.rows.size()
+            + self.marks.capacity()
+            + self.dirty.capacity() * size_of::<u32>()
             + aggregates
     }
 }

@@ -38,12 +38,23 @@ impl Spawn for Threads {
 }
 
 /// State in memory.
-#[derive(Debug, Default)]
-pub(crate) struct MemoryState(Mutex<BTreeMap<Bytes, Bytes>>);
+#[derive(Debug)]
+pub(crate) struct MemoryState {
+    kept: Mutex<BTreeMap<Bytes, Bytes>>,
+    size_max: usize,
+}
 
 impl MemoryState {
+    /// Empty, for views that may have so many bytes in memory.
+    pub(crate) fn new(size_max: usize) -> Self {
+        Self {
+            kept: Mutex::default(),
+            size_max,
+        }
+    }
+
     pub(crate) fn apply(&self, changes: Vec<StateChange>) {
-        let mut kept = self.0.lock().unwrap();
+        let mut kept = self.kept.lock().unwrap();
         for StateChange { key, value } in changes {
             match value {
                 Some(value) => kept.insert(key, value),
@@ -53,18 +64,22 @@ impl MemoryState {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.0.lock().unwrap().len()
+        self.kept.lock().unwrap().len()
     }
 }
 
 impl StateSource for MemoryState {
     fn load(&self, prefix: &[u8]) -> Result<Vec<(Bytes, Bytes)>, FlowError> {
-        let kept = self.0.lock().unwrap();
+        let kept = self.kept.lock().unwrap();
         let found = kept.range(Bytes::copy_from_slice(prefix)..);
         let found = found.take_while(|(key, _)| key.starts_with(prefix));
         Ok(found
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect())
+    }
+
+    fn size_max(&self) -> usize {
+        self.size_max
     }
 }
 

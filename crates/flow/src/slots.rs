@@ -1,15 +1,19 @@
 //! `Slots`: finds the number of a key by its hash. It keeps neither keys nor values: the caller
 //! has them in columns, by number.
 //!
-//! Open addressing with linear probing in one array of 64-bit words: a tag of the hash's upper
-//! half, and the number plus one; 0 is empty. At most half of the words are used. Nothing is ever
-//! taken out: whoever wants to forget keys builds another one.
+//! Open addressing with linear probing in one array of 64-bit words: a tag, which is the hash's
+//! lower half, and the number plus one; 0 is empty. The search begins where the tag stands among
+//! all tags, so that the table may have any length, and grows by what it holds itself. At most three
+//! quarters of the words are used: 11 to 16 bytes per key. Nothing is ever taken out: whoever wants
+//! to forget keys builds another one.
 
 /// Finds numbers of keys.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Slots {
     words: Vec<u64>,
     used: usize,
+    /// Keys that fit before it grows.
+    room: usize,
 }
 
 /// No number.
@@ -18,15 +22,48 @@ pub(crate) const NONE: u32 = u32::MAX;
 /// Words of the smallest table.
 const WORDS_MIN: usize = 16;
 
+/// Words of tables that grow fast, because they are cheap.
+const WORDS_SMALL: usize = 16_384;
+
 const TAG: u64 = 0xffff_ffff_0000_0000;
 
+/// The part of a hash that a key is found by. A bucket's keys share the hash's first 8 bits, so it
+/// is the other end.
+#[expect(clippy::cast_possible_truncation, reason = "the lower half")]
+#[inline]
+pub(crate) const fn tag_of(hash: u64) -> u32 {
+    hash as u32
+}
+
+/// The word of a tag and a number.
+#[inline]
+const fn word_of(tag: u32, number: u32) -> u64 {
+    (tag as u64) << 32 | number.wrapping_add(1) as u64
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the lower half is the number plus one"
+)]
+#[inline]
+const fn number_of(word: u64) -> u32 {
+    (word as u32).wrapping_sub(1)
+}
+
+#[inline]
+const fn is_of(word: u64, tag: u32) -> bool {
+    (word ^ (tag as u64) << 32) & TAG == 0
+}
+
 impl Slots {
-    /// One with room for `count` keys.
+    /// One with room for `count` keys, and a few more.
     pub(crate) fn with_room(count: usize) -> Self {
-        let words = (count.max(WORDS_MIN / 2) * 2).next_power_of_two();
+        let room = count + count / 16 + 1;
+        let words = (room + room / 3 + 1).max(WORDS_MIN);
         Self {
             words: vec![0; words],
             used: 0,
+            room: words / 4 * 3,
         }
     }
 
@@ -35,25 +72,18 @@ impl Slots {
         self.words.capacity() * size_of::<u64>()
     }
 
-    fn mask(&self) -> usize {
-        self.words.len().wrapping_sub(1)
+    /// Where the search for a tag begins.
+    #[inline]
+    fn start(&self, tag: u32) -> usize {
+        ((u64::from(tag) * self.words.len() as u64) >> 32) as usize
     }
 
-    /// Where the search for a hash begins.
-    #[expect(clippy::cast_possible_truncation, reason = "cut to the table's length")]
     #[inline]
-    fn start(&self, hash: u64) -> usize {
-        // The upper half is the tag, and a bucket's keys share its first 8 bits.
-        (hash as usize) & self.mask()
-    }
-
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the lower half is the number plus one"
-    )]
-    #[inline]
-    const fn number(word: u64) -> u32 {
-        (word as u32).wrapping_sub(1)
+    fn next(&self, at: usize) -> usize {
+        match at + 1 {
+            end if end == self.words.len() => 0,
+            next => next,
+        }
     }
 
     /// The number of the key with this hash that `is_it` knows.
@@ -62,61 +92,86 @@ impl Slots {
         if self.words.is_empty() {
             return None;
         }
-        let mut at = self.start(hash);
+        let tag = tag_of(hash);
+        let mut at = self.start(tag);
         loop {
             let word = self.words[at];
             if word == 0 {
                 return None;
             }
-            if (word ^ hash) & TAG == 0 && is_it(Self::number(word)) {
-                return Some(Self::number(word));
+            if is_of(word, tag) && is_it(number_of(word)) {
+                return Some(number_of(word));
             }
-            at = (at + 1) & self.mask();
+            at = self.next(at);
         }
     }
 
-    /// The number of the key with this hash that `is_it` knows; if there is none, it gets `next`.
-    /// Whether it is new comes with it. There must be room: see `make_room`.
+    /// The number of the key with this tag that `is_it` knows; if there is none, it gets `next`.
+    /// Whether it is new comes with it.
     #[inline]
     pub(crate) fn find_or_put(
         &mut self,
-        hash: u64,
+        tag: u32,
         next: u32,
         mut is_it: impl FnMut(u32) -> bool,
     ) -> (u32, bool) {
-        let mut at = self.start(hash);
+        if self.room == 0 {
+            self.grow();
+        }
+        let mut at = self.start(tag);
         loop {
             let word = self.words[at];
             if word == 0 {
-                self.words[at] = (hash & TAG) | u64::from(next.wrapping_add(1));
+                self.words[at] = word_of(tag, next);
                 self.used += 1;
+                self.room -= 1;
                 return (next, true);
             }
-            if (word ^ hash) & TAG == 0 && is_it(Self::number(word)) {
-                return (Self::number(word), false);
+            if is_of(word, tag) && is_it(number_of(word)) {
+                return (number_of(word), false);
             }
-            at = (at + 1) & self.mask();
+            at = self.next(at);
         }
     }
 
-    /// Sees to it that `more` keys fit; `hashes` are those of the keys in it, by number.
-    pub(crate) fn make_room(&mut self, more: usize, hashes: &[u64]) {
-        let wanted = (self.used + more).max(WORDS_MIN / 2) * 2;
-        if wanted <= self.words.len() {
+    /// Puts a key that is not in it.
+    #[inline]
+    pub(crate) fn put_new(&mut self, tag: u32, number: u32) {
+        self.find_or_put(tag, number, |_| false);
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let more = match self.words.len() {
+            ..WORDS_SMALL => self.used * 3,
+            _ => self.used / 2,
+        };
+        self.make_room(more);
+    }
+
+    /// Sees to it that `more` keys fit.
+    pub(crate) fn make_room(&mut self, more: usize) {
+        if more < self.room {
             return;
         }
-        // Twice what is asked for, so that growing costs little per key.
-        let mut grown = Self::with_room(wanted);
-        for (number, hash) in (0_u32..).zip(hashes) {
-            grown.put_new(*hash, number);
+        let mut grown = Self::with_room(self.used + more);
+        for word in self.words.iter().filter(|word| **word != 0) {
+            grown.put_new((word >> 32) as u32, number_of(*word));
         }
         *self = grown;
     }
 
-    /// Puts a key that is not in it.
-    fn put_new(&mut self, hash: u64, number: u32) {
-        let (put, _) = self.find_or_put(hash, number, |_| false);
-        debug_assert_eq!(put, number);
+    /// The tags of the keys from number `first` to `end`, by number.
+    pub(crate) fn tags(&self, first: usize, end: usize) -> Vec<u32> {
+        let mut tags = vec![0; end - first];
+        for word in self.words.iter().filter(|word| **word != 0) {
+            let at = (number_of(*word) as usize).checked_sub(first);
+            if let Some(tag) = at.and_then(|at| tags.get_mut(at)) {
+                let own = (word >> 32) as u32;
+                *tag = own;
+            }
+        }
+        tags
     }
 
     /// For each hash the number of the first key whose tag fits, or `NONE`: a guess that the
@@ -127,16 +182,17 @@ impl Slots {
             return vec![NONE; hashes.len()];
         }
         let first = |hash: &u64| {
-            let mut at = self.start(*hash);
+            let tag = tag_of(*hash);
+            let mut at = self.start(tag);
             loop {
                 let word = self.words[at];
                 if word == 0 {
                     return NONE;
                 }
-                if (word ^ hash) & TAG == 0 {
-                    return Self::number(word);
+                if is_of(word, tag) {
+                    return number_of(word);
                 }
-                at = (at + 1) & self.mask();
+                at = self.next(at);
             }
         };
         hashes.iter().map(first).collect()

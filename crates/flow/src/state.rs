@@ -27,6 +27,11 @@ pub(crate) trait StateSource: Debug + Send + Sync {
     /// # Errors
     /// When it cannot be read.
     fn load(&self, prefix: &[u8]) -> Result<Vec<(Bytes, Bytes)>, FlowError>;
+
+    /// Bytes of state that may be in memory until somebody says otherwise.
+    fn size_max(&self) -> usize {
+        usize::MAX
+    }
 }
 
 /// One change of state since the last checkpoint.
@@ -39,7 +44,7 @@ pub(crate) struct StateChange {
 }
 
 impl StateChange {
-    pub(crate) fn put(key: Vec<u8>, value: Vec<u8>) -> Self {
+    pub(crate) fn put(key: Vec<u8>, value: impl Into<Bytes>) -> Self {
         Self {
             key: key.into(),
             value: Some(value.into()),

@@ -30,7 +30,7 @@ use crate::{
     change::Weighted,
     hash::hash_rows,
     keys::{KeyBytes, KeyColumn, as_key},
-    slots::{NONE, Slots},
+    slots::{NONE, Slots, tag_of},
 };
 use segments::Segments;
 
@@ -45,7 +45,6 @@ pub(crate) struct LookupTable {
     /// The types in which keys are compared.
     key_types: Vec<DataType>,
     slots: Slots,
-    hashes: Vec<u64>,
     keys: KeyBytes,
     places: Vec<u32>,
     pending: HashMap<u32, Vec<(Seq, u32)>>,
@@ -81,7 +80,6 @@ impl LookupTable {
             key,
             key_types,
             slots: Slots::default(),
-            hashes: Vec::new(),
             keys: KeyBytes::default(),
             places: Vec::new(),
             pending: HashMap::new(),
@@ -178,17 +176,15 @@ impl LookupTable {
         )?;
         let columns = KeyColumn::all(&columns)?;
         let hashes = hash_rows(&columns, rows.num_rows());
-        self.slots.make_room(hashes.len(), &self.hashes);
         let mut numbers = Vec::with_capacity(hashes.len());
         let mut key = Vec::new();
         for (row, hash) in hashes.into_iter().enumerate() {
             key.clear();
             columns.iter().for_each(|column| column.put(row, &mut key));
-            let next = u32::try_from(self.hashes.len()).unwrap_or(NONE);
+            let next = u32::try_from(self.keys.len()).unwrap_or(NONE);
             let is_it = |number: u32| self.keys.get(number as usize) == key;
-            let (number, is_new) = self.slots.find_or_put(hash, next, is_it);
+            let (number, is_new) = self.slots.find_or_put(tag_of(hash), next, is_it);
             if is_new {
-                self.hashes.push(hash);
                 self.keys.push(&key);
                 self.places.push(NONE);
             }
@@ -304,7 +300,6 @@ impl LookupTable {
     pub(crate) fn size(&self) -> usize {
         self.slots.size()
             + self.keys.size()
-            + self.hashes.capacity() * size_of::<u64>()
             + self.places.capacity() * size_of::<u32>()
             + self.written.capacity() * size_of::<Seq>()
             + self.segments.size()

@@ -178,18 +178,28 @@ impl View {
         Ok(changes)
     }
 
-    /// Lets go of state that the store has, down to about `size_max` bytes.
-    pub(crate) fn let_go(&mut self, size_max: usize) {
+    /// The last checkpoint is committed. Lets go of state, down to about `size_max` bytes, which
+    /// steps keep to, too.
+    ///
+    /// # Errors
+    /// As `step`.
+    pub(crate) fn let_go(&mut self, size_max: usize) -> Result<(), FlowError> {
         let share = size_max / self.states.len().max(1);
-        self.states.iter_mut().for_each(|state| state.let_go(share));
+        let mut states = self.states.iter_mut();
+        states.try_for_each(|state| state.let_go(share))
     }
 
-    /// Bytes of state in memory as of the last checkpoint.
+    /// Bytes of state in memory.
     pub(crate) fn size(&self) -> usize {
         self.states.iter().map(Buckets::size).sum()
     }
 
-    /// Groups in memory as of the last checkpoint.
+    /// Bytes of changed state that was let go and waits for the next checkpoint.
+    pub(crate) fn waiting(&self) -> usize {
+        self.states.iter().map(Buckets::waiting).sum()
+    }
+
+    /// Groups in memory.
     pub(crate) fn groups(&self) -> usize {
         self.states.iter().map(Buckets::groups).sum()
     }

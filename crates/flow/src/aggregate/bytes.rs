@@ -49,9 +49,24 @@ impl<'a> Cursor<'a> {
     /// As many bytes as their length before them says.
     pub(crate) fn bytes(&mut self) -> Result<&'a [u8], Damaged> {
         let length = self.count()?;
+        self.slice(length)
+    }
+
+    /// The next bytes, of a length that is known.
+    pub(crate) fn slice(&mut self, length: usize) -> Result<&'a [u8], Damaged> {
         let (bytes, rest) = self.0.split_at_checked(length).ok_or(Damaged)?;
         self.0 = rest;
         Ok(bytes)
+    }
+
+    /// So many numbers.
+    pub(crate) fn u32s(
+        &mut self,
+        count: usize,
+    ) -> Result<impl ExactSizeIterator<Item = u32> + Clone + 'a, Damaged> {
+        let bytes = self.slice(count.checked_mul(4).ok_or(Damaged)?)?;
+        let (four, _) = bytes.as_chunks::<4>();
+        Ok(four.iter().map(|four| u32::from_le_bytes(*four)))
     }
 
     pub(crate) fn is_empty(&self) -> bool {

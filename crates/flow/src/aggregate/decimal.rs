@@ -7,12 +7,13 @@ use datafusion::arrow::{
 };
 
 use super::{Answers, Cursor, Damaged, Taken, mean::Means};
+use crate::columns::{Longs, resize};
 
 /// Sums of all groups, and how many values they have.
 #[derive(Debug)]
 pub(crate) struct DecimalSums {
     sums: Vec<i256>,
-    counts: Vec<i64>,
+    counts: Longs,
     means: Means,
     is_mean: bool,
 }
@@ -22,16 +23,15 @@ impl DecimalSums {
         let means = Means::new(ty, scale)?;
         Some(Self {
             sums: Vec::new(),
-            counts: Vec::new(),
+            counts: Longs::default(),
             means,
             is_mean,
         })
     }
 
     pub(crate) fn grow(&mut self, groups: usize) {
-        let groups = groups.max(self.sums.len());
-        self.sums.resize(groups, i256::ZERO);
-        self.counts.resize(groups, 0);
+        resize(&mut self.sums, groups, i256::ZERO);
+        self.counts.grow(groups);
     }
 
     pub(crate) fn update(
@@ -49,7 +49,7 @@ impl DecimalSums {
         taken.each(|row, group, weight| {
             let value = i256::from_i128(values[row]).wrapping_mul(i256::from(weight));
             self.sums[group] = self.sums[group].wrapping_add(value);
-            self.counts[group] += weight;
+            self.counts.add(group, weight);
         });
         Ok(())
     }
@@ -58,13 +58,14 @@ impl DecimalSums {
         for (to, at) in pairs {
             let sum = &mut self.sums[*to as usize];
             *sum = sum.wrapping_add(from.sums[*at as usize]);
-            self.counts[*to as usize] += from.counts[*at as usize];
+            self.counts.add(*to as usize, from.counts.get(*at as usize));
         }
     }
 
     pub(crate) fn answers(&self, groups: &[u32]) -> Result<Answers, ArrowError> {
         self.means.answers(groups.iter().map(|group| {
-            let (sum, count) = (self.sums[*group as usize], self.counts[*group as usize]);
+            let at = *group as usize;
+            let (sum, count) = (self.sums[at], self.counts.get(at));
             let divisor = if self.is_mean { count } else { 1 };
             (count != 0).then_some((sum, divisor))
         }))
@@ -73,19 +74,19 @@ impl DecimalSums {
     pub(crate) fn write(&self, groups: &[u32], out: &mut Vec<u8>) {
         for group in groups {
             out.extend_from_slice(&self.sums[*group as usize].to_le_bytes());
-            out.extend_from_slice(&self.counts[*group as usize].to_le_bytes());
+            out.extend_from_slice(&self.counts.get(*group as usize).to_le_bytes());
         }
     }
 
     pub(crate) fn read(&mut self, groups: &[u32], from: &mut Cursor<'_>) -> Result<(), Damaged> {
         for group in groups {
             self.sums[*group as usize] = i256::from_le_bytes(from.take()?);
-            self.counts[*group as usize] = from.i64()?;
+            self.counts.set(*group as usize, from.i64()?);
         }
         Ok(())
     }
 
     pub(crate) fn size(&self) -> usize {
-        self.sums.capacity() * size_of::<i256>() + self.counts.capacity() * size_of::<i64>()
+        self.sums.capacity() * size_of::<i256>() + self.counts.size()
     }
 }

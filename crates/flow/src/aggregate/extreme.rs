@@ -15,7 +15,10 @@ use super::{
     bytes::put_count,
     value::{Float, Value, Values, column_of},
 };
-use crate::keys::key_type;
+use crate::{
+    columns::{Longs, resize},
+    keys::key_type,
+};
 
 /// Values with how often they are there; never 0.
 pub(crate) type Counted = BTreeMap<Value, i64>;
@@ -68,7 +71,7 @@ pub(crate) struct Extremes {
 enum Kept {
     /// BIGINT and TIMESTAMPTZ.
     Ints {
-        values: Vec<i64>,
+        values: Longs,
         seen: Vec<bool>,
     },
     /// DOUBLE PRECISION.
@@ -86,7 +89,7 @@ impl Extremes {
         let kept = match ty {
             _ if retracts => Kept::Counted(Vec::new()),
             DataType::Int64 | DataType::Timestamp(TimeUnit::Microsecond, _) => Kept::Ints {
-                values: Vec::new(),
+                values: Longs::default(),
                 seen: Vec::new(),
             },
             DataType::Float64 => Kept::Floats {
@@ -105,15 +108,15 @@ impl Extremes {
     pub(crate) fn grow(&mut self, groups: usize) {
         match &mut self.kept {
             Kept::Ints { values, seen } => {
-                values.resize(groups.max(seen.len()), 0);
-                seen.resize(groups.max(seen.len()), false);
+                values.grow(groups);
+                resize(seen, groups, false);
             }
             Kept::Floats { values, seen } => {
-                values.resize(groups.max(seen.len()), 0.0);
-                seen.resize(groups.max(seen.len()), false);
+                resize(values, groups, 0.0);
+                resize(seen, groups, false);
             }
-            Kept::Others(values) => values.resize(groups.max(values.len()), None),
-            Kept::Counted(sets) => sets.resize(groups.max(sets.len()), Counted::new()),
+            Kept::Others(values) => resize(values, groups, None),
+            Kept::Counted(sets) => resize(sets, groups, Counted::new()),
         }
     }
 
@@ -127,11 +130,7 @@ impl Extremes {
             Kept::Ints { values, seen } => {
                 let found = ints_of(column)?;
                 taken.each(|row, group, _| {
-                    better(
-                        (&mut values[group], &mut seen[group]),
-                        found[row],
-                        |a, b| (a > b) == is_max,
-                    )
+                    better_int((&mut *values, &mut *seen), (group, found[row]), is_max);
                 });
             }
             Kept::Floats { values, seen } => {
@@ -174,9 +173,7 @@ impl Extremes {
                 },
             ) => {
                 for (to, at) in pairs.filter(|(_, at)| has[*at]) {
-                    better((&mut values[to], &mut seen[to]), from[at], |a, b| {
-                        (a > b) == is_max
-                    });
+                    better_int((&mut *values, &mut *seen), (to, from.get(at)), is_max);
                 }
             }
             (
@@ -215,7 +212,7 @@ impl Extremes {
         let column: ArrayRef = match &self.kept {
             Kept::Ints { values, seen } => {
                 let nulls = NullBuffer::from_iter(at.clone().map(|at| seen[at]));
-                let values: ScalarBuffer<i64> = at.map(|at| values[at]).collect();
+                let values: ScalarBuffer<i64> = at.map(|at| values.get(at)).collect();
                 match &self.ty {
                     DataType::Timestamp(..) => Arc::new(
                         PrimitiveArray::<TimestampMicrosecondType>::new(values, Some(nulls))
@@ -258,7 +255,7 @@ impl Extremes {
             match &self.kept {
                 Kept::Ints { values, seen } => {
                     out.push(u8::from(seen[at]));
-                    out.extend_from_slice(&values[at].to_le_bytes());
+                    out.extend_from_slice(&values.get(at).to_le_bytes());
                 }
                 Kept::Floats { values, seen } => {
                     out.push(u8::from(seen[at]));
@@ -280,7 +277,7 @@ impl Extremes {
             match &mut self.kept {
                 Kept::Ints { values, seen } => {
                     seen[at] = from.byte()? != 0;
-                    values[at] = from.i64()?;
+                    values.set(at, from.i64()?);
                 }
                 Kept::Floats { values, seen } => {
                     seen[at] = from.byte()? != 0;
@@ -301,7 +298,8 @@ impl Extremes {
 
     pub(crate) fn size(&self) -> usize {
         match &self.kept {
-            Kept::Ints { seen, .. } | Kept::Floats { seen, .. } => seen.capacity() * 9,
+            Kept::Ints { values, seen } => values.size() + seen.capacity(),
+            Kept::Floats { seen, .. } => seen.capacity() * 9,
             Kept::Others(values) => {
                 let more: usize = values.iter().flatten().map(Value::size).sum();
                 values.capacity() * size_of::<Option<Value>>() + more
@@ -333,6 +331,15 @@ fn better<T: Copy>((kept, seen): (&mut T, &mut bool), found: T, is_better: impl 
     if !*seen || is_better(found, *kept) {
         *kept = found;
         *seen = true;
+    }
+}
+
+#[inline]
+fn better_int((kept, seen): (&mut Longs, &mut [bool]), (at, found): (usize, i64), is_max: bool) {
+    let value = kept.get(at);
+    if !seen[at] || (found > value) == is_max && found != value {
+        kept.set(at, found);
+        seen[at] = true;
     }
 }
 

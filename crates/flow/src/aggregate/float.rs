@@ -13,12 +13,13 @@ use super::{
     exact::{Exact, Rest},
     mean::float_of,
 };
+use crate::columns::{Longs, resize};
 
 /// Sums of all groups, and how many values they have.
 #[derive(Debug)]
 pub(crate) struct FloatSums {
     sums: Vec<Exact>,
-    counts: Vec<i64>,
+    counts: Longs,
     /// Of the few groups whose sum does not fit two floats.
     rests: BTreeMap<u32, Rest>,
     is_mean: bool,
@@ -34,7 +35,7 @@ impl FloatSums {
         };
         Some(Self {
             sums: Vec::new(),
-            counts: Vec::new(),
+            counts: Longs::default(),
             rests: BTreeMap::new(),
             is_mean,
             is_single,
@@ -42,9 +43,8 @@ impl FloatSums {
     }
 
     pub(crate) fn grow(&mut self, groups: usize) {
-        let groups = groups.max(self.sums.len());
-        self.sums.resize(groups, Exact::default());
-        self.counts.resize(groups, 0);
+        resize(&mut self.sums, groups, Exact::default());
+        self.counts.grow(groups);
     }
 
     pub(crate) fn update(
@@ -73,7 +73,7 @@ impl FloatSums {
     #[inline]
     fn add_all(&mut self, taken: &Taken<'_>, value: impl Fn(usize) -> f64) {
         taken.each(|row, group, weight| {
-            self.counts[group] += weight;
+            self.counts.add(group, weight);
             match weight {
                 1 => self.add(group, value(row)),
                 -1 if value(row).is_finite() => self.add(group, -value(row)),
@@ -106,7 +106,7 @@ impl FloatSums {
             let (to, other) = (*to as usize, from.sums[*at as usize]);
             self.add(to, other.high);
             self.add(to, other.low);
-            self.counts[to] += from.counts[*at as usize];
+            self.counts.add(to, from.counts.get(*at as usize));
             if !from.rests.is_empty()
                 && let Some(rest) = from.rests.get(at)
             {
@@ -116,7 +116,7 @@ impl FloatSums {
     }
 
     fn value(&self, group: u32) -> Option<f64> {
-        let count = self.counts[group as usize];
+        let count = self.counts.get(group as usize);
         if count == 0 {
             return None;
         }
@@ -154,7 +154,7 @@ impl FloatSums {
             let sum = self.sums[*group as usize];
             out.extend_from_slice(&sum.high.to_le_bytes());
             out.extend_from_slice(&sum.low.to_le_bytes());
-            out.extend_from_slice(&self.counts[*group as usize].to_le_bytes());
+            out.extend_from_slice(&self.counts.get(*group as usize).to_le_bytes());
             let rest = self.rests.get(group).filter(|rest| !rest.is_empty());
             out.push(u8::from(rest.is_some()));
             if let Some(rest) = rest {
@@ -170,7 +170,7 @@ impl FloatSums {
                 low: from.f64()?,
             };
             self.sums[*group as usize] = sum;
-            self.counts[*group as usize] = from.i64()?;
+            self.counts.set(*group as usize, from.i64()?);
             self.rests.remove(group);
             if from.byte()? != 0 {
                 self.rests.insert(*group, Rest::read(from)?);
@@ -181,8 +181,6 @@ impl FloatSums {
 
     pub(crate) fn size(&self) -> usize {
         let rests: usize = self.rests.values().map(Rest::size).sum();
-        self.sums.capacity() * size_of::<Exact>()
-            + self.counts.capacity() * size_of::<i64>()
-            + rests
+        self.sums.capacity() * size_of::<Exact>() + self.counts.size() + rests
     }
 }

@@ -1,4 +1,4 @@
-//! SUM and AVG of integers: sums in 128 bits, which no log can fill. SUM is BIGINT or NUMERIC,
+//! SUM and AVG of integers: sums in 128 bits, which no log can fill, kept in 64 while they fit. SUM is BIGINT or NUMERIC,
 //! AVG a float or NUMERIC.
 
 use std::sync::Arc;
@@ -13,12 +13,13 @@ use super::{
     Answers, Cursor, Damaged, Taken,
     mean::{Means, out_of_range},
 };
+use crate::columns::{Longs, Wides};
 
 /// Sums of all groups, and how many values they have.
 #[derive(Debug)]
 pub(crate) struct IntegerSums {
-    sums: Vec<i128>,
-    counts: Vec<i64>,
+    sums: Wides,
+    counts: Longs,
     answer: Answer,
 }
 
@@ -38,16 +39,15 @@ impl IntegerSums {
             _ => return None,
         };
         Some(Self {
-            sums: Vec::new(),
-            counts: Vec::new(),
+            sums: Wides::default(),
+            counts: Longs::default(),
             answer,
         })
     }
 
     pub(crate) fn grow(&mut self, groups: usize) {
-        let groups = groups.max(self.sums.len());
-        self.sums.resize(groups, 0);
-        self.counts.resize(groups, 0);
+        self.sums.grow(groups);
+        self.counts.grow(groups);
     }
 
     pub(crate) fn update(
@@ -80,21 +80,23 @@ impl IntegerSums {
     #[inline]
     fn add(&mut self, taken: &Taken<'_>, value: impl Fn(usize) -> i64) {
         taken.each(|row, group, weight| {
-            self.sums[group] += i128::from(value(row)) * i128::from(weight);
-            self.counts[group] += weight;
+            let value = i128::from(value(row)) * i128::from(weight);
+            self.sums.add(group, value);
+            self.counts.add(group, weight);
         });
     }
 
     pub(crate) fn merge(&mut self, from: &Self, pairs: &[(u32, u32)]) {
         for (to, at) in pairs {
-            self.sums[*to as usize] += from.sums[*at as usize];
-            self.counts[*to as usize] += from.counts[*at as usize];
+            self.sums.add(*to as usize, from.sums.get(*at as usize));
+            self.counts.add(*to as usize, from.counts.get(*at as usize));
         }
     }
 
     pub(crate) fn answers(&self, groups: &[u32]) -> Result<Answers, ArrowError> {
         let parts = groups.iter().map(|group| {
-            let (sum, count) = (self.sums[*group as usize], self.counts[*group as usize]);
+            let at = *group as usize;
+            let (sum, count) = (self.sums.get(at), self.counts.get(at));
             (count != 0).then_some((sum, count))
         });
         match &self.answer {
@@ -124,20 +126,21 @@ impl IntegerSums {
 
     pub(crate) fn write(&self, groups: &[u32], out: &mut Vec<u8>) {
         for group in groups {
-            out.extend_from_slice(&self.sums[*group as usize].to_le_bytes());
-            out.extend_from_slice(&self.counts[*group as usize].to_le_bytes());
+            out.extend_from_slice(&self.sums.get(*group as usize).to_le_bytes());
+            out.extend_from_slice(&self.counts.get(*group as usize).to_le_bytes());
         }
     }
 
     pub(crate) fn read(&mut self, groups: &[u32], from: &mut Cursor<'_>) -> Result<(), Damaged> {
         for group in groups {
-            self.sums[*group as usize] = i128::from_le_bytes(from.take()?);
-            self.counts[*group as usize] = from.i64()?;
+            let at = *group as usize;
+            self.sums.set(at, i128::from_le_bytes(from.take()?));
+            self.counts.set(at, from.i64()?);
         }
         Ok(())
     }
 
     pub(crate) fn size(&self) -> usize {
-        self.sums.capacity() * size_of::<i128>() + self.counts.capacity() * size_of::<i64>()
+        self.sums.size() + self.counts.size()
     }
 }

@@ -27,6 +27,9 @@ const PENANCE: Duration = Duration::from_millis(500);
 /// `checkpoint_interval` for it.
 const SEALING_SHARE: u32 = 5;
 
+/// Changed state that was let go may take one part in so many of what state may.
+const WAITING_PARTS: usize = 4;
+
 /// A checkpoint that is under way.
 #[derive(Debug)]
 pub(super) enum Pending {
@@ -57,6 +60,7 @@ impl Steps {
         {
             self.done(done)?;
         }
+        let room = self.make_room_for_state(room)?;
         let since = self.clock.monotonic().saturating_sub(self.checkpointed);
         let is_wanted_now = self.pending.is_none() && self.has_unkept();
         self.is_dirty |= is_wanted_now;
@@ -123,7 +127,7 @@ impl Steps {
         let outcome = outcome?;
         if commit.is_committed {
             self.kept.clone_from(&commit.live);
-            self.let_go();
+            self.let_go()?;
         }
         match outcome {
             Outcome::Gone => self.application.status.lock().checkpoints += 1,
@@ -196,19 +200,33 @@ impl Steps {
         }
     }
 
-    /// Lets go of state that the checkpoint has, beyond the limit.
-    fn let_go(&mut self) {
+    /// Lets go of state beyond the limit.
+    fn let_go(&mut self) -> Result<(), FlowError> {
         let builds = self.builds.iter_mut().map(|build| &mut build.track);
         let tracks = builds.chain([&mut self.live]);
         let mut units: Vec<_> = tracks.flat_map(|track| &mut track.units).collect();
         let share = self.config.state_size_max.as_usize() / units.len().max(1);
         for unit in &mut units {
-            unit.view.let_go(share);
+            unit.view.let_go(share)?;
         }
         let lookups = self.live.lookups.values();
         let mut status = self.application.status.lock();
         status.lookup_rows = lookups.clone().map(|table| table.rows()).sum();
         status.lookup_bytes = lookups.map(|table| table.size()).sum();
+        Ok(())
+    }
+
+    /// Changed state that was let go waits for a checkpoint in memory: one comes at once when that
+    /// takes a good part of what state may, and steps wait for the one before it.
+    fn make_room_for_state(&mut self, room: Room) -> Result<Room, FlowError> {
+        let builds = self.builds.iter().map(|build| &build.track);
+        let units = builds.chain([&self.live]).flat_map(|track| &track.units);
+        let waiting: usize = units.map(|unit| unit.view.waiting()).sum();
+        if waiting <= self.config.state_size_max.as_usize() / WAITING_PARTS {
+            return Ok(room);
+        }
+        self.settle_pending()?;
+        Ok(Room::Full)
     }
 }
 

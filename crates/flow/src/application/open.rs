@@ -35,7 +35,19 @@ use crate::{
 
 /// State as of the last checkpoint, whether the store has it yet or not.
 #[derive(Debug)]
-struct KeptState(Arc<Tables>);
+struct KeptState {
+    tables: Arc<Tables>,
+    size_max: usize,
+}
+
+impl KeptState {
+    fn shared(tables: &Arc<Tables>, config: &FlowConfig) -> SharedState {
+        Arc::new(Self {
+            tables: Arc::clone(tables),
+            size_max: config.state_size_max.as_usize(),
+        })
+    }
+}
 
 impl StateSource for KeptState {
     fn load(&self, prefix: &[u8]) -> Result<Vec<(Bytes, Bytes)>, FlowError> {
@@ -45,8 +57,12 @@ impl StateSource for KeptState {
             ControlFlow::Continue(())
         };
         let range = KeyRange::prefix(prefix);
-        self.0.pointer().scan_state(&range, &mut visit)?;
+        self.tables.pointer().scan_state(&range, &mut visit)?;
         Ok(found)
+    }
+
+    fn size_max(&self) -> usize {
+        self.size_max
     }
 }
 
@@ -96,7 +112,7 @@ impl Application {
             log: Arc::clone(&log),
             history,
         };
-        let state: SharedState = Arc::new(KeptState(Arc::clone(&tables)));
+        let state = KeptState::shared(&tables, &config);
         let steps = Steps {
             application: Arc::clone(&application),
             tables,

@@ -12,6 +12,7 @@ use crate::{
     change::NO_WATERMARK,
     errors::FlowError,
     group_by::BUCKETS,
+    pane::PIECES_MAX,
     state::{StateKey, StateSource},
 };
 
@@ -29,6 +30,8 @@ pub(super) struct Entry {
     end: i64,
     is_closed: bool,
     stored: [u64; BUCKETS / 64],
+    /// Pieces that the store may have of each bucket: those with smaller numbers.
+    pieces: [u8; BUCKETS],
     is_changed: bool,
 }
 
@@ -38,6 +41,7 @@ impl Entry {
             end,
             is_closed: false,
             stored: [0; BUCKETS / 64],
+            pieces: [0; BUCKETS],
             is_changed: false,
         }
     }
@@ -47,9 +51,10 @@ impl Entry {
         self.stored != [0; BUCKETS / 64]
     }
 
-    /// The buckets that the store has.
-    pub(super) fn buckets(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..BUCKETS).filter(|bucket| self.has(*bucket))
+    /// Bucket and number of all pieces that the store may have.
+    pub(super) fn pieces(&self) -> impl Iterator<Item = (usize, u8)> + '_ {
+        let buckets = self.pieces.iter().enumerate();
+        buckets.flat_map(|(bucket, pieces)| (0..*pieces).map(move |number| (bucket, number)))
     }
 
     fn has(&self, bucket: usize) -> bool {
@@ -76,12 +81,18 @@ impl Entry {
         for word in &mut stored {
             *word = from.u64()?;
         }
-        Ok(Self {
+        let mut entry = Self {
             end,
             is_closed,
             stored,
+            pieces: [0; BUCKETS],
             is_changed: false,
-        })
+        };
+        // How many there are is not kept.
+        for bucket in 0..BUCKETS {
+            entry.pieces[bucket] = if entry.has(bucket) { PIECES_MAX } else { 0 };
+        }
+        Ok(entry)
     }
 }
 
@@ -138,11 +149,13 @@ impl Directory {
         }
     }
 
-    /// The store gets a bucket of a window.
-    pub(super) fn stored(&mut self, start: i64, bucket: usize) {
-        if let Some(entry) = self.entries.get_mut(&start)
-            && !entry.has(bucket)
-        {
+    /// The store gets a piece of a window. A base makes the others void, which go with it.
+    pub(super) fn stored(&mut self, start: i64, (bucket, piece): (usize, u8)) {
+        let Some(entry) = self.entries.get_mut(&start) else {
+            return;
+        };
+        entry.pieces[bucket] = piece + 1;
+        if !entry.has(bucket) {
             entry.stored[bucket / 64] |= 1 << (bucket % 64);
             entry.is_changed = true;
         }

@@ -1,13 +1,24 @@
-//! One thread's share of a step: some buckets, all chunks.
+//! One thread's share of a step: some buckets, one after the other, all chunks.
+//!
+//! While state takes more memory than it may, the panes of a bucket are let go as soon as the
+//! bucket is done: those that were not used for longest first, and of a bucket that does not fit
+//! all. Buckets that fit stay, so that a step which touches every bucket finds most of them again.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
-use super::{Answer, Panes, directory::Directory};
+use super::{
+    Answer,
+    bucket::{Bucket, Keeper},
+    directory::Directory,
+};
 use crate::{
     change::NO_WATERMARK,
     errors::FlowError,
     group_by::{Emission, GroupBy, Partial},
-    pane::{KeepBefore, Pane, Tells},
+    pane::{KeepBefore, Tells},
     state::{SharedState, StateKey},
 };
 
@@ -23,53 +34,97 @@ pub(super) struct LaneTask {
     pub(super) watermark: i64,
     pub(super) tells: Tells,
     pub(super) step: u64,
+    /// Number of the next checkpoint.
+    pub(super) checkpoint: u64,
+    /// Bytes of all buckets in memory.
+    pub(super) size: AtomicUsize,
+    pub(super) size_max: usize,
 }
 
 /// What a lane did.
 #[derive(Debug)]
 pub(super) struct Lane {
-    pub(super) buckets: Vec<(usize, Panes)>,
+    pub(super) buckets: Vec<(usize, Bucket)>,
     pub(super) answers: Vec<Answer>,
     /// Windows that are not in the directory: start and end.
     pub(super) opened: Vec<(i64, i64)>,
 }
 
 impl LaneTask {
-    pub(super) fn run(&self, buckets: Vec<(usize, Panes)>) -> Result<Lane, FlowError> {
+    pub(super) fn run(&self, buckets: Vec<(usize, Bucket)>) -> Result<Lane, FlowError> {
         let mut lane = Lane {
             buckets: Vec::with_capacity(buckets.len()),
             answers: Vec::new(),
             opened: Vec::new(),
         };
         let closing = self.directory.closing(self.watermark);
-        for (bucket, mut panes) in buckets {
+        for (number, mut bucket) in buckets {
             let mut windows = Vec::new();
             for partial in &self.partials {
-                self.merge((bucket, &mut panes), partial, &mut windows)?;
+                self.merge((number, &mut bucket), partial, &mut windows)?;
             }
             windows.extend(closing.iter().copied());
             windows.sort_unstable();
             windows.dedup();
+            let is_used = !windows.is_empty();
             for window in windows {
-                self.tell((bucket, &mut panes), window, &mut lane.answers)?;
+                self.tell((number, &mut bucket), window, &mut lane.answers)?;
                 let (start, end) = window;
                 if !self.directory.knows(start) && !lane.opened.contains(&window) {
                     lane.opened.push((start, end));
                 }
             }
-            lane.buckets.push((bucket, panes));
+            if is_used {
+                self.fit((number, &mut bucket))?;
+            }
+            lane.buckets.push((number, bucket));
         }
         Ok(lane)
+    }
+
+    fn keeper(&self) -> Keeper<'_> {
+        Keeper {
+            by: &self.by,
+            key: self.key,
+            source: &self.source,
+            directory: &self.directory,
+            checkpoint: self.checkpoint,
+        }
+    }
+
+    /// Lets panes of a bucket go while all buckets take more than they may.
+    fn fit(&self, (number, bucket): (usize, &mut Bucket)) -> Result<(), FlowError> {
+        self.remeasure(bucket);
+        if self.size.load(Ordering::Relaxed) <= self.size_max {
+            return Ok(());
+        }
+        for (_, start) in bucket.by_use() {
+            bucket.let_go(start, (number, &self.keeper()))?;
+            self.remeasure(bucket);
+            if self.size.load(Ordering::Relaxed) <= self.size_max {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn remeasure(&self, bucket: &mut Bucket) {
+        let before = bucket.size();
+        let after = bucket.measure();
+        match after.checked_sub(before) {
+            Some(more) => self.size.fetch_add(more, Ordering::Relaxed),
+            None => self.size.fetch_sub(before - after, Ordering::Relaxed),
+        };
     }
 
     /// Merges a chunk's groups of a bucket; notes the windows that they are in.
     fn merge(
         &self,
-        (bucket, panes): (usize, &mut Panes),
+        (number, bucket): (usize, &mut Bucket),
         partial: &Partial,
         windows: &mut Vec<(i64, i64)>,
     ) -> Result<(), FlowError> {
-        let groups = partial.of_bucket(bucket);
+        let groups = partial.of_bucket(number);
         let window_of = |group: &u32| partial.windows[*group as usize];
         for run in groups.chunk_by(|a, b| window_of(a) == window_of(b)) {
             let Some(window) = run.first().map(window_of) else {
@@ -85,49 +140,17 @@ impl LaneTask {
                 Emission::Close { .. } if self.directory.is_closed(start) => KeepBefore::Yes,
                 Emission::Close { .. } => KeepBefore::No,
             };
-            let pane = self.pane((bucket, panes), start)?;
+            let pane = bucket.pane(start, (number, &self.keeper()))?;
             pane.used = self.step;
             pane.take(partial, run, keep_before)?;
         }
         Ok(())
     }
 
-    /// The pane of a window, from memory or the store, or a new one.
-    fn pane<'a>(
-        &self,
-        (bucket, panes): (usize, &'a mut Panes),
-        start: i64,
-    ) -> Result<&'a mut Pane, FlowError> {
-        use std::collections::btree_map::Entry;
-        match panes.entry(start) {
-            Entry::Occupied(entry) => Ok(entry.into_mut()),
-            Entry::Vacant(entry) => {
-                let pane = if self.directory.is_stored(start, bucket) {
-                    self.load(start, bucket)?
-                } else {
-                    Pane::new(&self.by)?
-                };
-                Ok(entry.insert(pane))
-            }
-        }
-    }
-
-    fn load(&self, start: i64, bucket: usize) -> Result<Pane, FlowError> {
-        let prefix = self.key.pieces(start, bucket);
-        let found = self.source.load(&prefix)?;
-        let pieces = found
-            .iter()
-            .filter_map(|(key, bytes)| Some((*key.last()?, bytes.as_ref())));
-        let loaded = Pane::load(&self.by, pieces)?;
-        loaded.map_err(|_damaged| FlowError::State {
-            view: self.key.view,
-        })
-    }
-
     /// What a window's pane has to say.
     fn tell(
         &self,
-        (bucket, panes): (usize, &mut Panes),
+        (number, bucket): (usize, &mut Bucket),
         (start, end): (i64, i64),
         answers: &mut Vec<Answer>,
     ) -> Result<(), FlowError> {
@@ -135,12 +158,12 @@ impl LaneTask {
             self.by.window.is_some() && self.watermark != NO_WATERMARK && end <= self.watermark;
         let closes = is_past && !self.directory.is_closed(start);
         let is_needed =
-            panes.contains_key(&start) || (closes && self.directory.is_stored(start, bucket));
+            bucket.is_loaded(start) || (closes && bucket.has(start, (number, &self.directory)));
         if !is_needed {
             return Ok(());
         }
         let is_final = matches!(self.by.emission, Emission::Close { .. });
-        let pane = self.pane((bucket, panes), start)?;
+        let pane = bucket.pane(start, (number, &self.keeper()))?;
         let told = match (is_final, closes) {
             (true, true) => pane.tell_all(&self.by)?,
             _ if !pane.is_touched() => None,
@@ -150,7 +173,7 @@ impl LaneTask {
         answers.extend(told.map(|told| Answer {
             start,
             end,
-            bucket,
+            bucket: number,
             told,
         }));
         Ok(())

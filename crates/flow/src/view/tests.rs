@@ -2,4 +2,5 @@
 //! restarts and crashes between, against a model that looks at one row at a time.
 
 pub(crate) mod bed;
+mod spilled;
 mod windows;

@@ -26,7 +26,7 @@ use crate::{
     pane::Tells,
     pool::Pool,
     samples::MemoryState,
-    state::SharedState,
+    state::{SharedState, StateChange},
     table::LookupTables,
     watermark::{Trace, Watermarks},
 };
@@ -247,12 +247,20 @@ pub(crate) struct Bed {
     watermarks: Watermarks,
     pub(crate) told: Told,
     kept: (Watermarks, Told),
+    /// A checkpoint that the store does not have yet.
+    sealed: Option<(Vec<StateChange>, (Watermarks, Told))>,
+    size_max: usize,
 }
 
 impl Bed {
     pub(crate) fn new(plan: &PlannedView, pool: Pool) -> Self {
+        Self::small(plan, pool, usize::MAX)
+    }
+
+    /// With so many bytes of state in memory at most.
+    pub(crate) fn small(plan: &PlannedView, pool: Pool, size_max: usize) -> Self {
         let pipeline = Pipeline::compile(StreamId(30), plan).unwrap();
-        let source = Arc::<MemoryState>::default();
+        let source = Arc::new(MemoryState::new(size_max));
         let shared: SharedState = Arc::<MemoryState>::clone(&source);
         let view = View::open(Arc::clone(&pipeline), 0, (&shared, Kept::State)).unwrap();
         let watermarks = Watermarks::new(DELAY);
@@ -265,6 +273,8 @@ impl Bed {
             watermarks,
             told,
             kept,
+            sealed: None,
+            size_max,
         }
     }
 
@@ -313,8 +323,26 @@ impl Bed {
         self.kept = (self.watermarks, self.told.clone());
     }
 
+    /// Takes a checkpoint that may be committed later.
+    pub(crate) fn seal(&mut self) {
+        let changes = self.view.checkpoint().unwrap();
+        self.sealed = Some((changes, (self.watermarks, self.told.clone())));
+    }
+
+    /// Commits the checkpoint that was taken, if one was; whether it was.
+    pub(crate) fn commit(&mut self) -> bool {
+        let Some((changes, kept)) = self.sealed.take() else {
+            return false;
+        };
+        self.source.apply(changes);
+        self.kept = kept;
+        self.view.let_go(self.size_max).unwrap();
+        true
+    }
+
     /// Everything since the last checkpoint is lost.
     pub(crate) fn crash(&mut self) {
+        self.sealed = None;
         (self.watermarks, self.told) = self.kept.clone();
         let shared: SharedState = Arc::<MemoryState>::clone(&self.source);
         self.view = View::open(Arc::clone(&self.pipeline), 0, (&shared, Kept::State)).unwrap();
@@ -322,7 +350,12 @@ impl Bed {
 
     /// Lets go of all state that is kept.
     pub(crate) fn let_go(&mut self) {
-        self.view.let_go(0);
+        self.view.let_go(0).unwrap();
+    }
+
+    /// Bytes of state in memory.
+    pub(crate) fn size(&self) -> usize {
+        self.view.size()
     }
 
     /// Entries of state that are kept.

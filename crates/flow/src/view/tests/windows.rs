@@ -23,7 +23,7 @@ const DEVICES: [Option<&str>; 5] = [
     None,
 ];
 
-fn emits() -> [Emit; 3] {
+pub(super) fn emits() -> [Emit; 3] {
     let span = |micros: i64| Some(Duration::from_micros(micros.unsigned_abs()));
     [
         Emit::OnWindowClose { corrections: None },
@@ -36,7 +36,7 @@ fn emits() -> [Emit; 3] {
 
 /// Frames whose times go on, mostly in order, sometimes late, sometimes very late, sometimes far
 /// ahead.
-fn frames(random: &mut Random, count: usize) -> Vec<Frame> {
+pub(super) fn frames(random: &mut Random, count: usize) -> Vec<Frame> {
     let mut millis = 1_000_000_000_u64;
     let mut frames: Vec<Frame> = Vec::new();
     while frames.len() < count {
@@ -156,7 +156,7 @@ fn run(bed: &mut Bed, frames: &[Frame], random: &mut Random, step_max: usize) {
     }
 }
 
-fn check(bed: &Bed, emit: Emit, frames: &[Frame], what: &str) {
+pub(super) fn check(bed: &Bed, emit: Emit, frames: &[Frame], what: &str) {
     let model = Model::of(emit, frames);
     let rows: BTreeSet<Line> = bed.told.rows.keys().cloned().collect();
     assert_eq!(rows, model.rows(emit), "{emit:?} {what}");
