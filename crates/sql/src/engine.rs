@@ -62,7 +62,7 @@ use self::{
 use crate::{
     error::{QueryError, from_engine},
     rows::{AppRows, SharedRowSource},
-    write::{self, Known, Planning, Plans, Write, Written},
+    write::{self, Form, Forms, Known, Planning, Plans, Write, Written},
 };
 
 pub(crate) use columns::StreamColumns;
@@ -114,6 +114,7 @@ pub struct Engine {
     memory: Arc<Memory>,
     points: Points,
     plans: Plans,
+    forms: Forms,
     /// Held by the one write that is tried again: those that compete for a table take turns then.
     again: Mutex<()>,
     /// What every session begins as; an error of DataFusion's own defaults is told when asked.
@@ -194,6 +195,7 @@ impl Engine {
             again: Mutex::default(),
             points: Points::default(),
             plans: Plans::default(),
+            forms: Forms::default(),
             parts,
             config,
             prototype,
@@ -260,19 +262,25 @@ impl Engine {
     async fn begun(&self, question: &Question, time: Time) -> Result<Begun, QueryError> {
         let (deadline, limit) = time;
         let (mut attempts, mut first_in_line) = (1, None);
+        let mut form = Form::of(&question.sql);
         loop {
-            let begin = AssertUnwindSafe(Box::pin(self.begin(question, time)));
+            let begin = AssertUnwindSafe(Box::pin(self.begin(question, form.take(), time)));
             let started = match timeout_at(deadline, begin.catch_unwind()).await {
                 Err(_late) => Err(QueryError::Timeout { limit }),
                 Ok(Err(panic)) => Err(panicked(panic.as_ref())),
                 Ok(Ok(started)) => started,
             };
-            let begun = match started? {
+            let (begun, is_placed) = match started? {
                 Started::Rows(begun) => return Ok(begun),
                 // It waits as long as it takes: whether it was written must be told.
-                Started::Write(write, rows) => commit(*write, &rows).await,
+                Started::Write(write, rows) => {
+                    let is_placed = write.is_placed;
+                    (commit(*write, &rows).await, is_placed)
+                }
             };
             match begun {
+                // Compiled as it is written, it says where the mistake is.
+                Err(error) if error.is_refusal() && !is_placed => continue,
                 Err(error) if error.is_conflict() && attempts < ATTEMPTS_MAX => attempts += 1,
                 begun => return begun,
             }
@@ -286,8 +294,13 @@ impl Engine {
     async fn begin(
         &self,
         question: &Question,
+        form: Option<Form>,
         (deadline, limit): Time,
     ) -> Result<Started, QueryError> {
+        let form = form.filter(|_| question.wait.is_none() && question.rights == Rights::Write);
+        if let Some(started) = form.as_ref().and_then(|form| self.formed(question, form)) {
+            return started;
+        }
         let asked = statement::read(&question.sql)?;
         if let Some(position) = question.wait {
             self.wait_for(position, deadline, limit).await?;
@@ -300,7 +313,7 @@ impl Engine {
                 Ok(Started::Rows(rows))
             }
             Asked::Write(statements) => {
-                let write = self.write(statements, question, (deadline, limit));
+                let write = self.write(statements, (question, form), (deadline, limit));
                 Box::pin(write).await
             }
             Asked::Verify(named) => {
@@ -311,11 +324,20 @@ impl Engine {
         }
     }
 
+    /// A statement whose form was compiled before; `None` if none was, or its values do not fit.
+    fn formed(&self, question: &Question, form: &Form) -> Option<Result<Started, QueryError>> {
+        let tenant = question.tenant;
+        let defs = self.parts.catalog.definitions();
+        let write = self.forms.write((&defs, tenant), form)?;
+        let rows = self.rows_of(tenant, &write.app);
+        Some(rows.map(|rows| Started::Write(Box::new(write), rows)))
+    }
+
     /// Compiles statements that write, once the questions inside of them are answered.
     async fn write(
         &self,
         statements: Vec<Written>,
-        question: &Question,
+        (question, form): (&Question, Option<Form>),
         time: Time,
     ) -> Result<Started, QueryError> {
         if question.rights == Rights::Read {
@@ -333,7 +355,10 @@ impl Engine {
             now: self.parts.clock.now(),
             plans: &self.plans,
         };
-        let write = write::compile(planning, (&defs, tenant), &prepared, &known)?;
+        let mut write = write::compile(planning, (&defs, tenant), &prepared, &known)?;
+        if let Some(form) = form {
+            self.forms.keep(form, &mut write);
+        }
         let rows = self.rows_of(tenant, &write.app)?;
         Ok(Started::Write(Box::new(write), rows))
     }

@@ -102,6 +102,11 @@ impl QueryError {
         matches!(self, Self::Write(error) if matches!(**error, WriteError::Serialization { .. }))
     }
 
+    /// Whether a statement has refused what it was asked to write: nothing of it is anywhere.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Write(error) if matches!(**error, WriteError::Refused(_)))
+    }
+
     /// A defect that has only words.
     pub(crate) fn broken(message: impl Into<String>) -> Self {
         Self::Broken {

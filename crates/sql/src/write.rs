@@ -2,10 +2,12 @@
 //! it writes once it sees the rows that are there. The sequencer of `table` asks it; nothing here
 //! reads or appends. Questions inside of them are asked before: see `inner`.
 
+mod compiled;
 mod conflict;
 mod delete;
 mod exprs;
 mod fit;
+mod form;
 mod given;
 mod inner;
 mod insert;
@@ -16,17 +18,14 @@ mod select;
 mod target;
 mod update;
 
-use std::sync::Arc;
+use std::{cell::Cell, sync::Arc};
 
-use datafusion::arrow::{
-    array::{ArrayRef, Int64Array, RecordBatch, StringArray},
-    datatypes::{DataType, Field, Schema, SchemaRef},
-};
+use datafusion::arrow::array::{ArrayRef, StringArray};
 use mainstem_catalog::Definitions;
 use mainstem_kernel::{
     AppName, Code, Column, Fault, Place, Problem, StreamId, TenantId, Timestamp,
 };
-use mainstem_table::{Decide, Outcome, Read, Statement, Transaction, WriteError};
+use mainstem_table::{Read, Transaction, WriteError};
 use sqlparser::ast::{Expr, Statement as Ast};
 
 use crate::{
@@ -34,11 +33,13 @@ use crate::{
     engine::session,
     error::{QueryError, from_engine},
 };
+use compiled::Compiled;
 use exprs::Planner;
+
+pub(crate) use compiled::Write;
 pub(crate) use exprs::Planning;
+pub(crate) use form::{Form, Forms};
 pub(crate) use plans::Plans;
-use returning::Returning;
-use target::Target;
 
 pub(crate) use inner::{Inner, Known, Prepared, take_out};
 
@@ -50,51 +51,6 @@ pub(crate) struct Written {
     pub(crate) place: Place,
     /// The number of the question that gives the rows of an INSERT, if one does.
     pub(crate) source: Option<usize>,
-}
-
-/// One statement, compiled.
-#[derive(Debug)]
-struct Compiled {
-    app: AppName,
-    statement: Statement,
-    /// INSERT, UPDATE, DELETE or SELECT.
-    verb: &'static str,
-    /// The columns that it returns, if it returns rows.
-    returning: Option<SchemaRef>,
-}
-
-impl Compiled {
-    fn new<D: Decide + 'static>(
-        verb: &'static str,
-        decide: D,
-        about: fn(&D) -> (&Target, Option<&Returning>),
-    ) -> Self {
-        let (target, returning) = about(&decide);
-        Self {
-            app: target.def.app.clone(),
-            verb,
-            returning: returning.map(|all| Arc::clone(&all.schema)),
-            statement: Statement {
-                table: target.def.id,
-                decide: Arc::new(decide),
-            },
-        }
-    }
-
-    fn writes(&self) -> bool {
-        self.verb != "SELECT"
-    }
-}
-
-/// Statements that are written together, compiled.
-#[derive(Debug)]
-pub(crate) struct Write {
-    /// Whose tables they write to.
-    pub(crate) app: AppName,
-    pub(crate) transaction: Transaction,
-    verbs: Vec<&'static str>,
-    /// The number of the statement that returns rows, and their columns.
-    returning: Option<(usize, SchemaRef)>,
 }
 
 /// The application whose tables statements write to, before they are compiled.
@@ -131,6 +87,7 @@ pub(crate) fn compile(
     let planner = Planner {
         planning,
         answers: &known.answers,
+        is_fleeting: Cell::default(),
     };
     let mut all: Vec<Compiled> = Vec::with_capacity(prepared.statements.len());
     let mut returning = None;
@@ -160,11 +117,18 @@ pub(crate) fn compile(
         check_order(prepared, known, (number, &all))?;
         all.push(compiled);
     }
+    let is_lasting = !planner.is_fleeting.get() && prepared.inner.is_empty();
+    let kept = match all.as_mut_slice() {
+        [only] if is_lasting => only.kept.take(),
+        _ => None,
+    };
     let Some(last) = all.last() else {
         return Err(QueryError::broken("nothing is written"));
     };
     Ok(Write {
         app: last.app.clone(),
+        is_placed: true,
+        kept,
         returning,
         verbs: all.iter().map(|compiled| compiled.verb).collect(),
         transaction: Transaction {
@@ -224,6 +188,7 @@ pub(crate) fn check_default(expr: &Expr, column: &Column, place: &Place) -> Resu
             plans: &Plans::default(),
         },
         answers: &[],
+        is_fleeting: Cell::default(),
     };
     let written = Written {
         ast: Ast::Commit {
@@ -255,32 +220,6 @@ fn unwritten(written: &Written) -> QueryError {
 
 fn apart(written: &Written, message: &str) -> Problem {
     mistake(Code::Sql044, written.place.clone(), message)
-}
-
-impl Write {
-    /// The answer: what RETURNING or SELECT … FOR UPDATE gives, or how many rows each statement has written.
-    ///
-    /// # Errors
-    /// Never, in practice: the columns are ours.
-    pub(crate) fn answer(&self, outcomes: &[Outcome]) -> Result<RecordBatch, QueryError> {
-        if let Some((number, schema)) = &self.returning {
-            let rows = outcomes
-                .get(*number)
-                .and_then(|outcome| outcome.returning.clone());
-            return Ok(rows.unwrap_or_else(|| RecordBatch::new_empty(Arc::clone(schema))));
-        }
-        let counts = outcomes.iter().map(|outcome| outcome.rows);
-        let counts = counts.map(|count| i64::try_from(count).unwrap_or(i64::MAX));
-        let columns: Vec<ArrayRef> = vec![
-            Arc::new(StringArray::from(self.verbs.clone())),
-            Arc::new(Int64Array::from_iter_values(counts)),
-        ];
-        let schema = Schema::new(vec![
-            Field::new("statement", DataType::Utf8, false),
-            Field::new("rows", DataType::Int64, false),
-        ]);
-        RecordBatch::try_new(Arc::new(schema), columns).map_err(|error| from_engine(error.into()))
-    }
 }
 
 /// What a statement says when it sees the rows, as the sequencer passes it on.

@@ -3,6 +3,7 @@
 
 mod bed;
 mod coded;
+mod forms;
 mod inner;
 mod keyed;
 mod moving;

@@ -1,7 +1,7 @@
 //! Expressions of statements that write: planned once, evaluated over rows whenever they are seen.
 //! `now()` is the time at which the statement came.
 
-use std::sync::Arc;
+use std::{cell::Cell, sync::Arc};
 
 use chrono::DateTime;
 use datafusion::{
@@ -52,6 +52,8 @@ pub(super) struct Planner<'a> {
     pub(super) planning: Planning<'a>,
     /// What is known of the questions inside of the statements.
     pub(super) answers: &'a [Answer],
+    /// Whether something was planned whose meaning depends on when it is, or on an answer.
+    pub(super) is_fleeting: Cell<bool>,
 }
 
 /// A planned expression.
@@ -86,7 +88,9 @@ impl Planner<'_> {
             let logical = self.bind(expr, over, written)?;
             bound.push(logical.alias(format!("_{index}")));
         }
-        let name = name.filter(|_| bound.iter().all(is_lasting));
+        let is_lasting = self.answers.is_empty() && bound.iter().all(is_lasting);
+        self.is_fleeting.set(self.is_fleeting.get() || !is_lasting);
+        let name = name.filter(|_| is_lasting);
         let simplified = self.simplified(bound, over)?;
         let planned = simplified.into_iter().map(|logical| {
             let logical = logical.unalias();

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The rows that an INSERT gives.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Given {
     /// All columns of the table.
     pub(super) rows: RecordBatch,
@@ -200,6 +200,17 @@ impl Whole<'_> {
             )?)),
             None => Ok(Cell::Text(None)),
         }
+    }
+}
+
+/// The values of VALUES with one row, if all are literals; `None` among them for NULL.
+pub(super) fn literals(source: &Query) -> Option<Vec<Option<String>>> {
+    match source.body.as_ref() {
+        SetExpr::Values(Values { rows, .. }) => match rows.as_slice() {
+            [row] => row.content.iter().map(literal).collect(),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

@@ -33,17 +33,17 @@ pub(super) struct BookLimits {
 #[derive(Debug)]
 pub(super) struct Book {
     /// What the next transaction is decided on.
-    rows: Pointer,
+    pub(super) rows: Pointer,
     /// Effects so far, in order.
     pieces: BTreeMap<StreamId, Vec<RecordBatch>>,
     bytes: usize,
     limits: BookLimits,
-    now: Timestamp,
+    pub(super) now: Timestamp,
 }
 
 /// A table as it was before one change.
 #[derive(Debug)]
-struct Undo {
+pub(super) struct Undo {
     table: StreamId,
     before: Arc<TableView>,
 }
@@ -230,8 +230,13 @@ impl Book {
         Ok(())
     }
 
+    /// Whether effects fit beside the others.
+    pub(super) fn has_room(&self, change: &RecordBatch) -> bool {
+        self.bytes + size_of(change) <= self.limits.batch_size_max.as_usize()
+    }
+
     /// Puts effects over the rows, so that what comes next is decided on them.
-    fn put(&mut self, table: StreamId, change: RecordBatch) -> Result<Undo, WriteError> {
+    pub(super) fn put(&mut self, table: StreamId, change: RecordBatch) -> Result<Undo, WriteError> {
         let before = Arc::clone(self.rows.view(table)?);
         let codec = Arc::clone(self.codec(table)?);
         let layer = Changed::of_rows(&codec, &change, Seq::MAX)?.layer(&codec);

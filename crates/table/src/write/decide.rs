@@ -1,6 +1,6 @@
 //! `Decide`: a compiled statement, and what it is given and gives back. No I/O.
 
-use std::{fmt::Debug, sync::Arc};
+use std::{any::Any, fmt::Debug, sync::Arc};
 
 use arrow::array::{ArrayRef, RecordBatch};
 use mainstem_kernel::{Seq, StreamId, Timestamp};
@@ -9,7 +9,7 @@ use super::WriteError;
 
 /// A compiled statement that writes to one table. It is pure: the same rows and time give the same
 /// effects, and it may be asked again.
-pub trait Decide: Debug + Send + Sync {
+pub trait Decide: Any + Debug + Send + Sync {
     /// Which rows it has to see.
     fn target(&self) -> Target;
 
@@ -20,6 +20,46 @@ pub trait Decide: Debug + Send + Sync {
     /// # Errors
     /// `Refused` with what the statement says, such as a constraint that it would break.
     fn decide(&self, current: &RecordBatch, now: Timestamp) -> Result<Effects, WriteError>;
+
+    /// Whether another is the same statement with other values, and each of the two writes at most
+    /// the one row whose key it gives as its `Exact` target. Such statements about different rows
+    /// do not see each other, so that they can be decided all at once.
+    fn is_alike(&self, _other: &Arc<dyn Decide>) -> bool {
+        false
+    }
+
+    /// What this one and `others`, which are like it, write in this order, each about another row:
+    /// the same that `decide` gives for each of them alone. `None` if they have to be asked alone.
+    fn decide_alike(
+        &self,
+        _others: &[Arc<dyn Decide>],
+        _met: Met<'_>,
+        _now: Timestamp,
+    ) -> Option<Alike> {
+        None
+    }
+}
+
+/// The rows that statements about one row each find.
+#[derive(Clone, Copy, Debug)]
+pub struct Met<'a> {
+    /// Those that are there, as `Decide::decide` is given them.
+    pub rows: &'a RecordBatch,
+    /// For each row the number of the statement that it is about, in ascending order.
+    pub of: &'a [usize],
+}
+
+/// What statements about one row each write.
+#[derive(Debug)]
+pub struct Alike {
+    /// After images with all columns.
+    pub upserts: RecordBatch,
+    /// For each of them the number of its statement, in ascending order.
+    pub of: Vec<usize>,
+    /// What RETURNING gives: a row for each of `upserts`.
+    pub returning: Option<RecordBatch>,
+    /// Statements that are refused, in ascending order; they write nothing.
+    pub refused: Vec<(usize, WriteError)>,
 }
 
 /// Which rows a statement has to see.

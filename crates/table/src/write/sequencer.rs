@@ -4,17 +4,22 @@
 //! It starts when the frontier has reached what the log held when it was opened: before that, rows
 //! may be missing.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use crossbeam_channel::Receiver;
 use mainstem_kernel::{ByteSize, Position, Seq, StreamId, clock::SharedClock};
 use mainstem_log::{Append, AppendError, Appended, Draft, SharedLog, append_and_wait};
 
 use super::{
-    Read, Transaction, WriteDone, WriteError, Written,
+    Outcome, Read, Transaction, WriteDone, WriteError, Written,
     book::{Book, BookLimits, Entry},
     effects::draft,
     flight::Flight,
+    together::Run,
 };
 use crate::{changed::Changed, errors::TableError, tables::Tables};
 
@@ -23,6 +28,9 @@ pub(super) struct Job {
     pub(super) transaction: Transaction,
     pub(super) done: WriteDone,
 }
+
+/// Whom to tell what was decided, once that is durable.
+type Decided = (WriteDone, Result<Vec<Outcome>, WriteError>);
 
 /// The thread that decides writes.
 pub struct Sequencer {
@@ -95,21 +103,8 @@ impl Sequencer {
         let rows = self.tables.pointer().as_ref().clone();
         let rows = self.flight.put_over(rows);
         let mut book = Book::new(rows, self.limits, self.clock.now());
-        let mut answers = Vec::with_capacity(jobs.len());
-        let mut jobs = jobs.into_iter();
-        for job in jobs.by_ref() {
-            let entry = match self.check_read(&job.transaction, &book) {
-                Ok(()) => book.decide(&job.transaction),
-                Err(error) => Entry::Decided(Err(error)),
-            };
-            match entry {
-                Entry::Decided(outcome) => answers.push((job.done, outcome)),
-                Entry::Later => {
-                    self.held = Some(job);
-                    break;
-                }
-            }
-        }
+        let mut jobs = VecDeque::from(jobs);
+        let answers = self.decide(&mut book, &mut jobs);
         let appended = self.append(&book);
         for (done, outcome) in answers {
             done(match &appended {
@@ -120,7 +115,42 @@ impl Sequencer {
                 Err(error) => Err(error.again()),
             });
         }
-        jobs.collect()
+        jobs.into()
+    }
+
+    /// Decides jobs in order, as many as the batch holds.
+    fn decide(&mut self, book: &mut Book, jobs: &mut VecDeque<Job>) -> Vec<Decided> {
+        let mut answers = Vec::with_capacity(jobs.len());
+        let mut alone = 0_usize;
+        loop {
+            if alone == 0 {
+                match book.decide_run(jobs.iter().map(|job| &job.transaction)) {
+                    Run::Decided(run) => {
+                        let done = jobs.drain(..run.len()).zip(run);
+                        answers.extend(
+                            done.map(|(job, one)| (job.done, one.map(|outcome| vec![outcome]))),
+                        );
+                        continue;
+                    }
+                    Run::Alone(count) => alone = count,
+                }
+            }
+            let Some(job) = jobs.pop_front() else {
+                return answers;
+            };
+            alone -= 1;
+            let entry = match self.check_read(&job.transaction, book) {
+                Ok(()) => book.decide(&job.transaction),
+                Err(error) => Entry::Decided(Err(error)),
+            };
+            match entry {
+                Entry::Decided(outcome) => answers.push((job.done, outcome)),
+                Entry::Later => {
+                    self.held = Some(job);
+                    return answers;
+                }
+            }
+        }
     }
 
     /// Whether the tables that a transaction read are as they were.

@@ -1,6 +1,7 @@
 //! Writes one by one: transactions, conflicts, scans, limits, failing logs.
 
 mod bed;
+mod together;
 
 use std::{sync::Arc, time::Duration};
 

@@ -101,7 +101,7 @@ impl Decide for Rules {
 /// What a statement refuses.
 #[derive(Debug, thiserror::Error)]
 #[error("balance of account {0} would be below zero")]
-pub(super) struct Overdrawn(i64);
+pub(super) struct Overdrawn(pub(super) i64);
 
 impl Fault for Overdrawn {
     fn answer(&self) -> Answer {
