@@ -1,9 +1,10 @@
 //! `Stack`: the layers of one table over the store, the newest counts.
 //!
 //! Four neighbours of one level become one of the next, so that a table with `n` layers put on it
-//! is read in at most `3·log₄ n` of them, and each row is copied `log₄ n` times. Those of steps are
-//! merged only while that takes few milliseconds, because all readers wait for a step: the next
-//! checkpoint merges the rest. Layers of steps are not mixed with those of checkpoints: a
+//! is read in at most `3·log₄ n` of them, and each row is copied `log₄ n` times. Large ones are not
+//! merged: those of steps only while that takes few milliseconds, because all readers wait for a
+//! step, and the next checkpoint merges the rest; those of checkpoints because the store has them
+//! before they are many. Of state, that is of few keys and large values, few bytes are. Layers of steps are not mixed with those of checkpoints: a
 //! committed checkpoint is one layer, and goes when the store has it. It never touches the store.
 
 use std::sync::Arc;
@@ -21,6 +22,14 @@ const FAN: usize = 4;
 
 /// Bytes of layers of steps that are merged at once.
 const STEP_MERGE_BYTES_MAX: usize = 4 << 20;
+
+/// Bytes of layers of checkpoints that are merged at once.
+const SEALED_MERGE_BYTES_MAX: usize = 32 << 20;
+
+/// The same of state.
+const STATE_MERGE_BYTES_MAX: usize = 4 << 20;
+
+const _: () = assert!(SEALED_MERGE_BYTES_MAX < LAYER_BYTES_MAX);
 
 /// Where a layer comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,7 +185,9 @@ impl Stack {
             let bytes: usize = last.iter().map(|entry| entry.layer.bytes()).sum();
             let most = match part {
                 Part::Step => STEP_MERGE_BYTES_MAX,
-                Part::Sealed(_) | Part::Flight => LAYER_BYTES_MAX,
+                Part::Sealed(_) if merger.codec.is_none() => STATE_MERGE_BYTES_MAX,
+                Part::Sealed(_) => SEALED_MERGE_BYTES_MAX,
+                Part::Flight => LAYER_BYTES_MAX,
             };
             if bytes > most || !last.iter().all(alike) {
                 break;

@@ -157,9 +157,18 @@ impl Strings {
         self.bytes.get(start..end).unwrap_or_default()
     }
 
-    pub(crate) fn finish(self) -> BinaryArray {
+    pub(crate) fn finish(mut self) -> BinaryArray {
+        shrink(&mut self.ends);
+        shrink(&mut self.bytes);
         let offsets = OffsetBuffer::new(ScalarBuffer::from(self.ends));
         BinaryArray::new(offsets, Buffer::from_vec(self.bytes), None)
+    }
+}
+
+/// Gives back what is spare, if that is much.
+fn shrink<T>(values: &mut Vec<T>) {
+    if values.capacity() / 4 * 3 > values.len() {
+        values.shrink_to_fit();
     }
 }
 

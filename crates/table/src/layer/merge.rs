@@ -9,15 +9,17 @@ use crate::{codec::RowHasher, errors::TableError};
 /// One layer of several, the newest first, which have the same version. Rows that are gone stay
 /// as such.
 pub(crate) fn merge(layers: &[&Layer], hasher: &RowHasher) -> Result<Layer, TableError> {
-    let most = layers.iter().map(|layer| layer.len()).max().unwrap_or(0);
+    // Of large layers few keys are in two, of small ones most: `finish` gives back what is spare.
+    let most: usize = layers.iter().map(|layer| layer.len()).sum();
+    let least = layers.iter().map(|layer| layer.len()).max().unwrap_or(0);
     let key_bytes = layers.iter().map(|layer| layer.keys.value_data().len());
     let value_bytes = layers.iter().map(|layer| layer.values.value_data().len());
     let mut merged = Merged {
-        keys: Strings::with_capacity(most, key_bytes.max().unwrap_or(0)),
-        values: Strings::with_capacity(most, value_bytes.max().unwrap_or(0)),
+        keys: Strings::with_capacity(most, key_bytes.sum()),
+        values: Strings::with_capacity(most, value_bytes.sum()),
         deleted: Vec::with_capacity(most),
         written: Vec::with_capacity(most),
-        index: HashTable::with_capacity(most),
+        index: HashTable::with_capacity(usize::midpoint(least, most)),
     };
     for layer in layers {
         merged.add(layer, hasher)?;

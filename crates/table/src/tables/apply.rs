@@ -14,6 +14,7 @@
 
 mod due;
 mod forget;
+mod in_order;
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,11 +25,10 @@ use super::{Tables, open::Applied};
 use crate::{
     codec::{stored_header, table_prefix},
     errors::TableError,
-    layer::{Layer, place},
     pointer::{Pointer, TableView},
-    stack::Merger,
 };
 use due::DueWriter;
+use in_order::InOrder;
 
 /// Changes of one batch: fjall stalls for long at larger ones.
 pub(crate) const CHUNK_CHANGES: usize = 2_000;
@@ -145,25 +145,12 @@ impl Applier {
         let pointer = tables.pointer();
         let mut writer = Writer::new(&tables);
         for (table, view) in &pointer.tables {
-            let merger = Merger {
-                hasher: &tables.hasher,
-                codec: Some(&view.codec),
-            };
             let sealed = view.stack.sealed(target);
             if !sealed.is_empty() {
-                let layer = merger.merge(&sealed)?;
-                writer.put_rows(*table, view, (&layer, &pointer.snapshot))?;
+                writer.put_rows(*table, view, (InOrder::of(&sealed), &pointer.snapshot))?;
             }
         }
-        let merger = Merger {
-            hasher: &tables.hasher,
-            codec: None,
-        };
-        let sealed = pointer.state.sealed(target);
-        if !sealed.is_empty() {
-            let layer = merger.merge(&sealed)?;
-            writer.put_state(&layer)?;
-        }
+        writer.put_state(InOrder::of(&pointer.state.sealed(target)))?;
         if writer.is_cut {
             return Ok(false);
         }
@@ -273,15 +260,14 @@ impl<'a> Writer<'a> {
         &mut self,
         table: StreamId,
         view: &TableView,
-        (layer, snapshot): (&Layer, &SharedSnapshot),
+        (rows, snapshot): (InOrder<'_>, &SharedSnapshot),
     ) -> Result<(), TableError> {
         let prefix = table_prefix(table);
         let due = DueWriter::new(view, snapshot, &mut self.batch)?;
-        for row in layer.sorted() {
+        for (layer, row) in rows {
             if self.is_cut {
                 return Ok(());
             }
-            let row = place(*row);
             let key = layer.key(row);
             let written = layer.written(row);
             let is_deleted = layer.is_deleted(row);
@@ -301,8 +287,8 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn put_state(&mut self, layer: &Layer) -> Result<(), TableError> {
-        for row in 0..layer.len() {
+    fn put_state(&mut self, rows: InOrder<'_>) -> Result<(), TableError> {
+        for (layer, row) in rows {
             if self.is_cut {
                 return Ok(());
             }
