@@ -17,6 +17,9 @@ use crate::{
     steps::{self, Planned},
 };
 
+/// Times that a plan is carried out anew when others change definitions meanwhile.
+const TRIES_MAX: usize = 5;
+
 /// Plans and applies applications.
 #[derive(Debug)]
 pub struct Apps {
@@ -49,9 +52,7 @@ impl Apps {
         source: &Source,
         fingerprint: &str,
     ) -> Result<Applied, AppError> {
-        let definitions = self.catalog.definitions();
-        let planned = plan(&definitions, tenant, source)?;
-        self.perform(&definitions, planned, fingerprint)
+        self.perform(fingerprint, |definitions| plan(definitions, tenant, source))
     }
 
     /// What a rollback to the revision before would change. It is an apply like any other, so a
@@ -73,41 +74,48 @@ impl Apps {
         app: &str,
         fingerprint: &str,
     ) -> Result<Applied, AppError> {
-        let definitions = self.catalog.definitions();
-        let planned = plan_rollback(&definitions, tenant, app)?;
-        self.perform(&definitions, planned, fingerprint)
+        self.perform(fingerprint, |definitions| {
+            plan_rollback(definitions, tenant, app)
+        })
     }
 
     fn perform(
         &self,
-        definitions: &Definitions,
-        planned: Planned,
         fingerprint: &str,
+        plan: impl Fn(&Definitions) -> Result<Planned, AppError>,
     ) -> Result<Applied, AppError> {
-        let Planned { plan, changes } = planned;
-        let (tenant, app) = (changes.tenant, plan.app.clone());
-        let revision = |definitions: &Definitions| {
-            definitions
-                .app(tenant, app.as_str())
-                .map_or(0, |app| app.revision)
-        };
-        if changes.changes.is_empty() {
-            return Ok(Applied {
-                revision: revision(definitions),
-                plan,
-            });
+        for _ in 0..TRIES_MAX {
+            let definitions = self.catalog.definitions();
+            let Planned { plan, changes } = plan(&definitions)?;
+            let (tenant, app) = (changes.tenant, plan.app.clone());
+            let revision = |definitions: &Definitions| {
+                definitions
+                    .app(tenant, app.as_str())
+                    .map_or(0, |app| app.revision)
+            };
+            if changes.changes.is_empty() {
+                return Ok(Applied {
+                    revision: revision(&definitions),
+                    plan,
+                });
+            }
+            if plan.fingerprint != fingerprint {
+                return Err(AppError::Stale { app });
+            }
+            match self.catalog.apply(changes, definitions.seq) {
+                Ok(next) => {
+                    return Ok(Applied {
+                        revision: revision(&next),
+                        plan,
+                    });
+                }
+                // A view was swapped in just now: if the plan is the same still, it is carried out.
+                Err(CatalogError::Stale) => {}
+                Err(source) => return Err(AppError::Catalog { app, source }),
+            }
         }
-        if plan.fingerprint != fingerprint {
-            return Err(AppError::Stale { app });
-        }
-        match self.catalog.apply(changes, definitions.seq) {
-            Ok(next) => Ok(Applied {
-                revision: revision(&next),
-                plan,
-            }),
-            Err(CatalogError::Stale) => Err(AppError::Stale { app }),
-            Err(source) => Err(AppError::Catalog { app, source }),
-        }
+        let app = plan(&self.catalog.definitions())?.plan.app;
+        Err(AppError::Stale { app })
     }
 }
 

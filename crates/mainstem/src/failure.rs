@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use mainstem_kernel::{Fault, Place, Problem, fault::chain};
+use mainstem_kernel::{Code, Fault, Place, Problem, fault::chain};
 use serde::Deserialize;
 
 use crate::errors::CliError;
@@ -125,6 +125,11 @@ impl Failure {
         Self {
             problems: problems.into_iter().map(Shown::from).collect(),
         }
+    }
+
+    /// Whether it is one problem, and that one.
+    pub(crate) fn is(&self, code: Code) -> bool {
+        matches!(self.problems.as_slice(), [only] if only.code == code.as_str())
     }
 
     /// One fault of any crate. Here the reader is also the operator, so that without a detail

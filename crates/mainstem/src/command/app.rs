@@ -1,8 +1,7 @@
 //! `check`, `plan`, `apply`, `rollback`: from a folder of SQL to the server's definitions.
 
+mod carry;
 mod live;
-
-use std::io::{self, BufRead, IsTerminal, Write};
 
 use mainstem_app::{Applied, Piece, Plan, Source};
 use serde_json::{Value, json};
@@ -10,11 +9,11 @@ use serde_json::{Value, json};
 use crate::{
     args::{Apply, Check, Rollback, Target},
     client::{Server, path_part},
-    errors::CliError,
     failure::{Failure, Outcome},
     folder::AppFolder,
     screen::{self, Paint},
 };
+use carry::Wanted;
 
 /// Finds the mistakes in an application, without a server.
 pub(crate) fn check(options: &Check) -> Outcome {
@@ -44,39 +43,32 @@ pub(crate) async fn plan(target: &Target, options: &Check) -> Outcome {
 /// Shows the plan, asks, and carries it out.
 pub(crate) async fn apply(target: &Target, options: &Apply) -> Outcome {
     let app = AppFolder::read(&options.folder)?;
+    let path = format!("/v1/apps/{}", path_part(app.source.name.as_str()));
+    let wanted = Wanted {
+        paths: [format!("{path}/plan"), format!("{path}/apply")],
+        body: request_body(&app.source),
+        app: Some(&app),
+    };
     let server = Server::find(target)?;
-    let plan = ask_plan(&server, &app).await?;
-    screen::print(tree(&plan, Paint::for_stdout()).as_bytes())?;
-    if plan.steps.is_empty() {
-        return Ok(());
+    match carry::out(&server, &wanted, options.yes).await? {
+        Some(applied) => until_live(&server, &applied, options.no_wait).await,
+        None => Ok(()),
     }
-    confirm(options.yes)?;
-    let path = format!("/v1/apps/{}/apply", path_part(plan.app.as_str()));
-    let mut body = request_body(&app.source);
-    body["fingerprint"] = json!(plan.fingerprint);
-    let applied: Applied = server
-        .post(&path, &body)
-        .await
-        .map_err(|failure| app.locate(failure))?;
-    report(&applied);
-    until_live(&server, &applied, options.no_wait).await
 }
 
 /// Shows the plan of going back, asks, and carries it out.
 pub(crate) async fn rollback(target: &Target, options: &Rollback) -> Outcome {
-    let server = Server::find(target)?;
     let path = format!("/v1/apps/{}/rollback", path_part(&options.app));
-    let plan: Plan = server.post(&format!("{path}/plan"), &json!({})).await?;
-    screen::print(tree(&plan, Paint::for_stdout()).as_bytes())?;
-    if plan.steps.is_empty() {
-        return Ok(());
+    let wanted = Wanted {
+        paths: [format!("{path}/plan"), path],
+        body: json!({}),
+        app: None,
+    };
+    let server = Server::find(target)?;
+    match carry::out(&server, &wanted, options.yes).await? {
+        Some(applied) => until_live(&server, &applied, options.no_wait).await,
+        None => Ok(()),
     }
-    confirm(options.yes)?;
-    let applied: Applied = server
-        .post(&path, &json!({ "fingerprint": plan.fingerprint }))
-        .await?;
-    report(&applied);
-    until_live(&server, &applied, options.no_wait).await
 }
 
 async fn ask_plan(server: &Server, app: &AppFolder) -> Outcome<Plan> {
@@ -94,36 +86,11 @@ pub(crate) fn request_body(source: &Source) -> Value {
     body
 }
 
-fn report(applied: &Applied) {
-    let (app, revision) = (&applied.plan.app, applied.revision);
-    screen::note(&format!("application \"{app}\" is at revision {revision}"));
-}
-
 /// Waits for what was applied, unless it was said not to.
 async fn until_live(server: &Server, applied: &Applied, no_wait: bool) -> Outcome {
     match no_wait {
         true => Ok(()),
         false => live::wait(server, applied.plan.app.as_str()).await,
-    }
-}
-
-/// Asks whoever sits at the terminal, unless they said yes beforehand.
-fn confirm(yes: bool) -> Result<(), CliError> {
-    if yes {
-        return Ok(());
-    }
-    if !io::stdin().is_terminal() {
-        return Err(CliError::NotConfirmed);
-    }
-    drop(write!(io::stderr().lock(), "carry it out? [y/N] "));
-    let mut answer = String::new();
-    io::stdin()
-        .lock()
-        .read_line(&mut answer)
-        .map_err(|source| CliError::System { source })?;
-    match answer.trim().to_ascii_lowercase().as_str() {
-        "y" | "yes" => Ok(()),
-        _ => Err(CliError::NotConfirmed),
     }
 }
 
