@@ -1,6 +1,10 @@
-//! What one event costs a keyed aggregate as its keys become more, and what each key keeps.
+//! What one event costs a keyed aggregate as its keys become more, and what each key keeps. With
+//! the most keys, state is larger than its share of memory.
+
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use mainstem_kernel::{Clock, clock::SystemClock};
 
 use super::{AGGREGATE, FIRST, Followed, app, follow};
 use crate::{
@@ -16,6 +20,8 @@ const NAME: &str = "keys";
 /// Less than half of a machine with 16 GiB, so that the budget is what bounds.
 const SETTINGS: &str = "memory = \"4 GiB\"\n";
 const COUNTS: [u64; 4] = [10_000, 100_000, 1_000_000, DEVICES_MAX];
+/// After this long no further load of a number of keys is begun.
+const COUNT_MAX: Duration = Duration::from_secs(300);
 
 pub(in crate::cases) fn run(setting: &Setting) -> Result<Findings> {
     let events = setting.rows / 4;
@@ -31,30 +37,26 @@ pub(in crate::cases) fn run(setting: &Setting) -> Result<Findings> {
 /// Each key once, then events of keys chosen evenly, then skewed.
 fn of_count(setting: &Setting, findings: &mut Findings, (count, events): (u64, u64)) -> Result<()> {
     let server = setting.server_of(NAME, SETTINGS, &app(AGGREGATE))?;
-    let first = send(&server, (Keys::InOrder { count }, count))?;
-    let even = send(&server, (Keys::Uniform { count }, events))?;
-    let skewed = send(&server, (Keys::Zipf { count }, events))?;
-    check(&server, (count, count + events * 2))?;
-
+    let begin = SystemClock.monotonic();
     let named = |name: &str| format!("10^{} keys, {name}", count.ilog10());
-    for (name, followed) in [
-        ("first of each", first),
-        ("uniform", even),
-        ("Zipf 1.1", skewed),
-    ] {
-        // A load of a moment says nothing.
-        if followed.outcome.accepted < 500_000 {
+    let loads = [
+        ("first of each", Keys::InOrder { count }, count),
+        ("uniform", Keys::Uniform { count }, events),
+        ("Zipf 1.1", Keys::Zipf { count }, events),
+    ];
+    let mut sent = 0;
+    for (name, keys, events) in loads {
+        let taken = SystemClock.monotonic() - begin;
+        if taken > COUNT_MAX {
+            findings.note(named(&format!("{name}: left out after {} s", taken.as_secs())));
             continue;
         }
-        findings.add(named(name), followed.cost(), Unit::CpuPerMillion);
-        findings.add(
-            named("… kept up with"),
-            followed.rate(),
-            Unit::EventsPerSecond,
-        );
-        let shares = report::shares_in_words(&followed.outcome.server);
-        findings.note(named(&format!("{name}: {shares}")));
+        report::progress(&named(name))?;
+        let followed = send(&server, (keys, events))?;
+        sent += events;
+        add(findings, &named, (name, &followed));
     }
+    check(&server, (count, sent))?;
     let status = server.status()?;
     let view = status.views.first().context("the status of the view")?;
     let per_key = as_f64(view.state_bytes) / as_f64(count);
@@ -73,6 +75,22 @@ fn of_count(setting: &Setting, findings: &mut Findings, (count, events): (u64, u
         Unit::Ratio,
     );
     setting.finish(NAME, server, findings)
+}
+
+/// What a load cost; one of a moment says nothing.
+fn add(
+    findings: &mut Findings,
+    named: &impl Fn(&str) -> String,
+    (name, followed): (&str, &Followed),
+) {
+    if followed.outcome.accepted < 500_000 {
+        return;
+    }
+    findings.add(named(name), followed.cost(), Unit::CpuPerMillion);
+    let rate = followed.rate();
+    findings.add(named("… kept up with"), rate, Unit::EventsPerSecond);
+    let shares = report::shares_in_words(&followed.outcome.server);
+    findings.note(named(&format!("{name}: {shares}")));
 }
 
 fn send(server: &Server, (keys, count): (Keys, u64)) -> Result<Followed> {
