@@ -70,11 +70,11 @@ pub type Later<T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send>>;
 
 /// What the node does for its doors.
 pub trait Control: Debug + Send + Sync {
-    /// Whether requests are served.
+    /// Whether requests are served, and by which applications not.
     ///
     /// # Errors
     /// The problem that stands against it.
-    fn ready(&self) -> Result<(), Problem>;
+    fn ready(&self) -> Result<Readiness, Problem>;
     /// How the node is doing.
     fn status(&self) -> Status;
     /// Archives a stream, or all, up to now.
@@ -83,6 +83,23 @@ pub trait Control: Debug + Send + Sync {
     fn backup(&self, folder: PathBuf) -> Later<BackupSummary>;
     /// Called after every apply: streams may have come, gone or changed.
     fn definitions_changed(&self);
+}
+
+/// Requests are served. Whoever asks needs no key, so it says no more than which applications stand
+/// still: one of them is no reason to take the whole node out of service.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct Readiness {
+    /// Applications whose tables and views stand still; the status says why.
+    pub paused: Vec<Standing>,
+}
+
+/// An application that stands still.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Standing {
+    /// Name.
+    pub name: String,
+    /// Code of the reason.
+    pub code: String,
 }
 
 /// How a node is doing.

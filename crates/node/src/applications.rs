@@ -16,7 +16,7 @@ use mainstem_kernel::{
     AppName, Problem, TenantId,
     clock::SharedClock,
     fault::{Fault, chain},
-    metrics::Metrics,
+    metrics::{AppLabel, Metrics},
     spawn::SharedSpawn,
 };
 use mainstem_log::SharedLog;
@@ -178,11 +178,32 @@ impl Applications {
         running.chain(refused).collect()
     }
 
-    /// Puts what there is to know of views into the metrics.
+    /// The applications that stand still, and why.
+    pub(crate) fn paused(&self) -> Vec<(AppName, Problem)> {
+        let running = self.running.read();
+        let running = running.iter().filter_map(|((_, app), running)| {
+            let problem = ViewEngine::problem(running.application.as_ref())?;
+            Some((app.clone(), problem))
+        });
+        let refused = self.refused.lock();
+        let refused = refused.iter();
+        let refused = refused.map(|((_, app), problem)| (app.clone(), problem.clone()));
+        running.chain(refused).collect()
+    }
+
+    /// Puts what there is to know of applications and views into the metrics.
     pub(crate) fn measure(&self) {
+        let metrics = &self.parts.metrics;
         let frontier = self.parts.log.frontier();
-        for running in self.running.read().values() {
-            running.measure(frontier, &self.parts.metrics);
+        for ((_, app), running) in self.running.read().iter() {
+            running.measure(frontier, metrics);
+            metrics.application_paused.get_or_create(&label(app)).set(0);
+        }
+        for (app, _) in self.paused() {
+            metrics
+                .application_paused
+                .get_or_create(&label(&app))
+                .set(1);
         }
     }
 
@@ -204,6 +225,12 @@ impl RowSource for Applications {
         let running = self.running.read();
         let running = running.get(&(tenant, app.clone()))?;
         Some(running.rows.clone())
+    }
+}
+
+fn label(app: &AppName) -> AppLabel {
+    AppLabel {
+        app: app.to_string(),
     }
 }
 

@@ -5,9 +5,10 @@ mod views;
 use std::{path::PathBuf, sync::Arc};
 
 use mainstem_catalog::StreamDef;
-use mainstem_flow::Health;
-use mainstem_gateway::{AppStatus, BackupSummary, Control, Later, PausedApp, Status, StreamStatus};
-use mainstem_kernel::{AppName, Fault, Position, Problem, StreamId, TenantId};
+use mainstem_gateway::{
+    AppStatus, BackupSummary, Control, Later, PausedApp, Readiness, Standing, Status, StreamStatus,
+};
+use mainstem_kernel::{Fault, Position, Problem, StreamId, TenantId};
 
 use crate::{backup, errors::NodeError, memory, parts::Parts};
 
@@ -19,8 +20,16 @@ const DECLARED_AT_ONCE_MAX: usize = 50;
 pub(crate) struct NodeControl(pub(crate) Arc<Parts>);
 
 impl Control for NodeControl {
-    fn ready(&self) -> Result<(), Problem> {
-        self.0.health.ready()
+    fn ready(&self) -> Result<Readiness, Problem> {
+        self.0.health.ready()?;
+        let paused = self.0.applications.paused().into_iter();
+        let paused = paused.map(|(name, problem)| Standing {
+            name: name.to_string(),
+            code: problem.code.as_str().to_owned(),
+        });
+        Ok(Readiness {
+            paused: paused.collect(),
+        })
     }
 
     fn status(&self) -> Status {
@@ -95,6 +104,11 @@ fn status(parts: &Parts) -> Status {
         .values()
         .filter(|def| def.dropped.is_none());
     let health = parts.applications.health();
+    let paused = parts.applications.paused().into_iter();
+    let paused = paused.map(|(name, problem)| PausedApp {
+        name: name.to_string(),
+        problem: problem.message,
+    });
     let uptime = parts.clock.monotonic().saturating_sub(parts.started);
     Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -121,21 +135,9 @@ fn status(parts: &Parts) -> Status {
             .map(|def| stream_status(parts, def))
             .collect(),
         views: views::statuses(parts, &definitions, &health),
-        paused: health.iter().filter_map(paused).collect(),
+        paused: paused.collect(),
         starting: views::starting(parts, &definitions),
     }
-}
-
-/// An application that stands still.
-fn paused((name, health): &(AppName, Result<Health, Problem>)) -> Option<PausedApp> {
-    let problem = match health {
-        Ok(health) => health.problem.as_ref()?,
-        Err(problem) => problem,
-    };
-    Some(PausedApp {
-        name: name.to_string(),
-        problem: problem.message.clone(),
-    })
 }
 
 fn stream_status(parts: &Parts, def: &StreamDef) -> StreamStatus {

@@ -391,11 +391,14 @@ pub(crate) static ROUTES: &[Route] = &[
         )
     },
     Route {
-        gives: Gives::Text("text/plain"),
+        gives: Gives::Json("Readiness"),
         ..route(
             (Get, "/readyz"),
             Open,
-            ("ready", "Say whether requests are served"),
+            (
+                "ready",
+                "Say whether requests are served, and which applications stand still",
+            ),
             |call| Box::pin(status::ready(call)),
         )
     },

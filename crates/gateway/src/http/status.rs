@@ -96,7 +96,7 @@ pub(crate) async fn metrics(call: Call) -> Outcome {
 /// `GET /readyz`.
 pub(crate) async fn ready(call: Call) -> Outcome {
     match call.door.parts.control.ready() {
-        Ok(()) => Ok(answer::text("ready\n")),
+        Ok(readiness) => Ok(answer::json(&readiness)),
         Err(problem) => Err(Refusal::not_ready(problem)),
     }
 }

@@ -240,6 +240,20 @@ fn a_panic_in_a_thread_of_one_application_pauses_it_and_no_other() {
     assert_eq!(paused.code.as_str(), "FLOW-006");
     assert!(paused.message.contains("a defect in an answer"));
     assert!(problem("counts").is_none());
+    let named: Vec<String> = applications
+        .paused()
+        .iter()
+        .map(|(app, _)| app.to_string())
+        .collect();
+    assert_eq!(named, ["retail"]);
+    applications.measure();
+    let metrics = ground.parts.metrics.encode();
+    for line in [
+        "mainstem_application_paused{app=\"retail\"} 1",
+        "mainstem_application_paused{app=\"counts\"} 0",
+    ] {
+        assert!(metrics.contains(line), "{metrics}");
+    }
     applications.close(&ground.supervisor, PATIENT);
     drop(applications);
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::{
-    AppStatus, BackupSummary, PausedApp, Status, StreamStatus, ViewStatus,
+    AppStatus, BackupSummary, PausedApp, Readiness, Standing, Status, StreamStatus, ViewStatus,
     http::{
         apps::{AppSource, Rollback},
         sql::QuestionBody,
@@ -163,6 +163,8 @@ pub(super) fn schemas() -> Value {
     add::<StreamStatus>(&mut all, "StreamStatus");
     add::<ViewStatus>(&mut all, "ViewStatus");
     add::<PausedApp>(&mut all, "PausedApp");
+    add::<Readiness>(&mut all, "Readiness");
+    add::<Standing>(&mut all, "Standing");
     add::<Flush>(&mut all, "Flush");
     add::<Flushed>(&mut all, "Flushed");
     add::<Backup>(&mut all, "Backup");

@@ -146,6 +146,13 @@ fn routes_have_names_of_their_own() {
 #[tokio::test]
 async fn readiness_says_what_stands_against_it() {
     let world = World::open().await;
+    let answer = ask(&world, "GET", "/readyz", None).await;
+    // One application that stands still does not take the others out of service; a probe sees it.
+    assert_eq!(answer.status, 200);
+    assert_eq!(
+        answer.body.trim(),
+        r#"{"paused":[{"name":"shop","code":"FLOW-006"}]}"#
+    );
     let problem = mainstem_kernel::Problem {
         code: mainstem_kernel::Code::Node015,
         message: "the server is starting".to_owned(),

@@ -27,8 +27,8 @@ use tokio::{
 
 use super::shelf::Shelf;
 use crate::{
-    AppStatus, BackupSummary, Control, GatewayParts, HttpConfig, Later, PausedApp, Status,
-    StreamStatus, ViewStatus,
+    AppStatus, BackupSummary, Control, GatewayParts, HttpConfig, Later, PausedApp, Readiness,
+    Standing, Status, StreamStatus, ViewStatus,
     http::{Door, listener},
 };
 
@@ -62,8 +62,13 @@ pub(super) struct Node {
 }
 
 impl Control for Node {
-    fn ready(&self) -> Result<(), Problem> {
-        self.problem.lock().clone().map_or(Ok(()), Err)
+    fn ready(&self) -> Result<Readiness, Problem> {
+        let paused = vec![Standing {
+            name: "shop".to_owned(),
+            code: "FLOW-006".to_owned(),
+        }];
+        let problem = self.problem.lock().clone();
+        problem.map_or(Ok(Readiness { paused }), Err)
     }
 
     fn status(&self) -> Status {
