@@ -169,19 +169,18 @@ impl Head {
         let Some(end) = find(bytes, b"\r\n\r\n") else {
             return Ok(None);
         };
-        let text = std::str::from_utf8(&bytes[..end]).context("the answer's head")?;
-        let mut lines = text.split("\r\n");
-        let status = lines.next().and_then(|line| line.split(' ').nth(1));
-        let status = status
-            .and_then(|status| status.parse().ok())
-            .context("the status line")?;
+        let mut lines = Lines(&bytes[..end]);
+        let status = lines
+            .next()
+            .and_then(|line| line.split(|byte| *byte == b' ').nth(1));
+        let status = status.and_then(number).context("the status line")?;
+        let status = u16::try_from(status).context("the status line")?;
         let mut length = None;
         for line in lines {
-            let Some((name, value)) = line.split_once(':') else {
-                continue;
-            };
-            if name.eq_ignore_ascii_case("content-length") {
-                length = Some(value.trim().parse().context("content-length")?);
+            let name = line.get(..LENGTH.len()).unwrap_or_default();
+            if name.eq_ignore_ascii_case(LENGTH) {
+                let value = line[LENGTH.len()..].trim_ascii();
+                length = Some(number(value).context("content-length")?);
             }
         }
         Ok(Some(Self {
@@ -190,6 +189,30 @@ impl Head {
             length,
         }))
     }
+}
+
+/// The header that tells the length of a body.
+const LENGTH: &[u8] = b"content-length:";
+
+/// The lines of a head, without their ends.
+struct Lines<'a>(&'a [u8]);
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let end = memchr::memchr(b'\r', self.0).unwrap_or(self.0.len());
+        let line = &self.0[..end];
+        self.0 = self.0.get(end + 2..).unwrap_or_default();
+        Some(line)
+    }
+}
+
+fn number(digits: &[u8]) -> Option<usize> {
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// Puts the chunks of a body together; false while it is not whole.

@@ -4,11 +4,15 @@
 
 mod error;
 
+use std::sync::Arc;
+
 use arrow::{array::RecordBatch, error::ArrowError};
 use bytes::Bytes;
 use mainstem_kernel::{
     Epoch, KeyId, Offset, PartitionId, ProducerId, SchemaVersion, Seq, StreamId,
 };
+
+use parking_lot::{Condvar, Mutex};
 
 use crate::Log;
 
@@ -167,13 +171,46 @@ pub struct Repeated {
 /// # Errors
 /// As `Log::append`; `Closed` when the log ended without an answer.
 pub fn append_and_wait(log: &dyn Log, append: Append) -> Result<Appended, AppendError> {
-    let (tx, rx) = crossbeam_channel::bounded(1);
-    log.append(
-        append,
-        Box::new(move |outcome| match tx.send(outcome) {
-            // The caller waits below, so there is always a receiver.
-            Ok(()) | Err(_) => {}
-        }),
-    );
-    rx.recv().unwrap_or(Err(AppendError::Closed))
+    let answer = Arc::new(Answer::default());
+    let owed = Owed(Arc::clone(&answer));
+    log.append(append, Box::new(move |outcome| owed.0.give(outcome)));
+    answer.wait()
 }
+
+/// An answer that a thread sleeps for. Not a channel: those spin before they sleep, and a sync
+/// takes longer than that.
+#[derive(Debug, Default)]
+struct Answer {
+    given: Mutex<Option<Result<Appended, AppendError>>>,
+    is_given: Condvar,
+}
+
+impl Answer {
+    /// The first counts.
+    fn give(&self, outcome: Result<Appended, AppendError>) {
+        self.given.lock().get_or_insert(outcome);
+        self.is_given.notify_one();
+    }
+
+    fn wait(&self) -> Result<Appended, AppendError> {
+        let mut given = self.given.lock();
+        loop {
+            match given.take() {
+                Some(outcome) => return outcome,
+                None => self.is_given.wait(&mut given),
+            }
+        }
+    }
+}
+
+/// Gives the answer that nobody else has given.
+struct Owed(Arc<Answer>);
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        self.0.give(Err(AppendError::Closed));
+    }
+}
+
+#[cfg(test)]
+mod tests;
