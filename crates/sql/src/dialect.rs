@@ -4,6 +4,7 @@
 use std::any::TypeId;
 
 use sqlparser::{
+    ast::Expr,
     dialect::{Dialect, PostgreSqlDialect, Precedence},
     keywords::Keyword,
     parser::{Parser, ParserError},
@@ -58,6 +59,27 @@ impl Dialect for MainstemDialect {
 
     fn prec_value(&self, precedence: Precedence) -> u8 {
         self.postgres.prec_value(precedence)
+    }
+
+    /// `a IS [NOT] DISTINCT FROM b AND c`: as in PostgreSQL, `b` ends where something binds looser
+    /// than IS does. sqlparser would take all that follows for `b`.
+    fn parse_infix(
+        &self,
+        parser: &mut Parser<'_>,
+        left: &Expr,
+        _precedence: u8,
+    ) -> Option<Result<Expr, ParserError>> {
+        let differs = [Keyword::IS, Keyword::DISTINCT, Keyword::FROM];
+        let equals = [Keyword::IS, Keyword::NOT, Keyword::DISTINCT, Keyword::FROM];
+        let compared: fn(Box<Expr>, Box<Expr>) -> Expr = if parser.parse_keywords(&differs) {
+            Expr::IsDistinctFrom
+        } else if parser.parse_keywords(&equals) {
+            Expr::IsNotDistinctFrom
+        } else {
+            return None;
+        };
+        let right = parser.parse_subexpr(self.prec_value(Precedence::Is));
+        Some(right.map(|right| compared(Box::new(left.clone()), Box::new(right))))
     }
 
     /// `* EXCLUDE (a)`: as DuckDB, Snowflake and DataFusion have it.

@@ -3,6 +3,7 @@
 //!
 //! It rewrites the statement's tree and never reads rows.
 
+mod unnamed;
 mod using;
 mod wildcard;
 
@@ -147,6 +148,7 @@ impl Names<'_> {
         }
         let relations = wildcard::expand(select, |name| self.relation_of(name, scope))?;
         using::qualify(select, &relations);
+        unnamed::name(&mut select.projection);
         let Select {
             projection,
             selection,

@@ -4,6 +4,7 @@
 mod bed;
 mod coded;
 mod forms;
+mod grammar;
 mod inner;
 mod keyed;
 mod moving;
@@ -187,12 +188,12 @@ async fn shows_what_is_declared() {
     "#]]
     .assert_eq(&bed.ask("SHOW STREAMS").await);
     expect_test::expect![[r#"
-        {"column":"id","type":"BIGINT","nullable":false,"role":"partition key"}
-        {"column":"j","type":"JSON","nullable":true,"role":""}
-        {"column":"_extra","type":"JSON","nullable":true,"role":"hidden: fields that are not declared"}
-        {"column":"_seq","type":"BIGINT","nullable":false,"role":"hidden: order of arrival"}
-        {"column":"_partition","type":"INTEGER","nullable":false,"role":"hidden"}
-        {"column":"_offset","type":"BIGINT","nullable":false,"role":"hidden"}
+        {"column":"id","type":"BIGINT","nullable":false,"default":null,"role":"partition key"}
+        {"column":"j","type":"JSON","nullable":true,"default":null,"role":""}
+        {"column":"_extra","type":"JSON","nullable":true,"default":null,"role":"hidden: fields that are not declared"}
+        {"column":"_seq","type":"BIGINT","nullable":false,"default":null,"role":"hidden: order of arrival"}
+        {"column":"_partition","type":"INTEGER","nullable":false,"default":null,"role":"hidden"}
+        {"column":"_offset","type":"BIGINT","nullable":false,"default":null,"role":"hidden"}
     "#]]
     .assert_eq(&bed.ask("DESCRIBE a").await);
     let shown = bed.ask("SHOW CREATE STREAM a").await;

@@ -1,9 +1,9 @@
-//! DESCRIBE: name, type, NULLs and role of every column; the hidden ones too.
+//! DESCRIBE: name, type, NULLs, default and role of every column; the hidden ones too.
 
 use std::sync::Arc;
 
 use datafusion::arrow::{
-    array::{BooleanArray, RecordBatch},
+    array::{BooleanArray, RecordBatch, StringArray},
     datatypes::DataType,
     error::ArrowError,
 };
@@ -12,8 +12,15 @@ use mainstem_kernel::{Column, ColumnName};
 
 use super::{batch, texts};
 
-/// Name, type, whether it may be NULL, and role.
-type Row = (String, String, bool, &'static str);
+/// One column.
+struct Row {
+    name: String,
+    ty: String,
+    nullable: bool,
+    role: &'static str,
+    /// What it is where a row does not say.
+    default: Option<String>,
+}
 
 /// The columns of an object.
 pub(super) fn of(object: Object<'_>) -> Result<RecordBatch, ArrowError> {
@@ -26,7 +33,11 @@ pub(super) fn of(object: Object<'_>) -> Result<RecordBatch, ArrowError> {
         Object::Table(def) => {
             let key = |column: &Column| role(&def.spec.key, column, "primary key");
             let columns = def.spec.columns.0.iter();
-            columns.map(|column| row(column, key(column))).collect()
+            let rows = columns.map(|column| Row {
+                default: def.spec.defaults.get(&column.name).cloned(),
+                ..row(column, key(column))
+            });
+            rows.collect()
         }
         Object::View(def) => {
             let spec = &def.spec;
@@ -52,20 +63,31 @@ pub(super) fn of(object: Object<'_>) -> Result<RecordBatch, ArrowError> {
             ("column", DataType::Utf8),
             ("type", DataType::Utf8),
             ("nullable", DataType::Boolean),
+            ("default", DataType::Utf8),
             ("role", DataType::Utf8),
         ],
         vec![
-            texts(rows.iter().map(|row| row.0.as_str())),
-            texts(rows.iter().map(|row| row.1.as_str())),
-            Arc::new(BooleanArray::from_iter(rows.iter().map(|row| Some(row.2)))),
-            texts(rows.iter().map(|row| row.3)),
+            texts(rows.iter().map(|row| row.name.as_str())),
+            texts(rows.iter().map(|row| row.ty.as_str())),
+            Arc::new(BooleanArray::from_iter(
+                rows.iter().map(|row| Some(row.nullable)),
+            )),
+            Arc::new(StringArray::from_iter(
+                rows.iter().map(|row| row.default.as_deref()),
+            )),
+            texts(rows.iter().map(|row| row.role)),
         ],
     )
 }
 
 fn row(column: &Column, role: &'static str) -> Row {
-    let name = column.name.as_str().to_owned();
-    (name, column.ty.to_string(), column.nullable, role)
+    Row {
+        name: column.name.as_str().to_owned(),
+        ty: column.ty.to_string(),
+        nullable: column.nullable,
+        role,
+        default: None,
+    }
 }
 
 fn role(names: &[ColumnName], column: &Column, role: &'static str) -> &'static str {
@@ -104,5 +126,11 @@ fn system() -> [Row; 4] {
         ("_partition", "INTEGER", false, "hidden"),
         ("_offset", "BIGINT", false, "hidden"),
     ]
-    .map(|(name, ty, nullable, role)| (name.to_owned(), ty.to_owned(), nullable, role))
+    .map(|(name, ty, nullable, role)| Row {
+        name: name.to_owned(),
+        ty: ty.to_owned(),
+        nullable,
+        role,
+        default: None,
+    })
 }

@@ -422,13 +422,13 @@ async fn what_is_declared_is_shown_of_every_kind() {
         {"stream":"totals_dead_letters","kind":"dead letters","application":"test","partitions":1,"retention":"30 days"}
     "#]].assert_eq(&bed.ask("SHOW STREAMS").await);
     expect_test::expect![[r#"
-        {"column":"k","type":"TEXT","nullable":false,"role":"primary key"}
-        {"column":"n","type":"BIGINT","nullable":false,"role":""}
+        {"column":"k","type":"TEXT","nullable":false,"default":null,"role":"primary key"}
+        {"column":"n","type":"BIGINT","nullable":false,"default":null,"role":""}
     "#]]
     .assert_eq(&bed.ask("DESCRIBE t").await);
     expect_test::expect![[r#"
-        {"column":"n","type":"BIGINT","nullable":false,"role":""}
-        {"column":"_key1","type":"TEXT","nullable":true,"role":"hidden: completes the key"}
+        {"column":"n","type":"BIGINT","nullable":false,"default":null,"role":""}
+        {"column":"_key1","type":"TEXT","nullable":true,"default":null,"role":"hidden: completes the key"}
     "#]]
     .assert_eq(&bed.ask("DESCRIBE VIEW hidden").await);
     expect_test::expect![[r#"
