@@ -29,7 +29,10 @@ mod bucket;
 mod directory;
 mod lane;
 
-use std::sync::{Arc, atomic::AtomicUsize};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
 
 use datafusion::arrow::{
     array::{Array, ArrayRef, RecordBatch, TimestampMicrosecondArray},
@@ -67,6 +70,7 @@ pub(crate) struct Buckets {
     steps: u64,
     checkpoints: u64,
     size_max: usize,
+    is_spilled: bool,
 }
 
 /// What groups of one pane answer.
@@ -100,6 +104,7 @@ impl Buckets {
             steps: 0,
             checkpoints: 0,
             size_max,
+            is_spilled: false,
         })
     }
 
@@ -147,9 +152,11 @@ impl Buckets {
             checkpoint: self.checkpoints,
             size: AtomicUsize::new(self.size()),
             size_max: self.size_max,
+            is_spilled: AtomicBool::new(false),
         });
         let shared = Arc::clone(&task);
         let lanes = pool.map(self.deal(pool.threads()), move |lane| shared.run(lane));
+        self.is_spilled = task.is_spilled.load(Ordering::Relaxed);
         drop(task);
         let mut answers = Vec::new();
         let mut opened = Vec::new();
@@ -371,6 +378,11 @@ impl Buckets {
     /// Bytes in memory, about.
     pub(crate) fn size(&self) -> usize {
         self.buckets.iter().map(Bucket::size).sum()
+    }
+
+    /// Whether the last step that changed something had to let panes go: the next one loads them.
+    pub(crate) fn is_spilled(&self) -> bool {
+        self.is_spilled
     }
 
     /// Bytes of changes that wait for the next checkpoint, beside panes in memory.

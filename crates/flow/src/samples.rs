@@ -78,6 +78,10 @@ impl StateSource for MemoryState {
             .collect())
     }
 
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, FlowError> {
+        Ok(self.kept.lock().unwrap().get(key).cloned())
+    }
+
     fn size_max(&self) -> usize {
         self.size_max
     }

@@ -154,7 +154,9 @@ impl Slots {
         if more < self.room {
             return;
         }
-        let mut grown = Self::with_room(self.used + more);
+        // Never by little: the whole table is made anew.
+        let count = (self.used + more).max(self.used / 2 * 3);
+        let mut grown = Self::with_room(count);
         for word in self.words.iter().filter(|word| **word != 0) {
             grown.put_new((word >> 32) as u32, number_of(*word));
         }

@@ -28,6 +28,12 @@ pub(crate) trait StateSource: Debug + Send + Sync {
     /// When it cannot be read.
     fn load(&self, prefix: &[u8]) -> Result<Vec<(Bytes, Bytes)>, FlowError>;
 
+    /// The value of a key.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, FlowError>;
+
     /// Bytes of state that may be in memory until somebody says otherwise.
     fn size_max(&self) -> usize {
         usize::MAX
@@ -92,17 +98,10 @@ impl StateKey {
         self.with_start(ENTRY, start)
     }
 
-    /// What all pieces of a pane begin with.
-    pub(crate) fn pieces(self, start: i64, bucket: usize) -> Vec<u8> {
+    pub(crate) fn piece(self, start: i64, bucket: usize, number: u8) -> Vec<u8> {
         let mut key = self.with_start(PIECE, start);
         // There are 256 buckets.
-        key.push(u8::try_from(bucket).unwrap_or(u8::MAX));
-        key
-    }
-
-    pub(crate) fn piece(self, start: i64, bucket: usize, number: u8) -> Vec<u8> {
-        let mut key = self.pieces(start, bucket);
-        key.push(number);
+        key.extend_from_slice(&[u8::try_from(bucket).unwrap_or(u8::MAX), number]);
         key
     }
 

@@ -199,6 +199,11 @@ impl View {
         self.states.iter().map(Buckets::waiting).sum()
     }
 
+    /// Whether steps load state and let it go again.
+    pub(crate) fn is_spilled(&self) -> bool {
+        self.states.iter().any(Buckets::is_spilled)
+    }
+
     /// Groups in memory.
     pub(crate) fn groups(&self) -> usize {
         self.states.iter().map(Buckets::groups).sum()

@@ -10,8 +10,9 @@ use std::{fmt, sync::OnceLock};
 
 use arrow::{
     array::{Array, BinaryArray},
-    buffer::{BooleanBuffer, ScalarBuffer},
+    buffer::{BooleanBuffer, Buffer, ScalarBuffer},
 };
+use bytes::Bytes;
 use hashbrown::HashTable;
 use mainstem_kernel::{SchemaVersion, Seq};
 use mainstem_store::KeyRange;
@@ -77,6 +78,19 @@ impl Layer {
         self.values.value(row)
     }
 
+    /// The same without a copy: it keeps the layer's values in memory.
+    pub(crate) fn shared_value(&self, row: usize) -> Bytes {
+        let offsets = self.values.value_offsets();
+        let bounds = offsets.get(row).zip(offsets.get(row + 1));
+        let bounds = bounds.and_then(|(start, end)| {
+            let start = usize::try_from(*start).ok()?;
+            Some((start, usize::try_from(*end).ok()?.checked_sub(start)?))
+        });
+        let (start, length) = bounds.unwrap_or_default();
+        let values = self.values.values().slice_with_length(start, length);
+        Bytes::from_owner(SharedValue(values))
+    }
+
     /// Whether the row is gone.
     pub(crate) fn is_deleted(&self, row: usize) -> bool {
         self.deleted.value(row)
@@ -99,10 +113,29 @@ impl Layer {
     /// Row numbers in the order of keys.
     pub(crate) fn sorted(&self) -> &[u32] {
         self.sorted.get_or_init(|| {
-            let mut rows: Vec<u32> = (0..).zip(0..self.len()).map(|(row, _)| row).collect();
-            rows.sort_unstable_by(|a, b| self.key(place(*a)).cmp(self.key(place(*b))));
-            rows.into()
+            // Keys lie far apart in memory: what tells most of them from each other is beside.
+            let same = self.same_bytes();
+            let head = |row: u32| (head_of(self.key(place(row)), same), row);
+            let numbers = (0..).zip(0..self.len()).map(|(row, _)| row);
+            let mut rows: Vec<(u64, u32)> = numbers.map(head).collect();
+            rows.sort_unstable_by(|(a_head, a), (b_head, b)| {
+                let by_key = || self.key(place(*a)).cmp(self.key(place(*b)));
+                a_head.cmp(b_head).then_with(by_key)
+            });
+            rows.into_iter().map(|(_, row)| row).collect()
         })
+    }
+
+    /// How many bytes all keys begin with alike.
+    fn same_bytes(&self) -> usize {
+        let mut keys = (0..self.len()).map(|row| self.key(row));
+        let first = keys.next().unwrap_or_default();
+        keys.fold(first, |same, key| {
+            let pairs = same.iter().zip(key);
+            let alike = pairs.take_while(|(a, b)| a == b).count();
+            same.get(..alike).unwrap_or_default()
+        })
+        .len()
     }
 
     /// The places in `sorted` of the keys that are in a range.
@@ -141,6 +174,25 @@ impl fmt::Debug for Layer {
             .field("bytes", &self.bytes)
             .finish_non_exhaustive()
     }
+}
+
+/// A value that is a part of its layer's memory.
+struct SharedValue(Buffer);
+
+impl AsRef<[u8]> for SharedValue {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// The eight bytes of a key behind the first `skip`, zeroes behind its end: they sort as keys do.
+fn head_of(key: &[u8], skip: usize) -> u64 {
+    let rest = key.get(skip..).unwrap_or_default();
+    let mut head = [0; 8];
+    for (to, from) in head.iter_mut().zip(rest) {
+        *to = *from;
+    }
+    u64::from_be_bytes(head)
 }
 
 /// A row number as a place in memory.

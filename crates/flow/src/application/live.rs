@@ -33,6 +33,10 @@ const CLOSE_MILLIS: u64 = 1_000;
 /// It then has at most one part in so many of the size that a step may have.
 const CLOSE_PARTS: usize = 4;
 
+/// While state is larger than memory, a step has one part in so many of what state may take, if
+/// that is more.
+const SPILLED_PARTS: usize = 6;
+
 impl Steps {
     /// Takes a step toward `frontier`; whether it took one, and whether another has room.
     pub(super) fn step(&mut self, frontier: Seq) -> Result<(bool, Room), FlowError> {
@@ -88,6 +92,12 @@ impl Steps {
     /// waits for a row of it waits for all.
     fn step_size(&self, frontier: Seq) -> usize {
         let most = self.config.step_size_max.as_usize();
+        // A step that loads all of a large state is worth it for many rows.
+        let is_spilled = self.live.units.iter().any(|unit| unit.view.is_spilled());
+        let most = match is_spilled {
+            true => most.max(self.config.state_size_max.as_usize() / SPILLED_PARTS),
+            false => most,
+        };
         let behind = frontier.millis().saturating_sub(self.live.at.millis());
         match behind < CLOSE_MILLIS {
             true => most / CLOSE_PARTS,

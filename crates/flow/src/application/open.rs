@@ -61,6 +61,10 @@ impl StateSource for KeptState {
         Ok(found)
     }
 
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, FlowError> {
+        Ok(self.tables.pointer().state(key)?)
+    }
+
     fn size_max(&self) -> usize {
         self.size_max
     }

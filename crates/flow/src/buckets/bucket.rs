@@ -209,17 +209,21 @@ impl Keeper<'_> {
         (start, bucket): (i64, usize),
         sealed: Option<&Piece>,
     ) -> Result<Pane, FlowError> {
-        let found = match sealed {
-            Some(Piece { number: 0, .. }) => Vec::new(),
-            _ => self.source.load(&self.key.pieces(start, bucket))?,
-        };
-        let found = found
-            .iter()
-            .filter_map(|(key, bytes)| Some((*key.last()?, bytes.as_ref())));
         let end = sealed.map_or(u8::MAX, |piece| piece.number);
-        let pieces = found.filter(|(number, _)| *number < end);
-        let sealed = sealed.map(|piece| (piece.number, piece.bytes.as_ref()));
-        let loaded = Pane::load(self.by, pieces.chain(sealed))?;
+        let mut pieces = Vec::new();
+        // A base, and deltas without a gap.
+        for number in 0..end {
+            let key = self.key.piece(start, bucket, number);
+            match self.source.get(&key)? {
+                Some(bytes) => pieces.push((number, bytes)),
+                None => break,
+            }
+        }
+        pieces.extend(sealed.map(|piece| (piece.number, piece.bytes.clone())));
+        let pieces = pieces
+            .iter()
+            .map(|(number, bytes)| (*number, bytes.as_ref()));
+        let loaded = Pane::load(self.by, pieces)?;
         loaded.map_err(|_damaged| self.damaged())
     }
 }

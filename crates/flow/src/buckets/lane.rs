@@ -6,7 +6,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use super::{
@@ -39,6 +39,8 @@ pub(super) struct LaneTask {
     /// Bytes of all buckets in memory.
     pub(super) size: AtomicUsize,
     pub(super) size_max: usize,
+    /// Whether panes had to go.
+    pub(super) is_spilled: AtomicBool,
 }
 
 /// What a lane did.
@@ -98,6 +100,7 @@ impl LaneTask {
         if self.size.load(Ordering::Relaxed) <= self.size_max {
             return Ok(());
         }
+        self.is_spilled.store(true, Ordering::Relaxed);
         for (_, start) in bucket.by_use() {
             bucket.let_go(start, (number, &self.keeper()))?;
             self.remeasure(bucket);

@@ -229,9 +229,11 @@ impl Pane {
     /// The pane that pieces make: a base or nothing, then deltas in order.
     pub(crate) fn load<'a>(
         by: &GroupBy,
-        pieces: impl Iterator<Item = (u8, &'a [u8])>,
+        pieces: impl Iterator<Item = (u8, &'a [u8])> + Clone,
     ) -> Result<Result<Self, Damaged>, ArrowError> {
         let mut pane = Self::new(by)?;
+        let groups = pieces.clone().map(|(_, bytes)| new_groups(bytes)).sum();
+        pane.slots.make_room(groups);
         for (number, bytes) in pieces {
             let groups = match pane.read(bytes) {
                 Ok(groups) => groups.len(),
@@ -320,7 +322,19 @@ impl Pane {
     }
 }
 
+/// New groups of a piece, as far as it says: room for them is made at once.
+fn new_groups(bytes: &[u8]) -> usize {
+    let counts = bytes.strip_prefix(&[VERSION]).unwrap_or_default();
+    let mut counts = Cursor(counts);
+    let new = counts.slice(8).and_then(|_| counts.u32());
+    // Each has a tag and a length at least.
+    new.map_or(0, |new| (new as usize).min(bytes.len() / 8))
+}
+
 /// Bytes before the groups of a piece.
 const HEAD_BYTES: usize = 13;
 /// Bytes of a group, about: what is reserved for each.
 const GROUP_BYTES: usize = 64;
+
+#[cfg(test)]
+mod tests;

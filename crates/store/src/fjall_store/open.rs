@@ -6,7 +6,9 @@ use std::{
     sync::{Arc, atomic::AtomicU64},
 };
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, LsmError};
+use fjall::{
+    CompressionType, Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, LsmError,
+};
 use mainstem_disk::{Disk, write_new_durably};
 use mainstem_kernel::ByteSize;
 
@@ -65,6 +67,7 @@ impl FjallStore {
             .max_journaling_size(config.journal_size_max.max(JOURNAL_MIN).0)
             .max_cached_files(Some(FILES_MAX))
             .manual_journal_persist(true)
+            .journal_compression(CompressionType::None)
             .worker_threads(THREADS)
             .open();
         let database = database.map_err(|error| error_of("open", folder.to_owned(), error))?;
@@ -98,9 +101,14 @@ fn open_keyspace(
         match space {
             Space::Meta | Space::Due => options.max_memtable_size(buffer.min(SMALL_BUFFER_MAX).0),
             Space::Rows => options.max_memtable_size(buffer.0),
-            Space::State => options
-                .max_memtable_size(buffer.0)
-                .with_kv_separation(Some(KvSeparationOptions::default())),
+            // State is read as often as it is written while there is more of it than memory, and
+            // to compress it costs more than to write it.
+            Space::State => {
+                let apart = KvSeparationOptions::default().compression(CompressionType::None);
+                options
+                    .max_memtable_size(buffer.0)
+                    .with_kv_separation(Some(apart))
+            }
         }
     })
 }

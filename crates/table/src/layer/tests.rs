@@ -143,3 +143,33 @@ fn ranges_are_places_in_the_order_of_keys() {
     };
     assert_eq!(count(backwards), 0);
 }
+
+#[test]
+fn rows_are_sorted_by_their_keys_whatever_bytes_these_have() {
+    let mut random = 5_u64;
+    for round in 0..40_usize {
+        let mut next = |bound: u64| {
+            random = random.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
+            (random >> 33) % bound
+        };
+        let mut keys = std::collections::BTreeSet::new();
+        for _ in 0..next(80) {
+            // All alike in front, zeroes and nothing at the end.
+            let mut key = vec![7; round % 12];
+            let length = next(12);
+            key.extend((0..length).map(|_| u8::try_from(next(3)).unwrap()));
+            keys.insert(key);
+        }
+        let rows = keys
+            .iter()
+            .rev()
+            .map(|key| (key.clone(), vec![1], false, 1));
+        let rows: Vec<_> = rows.collect();
+        let layer = parts(&rows).build_hashing(&RowHasher::default()).unwrap();
+        let sorted = layer.sorted().iter().map(|row| layer.key(place(*row)));
+        assert!(sorted.eq(keys.iter().map(Vec::as_slice)), "round {round}");
+        for row in 0..layer.len() {
+            assert_eq!(layer.shared_value(row).as_ref(), layer.value(row));
+        }
+    }
+}

@@ -24,9 +24,8 @@ impl Pointer {
         let hash = self.state_hasher.hash(key);
         for entry in self.state.newest_first() {
             if let Some(row) = entry.layer.find(key, hash) {
-                let value = entry.layer.value(row);
                 let is_there = !entry.layer.is_deleted(row);
-                return Ok(is_there.then(|| Bytes::copy_from_slice(value)));
+                return Ok(is_there.then(|| entry.layer.shared_value(row)));
             }
         }
         Ok(self.snapshot.get(Space::State, key)?)
