@@ -1,8 +1,6 @@
 //! Statements that write: compiled, or found compiled by their form, then committed. Whether rows are
 //! changed is decided by `table`, never here.
 
-use mainstem_kernel::Position;
-
 use super::{
     Engine, Question, Rights, Time,
     begin::{Begun, Started, one},
