@@ -208,6 +208,12 @@ fn find<'a>(method: &Method, path: &'a str) -> Result<Match<'a>, Refusal> {
 
 /// What the `{…}` of a pattern stand for in a path, if it has that pattern.
 fn parts_of<'a>(pattern: &str, path: &'a str) -> Option<[&'a str; 2]> {
+    // Most patterns differ before their first `{…}`.
+    let alike = pattern.bytes().zip(path.bytes());
+    let alike = alike.take_while(|(a, b)| a == b && *a != b'{').count();
+    if pattern.as_bytes().get(alike).is_some_and(|b| *b != b'{') {
+        return None;
+    }
     let mut parts = [""; 2];
     let mut next = parts.iter_mut();
     let mut path = path.split('/');
@@ -252,6 +258,15 @@ mod tests {
         assert_eq!(parts_of(pattern, "/v1/streams/a/producers/"), None);
         assert_eq!(parts_of(pattern, "/v1/streams/a/producers/b/c"), None);
         assert_eq!(parts_of("/v1/sql", "/v1/sql/"), None);
+        assert_eq!(parts_of("/v1/sql", "/v1/sq"), None);
+        assert_eq!(parts_of("/v1/sql", "/v1/sql"), Some(["", ""]));
+        let pattern = "/v1/views/{view}/rows";
+        assert_eq!(parts_of(pattern, "/v1/views/{/rows"), Some(["{", ""]));
+        assert_eq!(
+            parts_of(pattern, "/v1/views/{view}/rows"),
+            Some(["{view}", ""])
+        );
+        assert_eq!(parts_of(pattern, "/v1/views/a/row"), None);
     }
 
     #[test]

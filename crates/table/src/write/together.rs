@@ -18,8 +18,9 @@ use super::{
 };
 use crate::codec::RowKeys;
 
-/// Most statements that are decided at once.
-const RUN_MAX: usize = 1_024;
+/// Most statements that are decided at once. More would gain little, and a key that comes again
+/// wastes the look at those behind it.
+const RUN_MAX: usize = 128;
 
 /// What became of a run of transactions.
 #[derive(Debug)]
@@ -43,10 +44,15 @@ impl Book {
         }
     }
 
-    fn decide_together(&mut self, run: &[&Statement]) -> Option<Vec<Result<Outcome, WriteError>>> {
-        let (first, keys, run) = self.of_different_rows(run)?;
+    fn decide_together(
+        &mut self,
+        run: &[Candidate<'_>],
+    ) -> Option<Vec<Result<Outcome, WriteError>>> {
+        let (keys, run) = self.of_different_rows(run)?;
+        let first = run.first()?.statement;
         let found = self.rows.get(first.table, &keys).ok()?;
-        let others = run.iter().skip(1).map(|other| Arc::clone(&other.decide));
+        let others = run.iter().skip(1);
+        let others = others.map(|other| Arc::clone(&other.statement.decide));
         let others: Vec<_> = others.collect();
         let met = Met {
             rows: &found.rows,
@@ -74,50 +80,66 @@ impl Book {
         Some(alike.outcomes(run.len()))
     }
 
-    /// The statements up to the first whose key has come before, and their keys.
+    /// Those up to the first whose key has come before, and their keys; `None` of one alone.
     fn of_different_rows<'a>(
         &self,
-        run: &'a [&'a Statement],
-    ) -> Option<(&'a Statement, RowKeys, &'a [&'a Statement])> {
-        let first = run.first()?;
-        let codec = self.codec(first.table).ok()?;
-        let keys: Option<Vec<Vec<ArrayRef>>> = run.iter().map(|one| key_of(one)).collect();
-        let keys = keys?;
-        let all = codec.keys(&columns(&keys)?).ok()?;
+        run: &'a [Candidate<'a>],
+    ) -> Option<(RowKeys, &'a [Candidate<'a>])> {
+        let [first, _, ..] = run else { return None };
+        let codec = self.codec(first.statement.table).ok()?;
+        let all = codec.keys(&columns(run)?).ok()?;
         let mut seen = HashSet::with_capacity(run.len());
         // A hash that comes again without its key only ends the run too early.
-        let count = all
-            .hashed()
-            .take_while(|(_, hash)| seen.insert(*hash))
-            .count();
-        if count < 2 {
-            return None;
+        let different = all.hashed().take_while(|(_, hash)| seen.insert(*hash));
+        let count = different.count();
+        if count == all.len() {
+            return Some((all, run));
         }
-        let (keys, run) = (keys.get(..count)?, run.get(..count)?);
-        let keys = match count == all.len() {
-            true => all,
-            false => codec.keys(&columns(keys)?).ok()?,
-        };
-        Some((first, keys, run))
+        let run = run.get(..count).filter(|run| run.len() > 1)?;
+        Some((codec.keys(&columns(run)?).ok()?, run))
     }
 }
 
-/// The first transactions that are one statement each and alike; none if the first is not.
-fn alike<'a>(transactions: impl Iterator<Item = &'a Transaction>) -> Vec<&'a Statement> {
-    let mut run: Vec<&Statement> = Vec::new();
+/// A statement that may be decided with others.
+struct Candidate<'a> {
+    statement: &'a Statement,
+    /// Of its row.
+    key: Vec<ArrayRef>,
+}
+
+/// The first transactions that are one statement each and alike, up to one about the row of the
+/// first; none if the first is not.
+fn alike<'a>(transactions: impl Iterator<Item = &'a Transaction>) -> Vec<Candidate<'a>> {
+    let mut run: Vec<Candidate<'a>> = Vec::new();
     for transaction in transactions.take(RUN_MAX) {
-        let Some(statement) = lone(transaction) else {
-            break;
-        };
-        let is_alike = run.first().is_none_or(|first| {
-            first.table == statement.table && first.decide.is_alike(&statement.decide)
-        });
-        if !is_alike {
-            break;
+        let candidate = lone(transaction).and_then(Candidate::of);
+        let is_alike =
+            |candidate: &Candidate<'_>| run.first().is_none_or(|first| first.is_alike(candidate));
+        match candidate.filter(is_alike) {
+            Some(candidate) => run.push(candidate),
+            None => break,
         }
-        run.push(statement);
     }
     run
+}
+
+impl<'a> Candidate<'a> {
+    /// `None` unless the statement is about one row.
+    fn of(statement: &'a Statement) -> Option<Self> {
+        match statement.decide.target() {
+            Target::Exact(key) if key.iter().all(|column| column.len() == 1) => {
+                Some(Self { statement, key })
+            }
+            Target::Exact(_) | Target::Scan(_) => None,
+        }
+    }
+
+    /// Whether another is the same statement about another row.
+    fn is_alike(&self, other: &Self) -> bool {
+        self.statement.table == other.statement.table
+            && self.statement.decide.is_alike(&other.statement.decide)
+            && self.key != other.key
+    }
 }
 
 /// The one statement of a transaction that relies on nothing that it read.
@@ -128,22 +150,12 @@ fn lone(transaction: &Transaction) -> Option<&Statement> {
     }
 }
 
-/// The key of a statement about one row.
-fn key_of(statement: &Statement) -> Option<Vec<ArrayRef>> {
-    match statement.decide.target() {
-        Target::Exact(keys) if keys.iter().all(|column| column.len() == 1) => Some(keys),
-        Target::Exact(_) | Target::Scan(_) => None,
-    }
-}
-
 /// Keys of one row each as columns.
-fn columns(keys: &[Vec<ArrayRef>]) -> Option<Vec<ArrayRef>> {
-    let width = keys.first()?.len();
+fn columns(run: &[Candidate<'_>]) -> Option<Vec<ArrayRef>> {
+    let width = run.first()?.key.len();
     let column = |place: usize| {
-        let cells: Option<Vec<&dyn Array>> = keys
-            .iter()
-            .map(|key| key.get(place).map(AsRef::as_ref))
-            .collect();
+        let cells = run.iter().map(|one| Some(one.key.get(place)?.as_ref()));
+        let cells: Option<Vec<&dyn Array>> = cells.collect();
         concat(&cells?).ok()
     };
     (0..width).map(column).collect()

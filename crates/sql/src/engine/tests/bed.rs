@@ -143,6 +143,23 @@ impl Bed {
         self.apply(vec![Change::AlterStream { id: def.id, spec }]);
     }
 
+    /// A table as another declaration has it; columns with the same name stay the same.
+    pub(super) fn alter_table(&self, sql: &str) {
+        let files = BTreeMap::from([("a.sql".to_owned(), sql.to_owned())]);
+        let Declaration::Table(mut spec) = declarations(&files).unwrap().remove(0).declaration
+        else {
+            panic!("not a table");
+        };
+        let id = self.id(spec.name.as_str());
+        let defs = self.catalog.definitions();
+        let old = &defs.tables.get(&id).unwrap().spec.columns;
+        for column in &mut spec.columns.0 {
+            column.id = old.get(column.name.as_str()).map_or(0, |old| old.id);
+        }
+        self.apply(vec![Change::AlterTable { id, spec }]);
+        self.rows.define(&self.catalog.definitions());
+    }
+
     fn apply(&self, changes: Vec<Change>) {
         let app = AppName::new("test").unwrap();
         let set = ChangeSet {
