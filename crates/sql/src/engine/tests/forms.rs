@@ -169,15 +169,21 @@ async fn a_table_that_is_changed_is_written_to_as_it_is_now() {
     bed.declare("CREATE TABLE t (k TEXT PRIMARY KEY, n BIGINT)");
     bed.step();
     bed.ask("INSERT INTO t VALUES ('a', 1)").await.clear();
-    bed.ask("INSERT INTO t (n, k) VALUES (2, 'b')").await.clear();
+    bed.ask("INSERT INTO t (n, k) VALUES (2, 'b')")
+        .await
+        .clear();
     assert_eq!(bed.engine.forms.len(), 2);
     bed.alter_table("CREATE TABLE t (k TEXT PRIMARY KEY, n BIGINT, m BIGINT DEFAULT 5)");
     assert_eq!(
         bed.code("INSERT INTO t VALUES ('c', 3)").await,
         mainstem_kernel::Code::Sql042
     );
-    bed.ask("INSERT INTO t (n, k) VALUES (4, 'd')").await.clear();
-    bed.ask("INSERT INTO t (n, k) VALUES (5, 'e')").await.clear();
+    bed.ask("INSERT INTO t (n, k) VALUES (4, 'd')")
+        .await
+        .clear();
+    bed.ask("INSERT INTO t (n, k) VALUES (5, 'e')")
+        .await
+        .clear();
     bed.step();
     expect_test::expect![[r#"
         {"k":"a","n":1,"m":null}
