@@ -15,6 +15,7 @@ mod machine;
 mod packages;
 mod place;
 mod process;
+mod prove;
 mod ready;
 mod spark;
 mod start;
@@ -32,6 +33,8 @@ use trouble::hinted;
 const HELP: &str = "\
 cargo xtask cluster up [--brokers 1|3] [--cassandras 1|3]
                     start Kafka, Cassandra and Spark, wait until each answers; again is harmless
+cargo xtask cluster test [--brokers 1|3] [--cassandras 1|3]
+                    try what is promised at scale on them; starts and stops them if need be
 cargo xtask cluster status
                     what runs, where, and how much memory it holds
 cargo xtask cluster down [--purge]
@@ -43,13 +46,14 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["up", ..] => up(Form::parse(args.get(1..).unwrap_or_default())?),
+        ["test", ..] => prove::run(Form::parse(args.get(1..).unwrap_or_default())?),
         ["status"] => status(),
         ["down"] => down(),
         ["down", "--purge"] => {
             down()?;
             purge()
         }
-        _ => bail!("expected up, status or down\n{HELP}"),
+        _ => bail!("expected up, test, status or down\n{HELP}"),
     }
 }
 

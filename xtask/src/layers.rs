@@ -35,6 +35,10 @@ pub(crate) const LAYERS: &[Layer] = &[
             "kernel", "disk", "log", "history", "store", "catalog", "table", "sql",
         ],
     ),
+    layer(
+        "cluster",
+        &["kernel", "log", "store", "catalog", "table", "sql"],
+    ),
     layer("app", &["kernel", "log", "catalog", "sql"]),
     layer(
         "gateway",
@@ -70,6 +74,11 @@ pub(crate) const GUARDED: &[(&str, &[&str], &str)] = &[
         "fjall",
         &["store"],
         "only store knows its engine: another can take its place",
+    ),
+    (
+        "rdkafka",
+        &["cluster"],
+        "only cluster speaks to Kafka, behind its feature",
     ),
     ("sqlparser", &["sql"], "only sql parses and plans"),
     ("axum", &["gateway"], "only gateway knows a status code"),

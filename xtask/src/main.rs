@@ -32,7 +32,7 @@ cargo xtask VERB
   codegen           write the generated pages of docs/reference (the tests check them)
   bench log [...]   measure the way from the door to the answer (--help for its options)
   bench views [...] measure tables and views: rates, latencies, reads, writes, rebuilds, restarts
-  cluster up [--brokers 1|3] [--cassandras 1|3] | status | down [--purge]
+  cluster up [--brokers 1|3] [--cassandras 1|3] | test | status | down [--purge]
                     Kafka, Cassandra and Spark on this machine, from their published packages
                     (deploy/README.md)
   sim [SECTION] [--seed N] [--rounds N] [--stride N] [--transfers N]

@@ -4,7 +4,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use arrow::error::ArrowError;
 use mainstem_kernel::{Answer, ByteSize, Code, Fault};
-use mainstem_log::AppendError;
+use mainstem_log::SharedFault;
 
 use crate::NAME_BYTES_MAX;
 
@@ -130,7 +130,7 @@ pub enum AdmitError {
     Log {
         /// What the log says. Several requests may have been refused together.
         #[source]
-        source: Arc<AppendError>,
+        source: SharedFault,
     },
     /// Node: give it more threads.
     #[error("could not start an admission worker")]

@@ -1,7 +1,8 @@
 //! The one way in: limits, key, schema, dead letters, coalescing and idempotency; from any door
 //! to the log.
 //!
-//! It never knows a protocol's framing or a status code, and never writes anywhere but the log.
+//! It never knows a protocol's framing or a status code, and never writes anywhere but the log, whatever
+//! keeps it (`log::Intake`).
 //!
 //! # The way of a payload
 //!
@@ -36,7 +37,6 @@ mod errors;
 mod fixture;
 mod lane;
 mod letters;
-mod murmur;
 mod near;
 mod partition;
 mod request;
@@ -59,12 +59,12 @@ use bytes::Bytes;
 use crossbeam_channel::Receiver;
 use mainstem_catalog::Catalog;
 use mainstem_kernel::{
-    ByteSize, Code, Fault, Position, TenantId,
+    ByteSize, Code, Fault, Reached, TenantId,
     clock::SharedClock,
     metrics::{Metrics, ReasonLabel},
     spawn::SharedSpawn,
 };
-use mainstem_log::SharedLog;
+use mainstem_log::{LogIntake, SharedIntake, SharedLog};
 use tokio::sync::oneshot;
 
 pub use errors::AdmitError;
@@ -112,6 +112,33 @@ pub struct AdmitParts {
     pub spawn: SharedSpawn,
     /// Counters.
     pub metrics: Arc<Metrics>,
+}
+
+/// What admission is opened with where something else than a log of this machine keeps rows.
+#[derive(Debug)]
+pub struct IntakeParts {
+    /// Where rows go.
+    pub intake: SharedIntake,
+    /// What they must look like.
+    pub catalog: Arc<Catalog>,
+    /// Arrival time.
+    pub clock: SharedClock,
+    /// Starts the workers.
+    pub spawn: SharedSpawn,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+}
+
+impl From<AdmitParts> for IntakeParts {
+    fn from(parts: AdmitParts) -> Self {
+        Self {
+            intake: Arc::new(LogIntake(parts.log)),
+            catalog: parts.catalog,
+            clock: parts.clock,
+            spawn: parts.spawn,
+            metrics: parts.metrics,
+        }
+    }
 }
 
 /// How a payload spells its rows. A body is always complete and decompressed.
@@ -166,7 +193,7 @@ pub struct Ack {
     /// Rows that are durable in its dead letters.
     pub rejected: u64,
     /// Where a reader sees all of them.
-    pub position: Position,
+    pub position: Reached,
     /// The first ten rejected rows.
     pub rejects: Vec<Reject>,
     /// Whether this is the first answer to the same request, given again.
@@ -204,12 +231,20 @@ impl Admission {
     ///
     /// # Errors
     /// When a thread cannot be started.
-    pub fn open(parts: AdmitParts, mut config: AdmitConfig) -> Result<Arc<Self>, AdmitError> {
+    pub fn open(parts: AdmitParts, config: AdmitConfig) -> Result<Arc<Self>, AdmitError> {
+        Self::over(parts.into(), config)
+    }
+
+    /// Starts the workers over whatever keeps rows.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub fn over(parts: IntakeParts, mut config: AdmitConfig) -> Result<Arc<Self>, AdmitError> {
         config.body_size_max = config.body_size_max.min(BODY_SIZE_MAX);
         config.frame_bytes_max = config.frame_bytes_max.min(BODY_SIZE_MAX);
         config.frame_rows_max = config.frame_rows_max.clamp(1, 1 << 20);
-        let AdmitParts {
-            log,
+        let IntakeParts {
+            intake: log,
             catalog,
             clock,
             spawn,
@@ -297,7 +332,7 @@ impl Admission {
         };
         let held = self.load.take(size.0).ok_or_else(busy)?;
         let (caller, reply) = oneshot::channel();
-        let now = Position::at(self.shared.log.frontier());
+        let now = self.shared.log.here();
         let request = Request::new(caller, held, now);
         let Choice { lane, waiting } = self.lanes.choose(id, body.len());
         let job = Job {

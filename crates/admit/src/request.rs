@@ -9,7 +9,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use mainstem_kernel::{Position, metrics::Metrics};
+use mainstem_kernel::{Reached, metrics::Metrics};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
@@ -70,7 +70,7 @@ pub(crate) struct Outcome {
     pub(crate) accepted: u64,
     pub(crate) rejected: u64,
     pub(crate) rejects: Vec<Reject>,
-    pub(crate) position: Position,
+    pub(crate) position: Reached,
     pub(crate) repeated: bool,
 }
 
@@ -97,7 +97,7 @@ struct State {
 
 impl Request {
     /// A request that `caller` waits for. `now` is the position of a request without rows.
-    pub(crate) fn new(caller: oneshot::Sender<Reply>, held: Held, now: Position) -> Arc<Self> {
+    pub(crate) fn new(caller: oneshot::Sender<Reply>, held: Held, now: Reached) -> Arc<Self> {
         let sum = Ack {
             accepted: 0,
             rejected: 0,
@@ -145,7 +145,7 @@ impl Request {
         sum.position = if is_first {
             outcome.position
         } else {
-            sum.position.max(outcome.position)
+            sum.position.clone().join(outcome.position)
         };
         sum.repeated = outcome.repeated && (is_first || sum.repeated);
         if !outcome.repeated {
@@ -176,7 +176,7 @@ impl Drop for Request {
                 let none = Ack {
                     accepted: 0,
                     rejected: 0,
-                    position: state.sum.position,
+                    position: state.sum.position.clone(),
                     rejects: Vec::new(),
                     repeated: false,
                 };

@@ -7,8 +7,8 @@ use std::{ops::Range, sync::Arc};
 
 use arrow::{array::RecordBatch, error::ArrowError};
 use mainstem_catalog::StreamDef;
-use mainstem_kernel::{PartitionId, Position};
-use mainstem_log::{Append, AppendError, Appended, Draft, DraftEntry, Repeated};
+use mainstem_kernel::{PartitionId, Reached};
+use mainstem_log::{Append, AppendError, Draft, DraftEntry, Earlier, Refusal};
 
 use crate::{
     AdmitError, Reject,
@@ -89,14 +89,13 @@ impl Submission {
     }
 
     /// Tells every request that its rows are durable.
-    pub(crate) fn answer(self, appended: &Appended) {
-        let position = Position::at(appended.last());
+    pub(crate) fn answer(self, reached: &Reached) {
         for span in self.spans.into_iter().flatten() {
             span.request.end(Outcome {
                 accepted: span.rows as u64,
                 rejected: span.letters.len() as u64,
                 rejects: span.rejects,
-                position,
+                position: reached.clone(),
                 repeated: false,
             });
         }
@@ -117,7 +116,7 @@ impl Submission {
     }
 
     /// Answers the requests that were appended before, and gives what is left of it.
-    pub(crate) fn settle(mut self, list: Vec<Repeated>) -> Option<Self> {
+    pub(crate) fn settle(mut self, list: &[Earlier]) -> Option<Self> {
         let main = usize::from(self.letters.is_some());
         let owners = self
             .sheet
@@ -125,7 +124,7 @@ impl Submission {
             .map(|sheet| sheet.owners.clone())
             .unwrap_or_default();
         let mut is_any = false;
-        for repeated in &list {
+        for repeated in list {
             let owner = owners.get(repeated.entry).copied().flatten();
             let Some(owner) = owner.filter(|_| repeated.frame == main) else {
                 continue;
@@ -138,15 +137,14 @@ impl Submission {
                 accepted: repeated.rows,
                 rejected: repeated.rejected,
                 rejects: span.rejects,
-                position: Position::at(repeated.seq),
+                position: repeated.reached.clone(),
                 repeated: true,
             });
         }
         if !is_any {
             // It names nothing that is ours: not to be tried for ever.
-            let source = Arc::new(AppendError::Repeated(list));
             self.fail(|| AdmitError::Log {
-                source: Arc::clone(&source),
+                source: Arc::new(AppendError::Repeated(Vec::new())),
             });
             return None;
         }
@@ -155,11 +153,10 @@ impl Submission {
 
     /// Takes it apart, so that a request that the log refuses does not hold up the others: every
     /// stamped request alone, and all that carry no stamp together.
-    pub(crate) fn split(mut self, error: AppendError) -> Vec<Self> {
+    pub(crate) fn split(mut self, refused: &Refusal) -> Vec<Self> {
         let is_stamped = |span: &Option<Span>| span.as_ref().is_some_and(|s| s.seed.is_some());
         if self.spans.iter().flatten().count() <= 1 || !self.spans.iter().any(is_stamped) {
-            let source = Arc::new(error);
-            self.fail(|| refusal(&source));
+            self.fail(|| refusal(refused));
             return Vec::new();
         }
         let mut parts = Vec::new();
@@ -232,13 +229,16 @@ impl Submission {
 }
 
 /// What a request is told when the log refuses it.
-pub(crate) fn refusal(source: &Arc<AppendError>) -> AdmitError {
-    match **source {
-        AppendError::Conflict { .. } => AdmitError::KeyReused,
-        AppendError::Gap {
-            expected, found, ..
-        } => AdmitError::Gap { expected, found },
-        _ => AdmitError::Log {
+pub(crate) fn refusal(refused: &Refusal) -> AdmitError {
+    match refused {
+        Refusal::Conflict => AdmitError::KeyReused,
+        Refusal::Gap { expected, found } => AdmitError::Gap {
+            expected: *expected,
+            found: *found,
+        },
+        // Those of a repetition are answered, so it is never what a request is told.
+        Refusal::Repeated(_) => AdmitError::Unknown,
+        Refusal::Fault(source) => AdmitError::Log {
             source: Arc::clone(source),
         },
     }

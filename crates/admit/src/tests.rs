@@ -4,11 +4,11 @@ mod rig;
 
 use std::collections::BTreeMap;
 
-use mainstem_kernel::{Spawn, StreamId};
+use mainstem_kernel::{Position, Spawn, StreamId};
 use mainstem_log::{AppendError, Log};
 
 use super::*;
-use crate::{fixture::Random, murmur::murmur2};
+use crate::fixture::Random;
 use rig::{Threads, config, rig, wait};
 
 const READINGS: StreamId = StreamId(16);
@@ -41,7 +41,7 @@ fn good_rows_and_dead_letters_are_durable_together() {
             reason
         }]
     );
-    assert_eq!(ack.position.seq(), rig.log.frontier());
+    assert_eq!(ack.position, Reached::Seq(Position::at(rig.log.frontier())));
     assert_eq!(rig.log.appends(), 1, "one append for both");
     assert_eq!(rig.count(READINGS), 2);
     assert_eq!(
@@ -318,7 +318,7 @@ fn every_sender_keeps_its_order_in_every_partition() {
         for sender in &senders {
             let mut expected: BTreeMap<u16, Vec<(String, Option<i64>)>> = BTreeMap::new();
             for (device, n) in sender.iter().flat_map(|(_, _, rows)| rows.clone()) {
-                let place = u16::try_from((murmur2(device.as_bytes()) & 0x7fff_ffff) % 8).unwrap();
+                let place = mainstem_kernel::key::partition_of(device.as_bytes(), 8);
                 expected.entry(place).or_default().push((device, Some(n)));
             }
             let first = sender[0].2[0].1 / 1_000_000;

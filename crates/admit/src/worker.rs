@@ -16,7 +16,7 @@ use std::{collections::HashMap, sync::Arc};
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender};
 use mainstem_kernel::{StreamId, clock::SharedClock, metrics::Metrics};
-use mainstem_log::{AppendError, SharedLog};
+use mainstem_log::{Refusal, SharedIntake};
 use parking_lot::Mutex;
 
 use crate::{
@@ -58,14 +58,14 @@ pub(crate) struct Job {
 /// What the workers share.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) log: SharedLog,
+    pub(crate) log: SharedIntake,
     pub(crate) clock: SharedClock,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) config: AdmitConfig,
 }
 
 /// Submissions of which the log may take a part.
-type Returned = Arc<Mutex<Vec<(Submission, AppendError)>>>;
+type Returned = Arc<Mutex<Vec<(Submission, Refusal)>>>;
 
 /// Tells the worker, when the last share of it is gone, that a drain is durable or has failed.
 #[derive(Debug)]
@@ -218,14 +218,13 @@ impl Worker {
             }
         };
         let (returned, flight) = (Arc::clone(&self.returned), Arc::clone(flight));
-        let done = move |result: Result<_, AppendError>| {
+        let done = move |result: Result<_, Refusal>| {
             match result {
-                Ok(appended) => submission.answer(&appended),
-                Err(error) if is_partial(&error) => returned.lock().push((submission, error)),
-                Err(error) => {
-                    let source = Arc::new(error);
-                    submission.fail(|| refusal(&source));
+                Ok(reached) => submission.answer(&reached),
+                Err(refused) if is_partial(&refused) => {
+                    returned.lock().push((submission, refused));
                 }
+                Err(refused) => submission.fail(|| refusal(&refused)),
             }
             drop(flight);
         };
@@ -247,10 +246,10 @@ impl Worker {
             return;
         }
         let flight = self.take_off();
-        for (submission, error) in returned {
-            let rest = match error {
-                AppendError::Repeated(list) => submission.settle(list).into_iter().collect(),
-                other => submission.split(other),
+        for (submission, refused) in returned {
+            let rest = match refused {
+                Refusal::Repeated(list) => submission.settle(&list).into_iter().collect(),
+                other => submission.split(&other),
             };
             for rest in rest {
                 self.hand_over(rest, &flight);
@@ -260,9 +259,9 @@ impl Worker {
 }
 
 /// Whether the log may take a part of what it refused.
-const fn is_partial(error: &AppendError) -> bool {
-    matches!(
-        error,
-        AppendError::Repeated(_) | AppendError::Conflict { .. } | AppendError::Gap { .. }
-    )
+const fn is_partial(refused: &Refusal) -> bool {
+    match refused {
+        Refusal::Repeated(_) | Refusal::Conflict | Refusal::Gap { .. } => true,
+        Refusal::Fault(_) => false,
+    }
 }

@@ -8,8 +8,8 @@ mod tests;
 
 use std::sync::Arc;
 
-use mainstem_kernel::{Seq, StreamId};
-use mainstem_log::{Append, Frame, ReadFrom, SharedLog, append::append_and_wait};
+use mainstem_kernel::{Code, Fault, Seq, StreamId};
+use mainstem_log::{Append, AppendError, Frame, ReadFrom, SharedLog, append::append_and_wait};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -38,23 +38,7 @@ impl Catalog {
     /// # Errors
     /// When stream 0 cannot be read or a newer program wrote it.
     pub fn open(log: SharedLog) -> Result<Arc<Self>, CatalogError> {
-        let mut definitions = Definitions::default();
-        let mut after = Seq::ZERO;
-        loop {
-            let from = ReadFrom {
-                after,
-                through: Seq::MAX,
-                bytes_max: READ_BYTES_MAX,
-            };
-            let chunk = log.read(StreamId::CATALOG, from)?;
-            for frame in &chunk.frames {
-                definitions = fold_frame(definitions, frame)?;
-            }
-            if chunk.is_end {
-                break;
-            }
-            after = chunk.through;
-        }
+        let definitions = fold_on(&log, Definitions::default())?;
         let (streams, apps) = (definitions.names.len(), definitions.apps.len());
         tracing::info!(streams, apps, seq = %definitions.seq, "catalog opened");
         let current = watch::Sender::new(Arc::new(definitions));
@@ -75,6 +59,22 @@ impl Catalog {
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Arc<Definitions>> {
         self.current.subscribe()
+    }
+
+    /// Folds what other nodes have appended to stream 0; whether there was something.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub fn catch_up(&self) -> Result<bool, CatalogError> {
+        let _applying = self.applying.lock();
+        let current = self.definitions();
+        let next = fold_on(&self.log, current.as_ref().clone())?;
+        let is_new = next.seq != current.seq;
+        if is_new {
+            tracing::info!(seq = %next.seq, "definitions changed by another node");
+            self.current.send_replace(Arc::new(next));
+        }
+        Ok(is_new)
     }
 
     /// Makes a change set durable and folds it in; blocks until then. `based_on` is the seq of the
@@ -100,7 +100,8 @@ impl Catalog {
         let append = Append {
             frames: vec![changes.encode()?],
         };
-        let seq = append_and_wait(self.log.as_ref(), append)?.last();
+        let appended = append_and_wait(self.log.as_ref(), append).map_err(stale)?;
+        let seq = appended.last();
         if seq != later {
             next = fold(current.as_ref().clone(), &changes, seq)?;
         }
@@ -108,6 +109,34 @@ impl Catalog {
         self.current.send_replace(Arc::clone(&next));
         tracing::info!(app = %changes.app, changes = changes.changes.len(), %seq, "definitions changed");
         Ok(next)
+    }
+}
+
+/// Folds what stream 0 has behind these definitions.
+fn fold_on(log: &SharedLog, mut definitions: Definitions) -> Result<Definitions, CatalogError> {
+    let mut after = definitions.seq;
+    loop {
+        let from = ReadFrom {
+            after,
+            through: Seq::MAX,
+            bytes_max: READ_BYTES_MAX,
+        };
+        let chunk = log.read(StreamId::CATALOG, from)?;
+        for frame in &chunk.frames {
+            definitions = fold_frame(definitions, frame)?;
+        }
+        if chunk.is_end {
+            return Ok(definitions);
+        }
+        after = chunk.through;
+    }
+}
+
+/// Where several nodes share stream 0, another one may have been faster.
+fn stale(error: AppendError) -> CatalogError {
+    match error.answer().code {
+        Code::Clus007 | Code::Clus008 => CatalogError::Stale,
+        _ => error.into(),
     }
 }
 

@@ -29,8 +29,8 @@ use crate::definition::{AppDef, StreamSpec, TableSpec, ViewSpec};
 /// The format that this program writes, and the newest that it reads.
 pub const FORMAT: u32 = 2;
 
-/// The only column of stream 0.
-const COLUMN: &str = "change";
+/// The only column of stream 0, TEXT NOT NULL.
+pub const CHANGE_COLUMN: &str = "change";
 
 /// All changes of one apply: one frame, effective at its seq, all or nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,7 +150,7 @@ pub(crate) enum RowError {
         format: u32,
     },
     /// Operator: restore a backup.
-    #[error("expected one column \"{COLUMN}\" of text")]
+    #[error("expected one column \"{CHANGE_COLUMN}\" of text")]
     Shape,
     /// Operator: restore a backup.
     #[error("expected a change set as JSON")]
@@ -177,7 +177,7 @@ impl ChangeSet {
             changes: self,
         })
         .map_err(|error| ArrowError::ExternalError(Box::new(error)))?;
-        let schema = Schema::new(vec![Field::new(COLUMN, DataType::Utf8, false)]);
+        let schema = Schema::new(vec![Field::new(CHANGE_COLUMN, DataType::Utf8, false)]);
         let column: ArrayRef = Arc::new(StringArray::from(vec![text]));
         let batch = RecordBatch::try_new(Arc::new(schema), vec![column])?;
         let entry = DraftEntry {
@@ -190,7 +190,7 @@ impl ChangeSet {
 
     /// The change sets of a frame's batch: one, as far as this program writes them.
     pub(crate) fn decode(batch: &RecordBatch) -> Result<Vec<Self>, RowError> {
-        let column = batch.column_by_name(COLUMN).ok_or(RowError::Shape)?;
+        let column = batch.column_by_name(CHANGE_COLUMN).ok_or(RowError::Shape)?;
         let texts = column
             .as_string_opt::<i32>()
             .filter(|texts| texts.null_count() == 0);

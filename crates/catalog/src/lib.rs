@@ -16,7 +16,7 @@ mod object;
 mod samples;
 
 pub use catalog::Catalog;
-pub use change::{Change, ChangeSet, FORMAT};
+pub use change::{CHANGE_COLUMN, Change, ChangeSet, FORMAT};
 pub use definition::{
     AppDef, DELETED_COLUMN, Deduplicate, Durability, Emit, SchemaEntry, Stage, StreamDef,
     StreamSpec, TableDef, TableSpec, ViewDef, ViewSpec, Watermark,

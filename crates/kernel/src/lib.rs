@@ -26,7 +26,9 @@
 pub mod clock;
 pub mod fault;
 pub mod ids;
+pub mod key;
 pub mod metrics;
+pub mod offsets;
 pub mod position;
 pub mod seq;
 pub mod size;
@@ -40,7 +42,8 @@ pub use ids::{
     AppName, ColumnName, Epoch, KeyId, Offset, PartitionId, ProducerId, SchemaVersion, StreamId,
     StreamName, TenantId,
 };
-pub use position::Position;
+pub use offsets::Offsets;
+pub use position::{Position, Reached};
 pub use seq::Seq;
 pub use size::ByteSize;
 pub use spawn::Spawn;

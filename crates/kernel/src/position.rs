@@ -1,13 +1,13 @@
 //! `Position`: how far a reader has seen, as an opaque token for clients.
 //!
 //! Format, version 1: `p1-` and the seq as 16 hexadecimal digits. Nobody outside this file
-//! parses it; at scale another version will carry a vector of offsets.
+//! parses it; at scale version 2 carries a vector of offsets (`offsets`).
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::seq::Seq;
+use crate::{offsets::Offsets, seq::Seq};
 
 /// A place in the log that a client can hold on to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -66,6 +66,46 @@ impl TryFrom<String> for Position {
 impl From<Position> for String {
     fn from(position: Position) -> Self {
         position.to_string()
+    }
+}
+
+/// How far a reader has to be to see what was answered: a token for clients, of either kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reached {
+    /// One machine: a place in its order.
+    Seq(Position),
+    /// Many machines: a place in each partition.
+    Offsets(Offsets),
+}
+
+impl Reached {
+    /// Goes on to `other` where that is further. Places of two kinds have no order: the newer one
+    /// of an answer that meets both is kept.
+    #[must_use]
+    pub fn join(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Seq(one), Self::Seq(other)) => Self::Seq(one.max(other)),
+            (Self::Offsets(mut one), Self::Offsets(other)) => {
+                one.join(&other);
+                Self::Offsets(one)
+            }
+            (Self::Seq(_) | Self::Offsets(_), other) => other,
+        }
+    }
+}
+
+impl fmt::Display for Reached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Seq(position) => position.fmt(f),
+            Self::Offsets(offsets) => offsets.fmt(f),
+        }
+    }
+}
+
+impl Serialize for Reached {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

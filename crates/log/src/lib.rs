@@ -9,6 +9,7 @@ pub mod append;
 mod config;
 pub mod contract;
 pub mod frame;
+mod intake;
 mod journal;
 mod journal_log;
 mod ledger;
@@ -26,6 +27,7 @@ pub use append::{
 };
 pub use config::{JournalParts, LogConfig};
 pub use frame::{Entry, Frame};
+pub use intake::{Earlier, Intake, Landing, LogIntake, Refusal, SharedFault, SharedIntake};
 pub use journal::{Damage, Lost, OpenError};
 pub use journal_log::{JournalLog, JournalStats, Pin, PinnedFile};
 pub use memory::MemoryLog;

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName};
 use mainstem_admit::{Ack, Format, Identity, Payload, Reject};
-use mainstem_kernel::{Code, Position};
+use mainstem_kernel::{Code, Reached};
 use serde::{Serialize, de::IgnoredAny};
 
 use super::{
@@ -32,7 +32,7 @@ const UNPACK_INLINE_MAX: usize = 4 << 10;
 struct AckBody<'a> {
     accepted: u64,
     rejected: u64,
-    position: Position,
+    position: &'a Reached,
     rejects: Rejects<'a>,
     repeated: bool,
 }
@@ -90,7 +90,7 @@ fn reply(ack: &Ack) -> answer::Reply {
     let body = AckBody {
         accepted: ack.accepted,
         rejected: ack.rejected,
-        position: ack.position,
+        position: &ack.position,
         rejects: Rejects(&ack.rejects),
         repeated: ack.repeated,
     };

@@ -195,6 +195,18 @@ codes! {
     Flow011 = "FLOW-011",
     Flow012 = "FLOW-012",
     Flow013 = "FLOW-013",
+    // cluster
+    Clus001 = "CLUS-001",
+    Clus002 = "CLUS-002",
+    Clus003 = "CLUS-003",
+    Clus004 = "CLUS-004",
+    Clus005 = "CLUS-005",
+    Clus006 = "CLUS-006",
+    Clus007 = "CLUS-007",
+    Clus008 = "CLUS-008",
+    Clus009 = "CLUS-009",
+    Clus010 = "CLUS-010",
+    Clus011 = "CLUS-011",
     // app
     App001 = "APP-001",
     App002 = "APP-002",

@@ -5,6 +5,7 @@ use std::{io, path::PathBuf, sync::Arc, time::Duration};
 use mainstem_kernel::{Answer, ByteSize, Code, Fault, StreamId};
 
 use super::Repeated;
+use crate::SharedFault;
 
 /// How long a sender should wait when the log is full.
 const FULL_WAIT: Duration = Duration::from_secs(5);
@@ -115,6 +116,9 @@ pub enum AppendError {
         /// `clock_behind_max`.
         limit: Duration,
     },
+    /// Whoever the fault names: something else than this machine keeps the log.
+    #[error("{0}")]
+    Engine(SharedFault),
     /// Node: it is shutting down; send it again once it is back.
     #[error("the log is closed")]
     Closed,
@@ -136,6 +140,7 @@ impl Fault for AppendError {
             Self::Carry { .. } => Answer::node(Code::Log010),
             Self::Poisoned { .. } => Answer::restart(Code::Log011),
             Self::ClockBehind { .. } => Answer::node(Code::Log012),
+            Self::Engine(fault) => fault.answer(),
             Self::Closed => Answer::restart(Code::Log013),
         }
     }
@@ -152,6 +157,7 @@ impl Fault for AppendError {
             Self::Poisoned { .. } => {
                 Some("see the system's log for disk errors, then restart the node".to_owned())
             }
+            Self::Engine(fault) => fault.hint(),
             Self::ClockBehind { limit, .. } => Some(format!(
                 "set the machine's clock; up to {} s are tolerated",
                 limit.as_secs()

@@ -313,6 +313,7 @@ fn again(error: &AppendError) -> AppendError {
             floor: *floor,
         },
         AppendError::JournalFull { limit } => AppendError::JournalFull { limit: *limit },
+        AppendError::Engine(fault) => AppendError::Engine(Arc::clone(fault)),
         AppendError::Poisoned { path } => AppendError::Poisoned { path: path.clone() },
         AppendError::ClockBehind { behind, limit } => AppendError::ClockBehind {
             behind: *behind,

@@ -1,0 +1,205 @@
+//! Why an engine did not do what it was asked for.
+
+use std::{error::Error, time::Duration};
+
+use mainstem_kernel::{Answer, Blame, ByteSize, Code, Fault, Retry, StreamId};
+
+/// What a client of an engine said, whatever it is.
+pub(crate) type Source = Box<dyn Error + Send + Sync>;
+
+/// Why an engine did not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClusterError {
+    /// Dependency: passes once a broker can be reached.
+    #[error("none of the Kafka brokers {brokers} could be reached")]
+    Unreachable {
+        /// The brokers that were asked.
+        brokers: String,
+        /// What the client said.
+        #[source]
+        source: Source,
+    },
+    /// Operator: the topic is not this stream's.
+    #[error("topic \"{topic}\" has {found} partitions, its stream has {wanted}")]
+    Partitions {
+        /// The topic.
+        topic: String,
+        /// Of the topic.
+        found: usize,
+        /// Of the stream.
+        wanted: u16,
+    },
+    /// Operator: the topic must keep what its stream declares.
+    #[error("topic \"{topic}\" has {setting} = {found}, which is less than its stream declares")]
+    Retention {
+        /// The topic.
+        topic: String,
+        /// `retention.ms` or `retention.bytes`.
+        setting: &'static str,
+        /// As the topic has it.
+        found: String,
+        /// As it has to be.
+        wanted: String,
+    },
+    /// Operator: with this setting acknowledged rows could be lost.
+    #[error("topic \"{topic}\" has {setting} = {found}, expected {wanted}")]
+    Unsafe {
+        /// The topic.
+        topic: String,
+        /// Which setting.
+        setting: &'static str,
+        /// As the topic has it.
+        found: String,
+        /// As it has to be.
+        wanted: String,
+    },
+    /// Dependency: rows may or may not be there; a retry under the same key completes them.
+    #[error("Kafka did not acknowledge rows of topic \"{topic}\" within {} s", .limit.as_secs())]
+    Unacknowledged {
+        /// The topic.
+        topic: String,
+        /// How long it had.
+        limit: Duration,
+        /// What the client said.
+        #[source]
+        source: Source,
+    },
+    /// Operator: what the broker said has to be mended.
+    #[error("Kafka refused to {doing} \"{topic}\"")]
+    Refused {
+        /// What was asked for.
+        doing: &'static str,
+        /// The topic.
+        topic: String,
+        /// What the broker said.
+        #[source]
+        source: Source,
+    },
+    /// Caller: another node has begun to change definitions.
+    #[error("another node has taken over control of \"{topic}\"")]
+    Fenced {
+        /// The topic of definitions.
+        topic: String,
+    },
+    /// Caller: plan again.
+    #[error("definitions have changed: known up to {known}, there are {found}")]
+    Behind {
+        /// Changes that this node knows of.
+        known: u64,
+        /// Changes that there are.
+        found: u64,
+    },
+    /// Operator: somebody else writes to a topic that is only ours.
+    #[error("record {offset} of partition {partition} of topic \"{topic}\" is not ours: {reason}")]
+    Record {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// Its offset.
+        offset: i64,
+        /// What was expected.
+        reason: &'static str,
+    },
+    /// Caller: read history, or begin later.
+    #[error("topic \"{topic}\" does not hold offset {wanted} of partition {partition} any more")]
+    Gone {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// What was asked for.
+        wanted: u64,
+    },
+    /// Caller: shorten the row.
+    #[error("a row of {size} is more than Kafka takes for topic \"{topic}\"")]
+    TooLarge {
+        /// The topic.
+        topic: String,
+        /// The row as JSON.
+        size: ByteSize,
+    },
+    /// Caller: a defect of whoever built the append.
+    #[error("rows of stream {stream} do not fit its definition: {reason}")]
+    Shape {
+        /// The stream.
+        stream: StreamId,
+        /// What was expected.
+        reason: String,
+    },
+}
+
+/// The operator of an engine has to act; nothing is lost by trying on.
+const fn dependency(code: Code) -> Answer {
+    Answer {
+        code,
+        blame: Blame::Dependency,
+        retry: Retry::Backoff,
+    }
+}
+
+impl Fault for ClusterError {
+    fn answer(&self) -> Answer {
+        match self {
+            Self::Unreachable { .. } => dependency(Code::Clus001),
+            Self::Partitions { .. } => dependency(Code::Clus002),
+            Self::Retention { .. } => dependency(Code::Clus003),
+            Self::Unsafe { .. } => dependency(Code::Clus004),
+            Self::Unacknowledged { .. } => dependency(Code::Clus005),
+            Self::Refused { .. } => dependency(Code::Clus006),
+            Self::Fenced { .. } => Answer::caller(Code::Clus007),
+            Self::Behind { .. } => Answer::caller(Code::Clus008),
+            Self::Record { .. } => dependency(Code::Clus009),
+            Self::Gone { .. } => Answer::caller(Code::Clus010),
+            Self::TooLarge { .. } => Answer::caller(Code::Clus011),
+            Self::Shape { .. } => Answer::caller(Code::Log006),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Unreachable { .. } => {
+                "see whether the brokers run, and compare cluster.kafka with their \
+                 advertised.listeners"
+                    .to_owned()
+            }
+            Self::Partitions { topic, wanted, .. } => format!(
+                "delete topic \"{topic}\" if it holds nothing that is needed, or declare the \
+                 stream anew; {wanted} partitions cannot be had from another number"
+            ),
+            Self::Retention {
+                topic,
+                setting,
+                wanted,
+                ..
+            }
+            | Self::Unsafe {
+                topic,
+                setting,
+                wanted,
+                ..
+            } => format!("set {setting} = {wanted} for topic \"{topic}\""),
+            Self::Unacknowledged { .. } => {
+                "send it again under the same Idempotency-Key; see whether enough brokers run for \
+                 min.insync.replicas"
+                    .to_owned()
+            }
+            Self::Refused { .. } => {
+                "the node's log has what Kafka said; most often rights are missing".to_owned()
+            }
+            Self::Fenced { .. } | Self::Behind { .. } => {
+                "plan again on what the other node has changed".to_owned()
+            }
+            Self::Record { .. } => "bring all nodes to one version, and let nobody else write to \
+                 this topic"
+                .to_owned(),
+            Self::Gone { .. } => "read history, or begin at the earliest position".to_owned(),
+            Self::TooLarge { topic, .. } => format!(
+                "raise max.message.bytes of topic \"{topic}\", or lower event_size_max of the \
+                 stream"
+            ),
+            Self::Shape { .. } => return None,
+        })
+    }
+}

@@ -1,0 +1,137 @@
+//! What all clients of Kafka have in common: settings, where their words go, and waiting.
+
+use std::{
+    future::Future,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll, Wake, Waker},
+    thread::{self, Thread},
+    time::Duration,
+};
+
+use rdkafka::{
+    ClientConfig, ClientContext,
+    config::RDKafkaLogLevel,
+    consumer::ConsumerContext,
+    error::{KafkaError, RDKafkaErrorCode},
+};
+
+use super::KafkaConfig;
+use crate::ClusterError;
+
+/// Where the words of a client go: the node's own log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Words;
+
+impl ClientContext for Words {
+    fn log(&self, level: RDKafkaLogLevel, part: &str, message: &str) {
+        match level {
+            RDKafkaLogLevel::Emerg
+            | RDKafkaLogLevel::Alert
+            | RDKafkaLogLevel::Critical
+            | RDKafkaLogLevel::Error
+            | RDKafkaLogLevel::Warning => tracing::warn!(part, message, "kafka client"),
+            RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => {
+                tracing::debug!(part, message, "kafka client");
+            }
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::warn!(%error, reason, "kafka client");
+    }
+}
+
+impl ConsumerContext for Words {}
+
+/// The settings of every client. A broker that is gone is tried again soon, so that a new leader
+/// is found within a second of its election.
+pub(crate) fn settings(config: &KafkaConfig) -> ClientConfig {
+    let mut settings = ClientConfig::new();
+    settings
+        .set("bootstrap.servers", config.brokers.join(","))
+        .set("client.id", "mainstem")
+        .set("log_level", "5")
+        .set("socket.keepalive.enable", "true")
+        .set("socket.nagle.disable", "true")
+        .set(
+            "socket.connection.setup.timeout.ms",
+            millis(config.connect_max.max(Duration::from_secs(1))),
+        )
+        .set("reconnect.backoff.ms", "50")
+        .set("reconnect.backoff.max.ms", "500")
+        .set("retry.backoff.ms", "50")
+        .set("retry.backoff.max.ms", "500");
+    settings
+}
+
+pub(crate) fn millis(span: Duration) -> String {
+    span.as_millis().to_string()
+}
+
+/// Nobody answered.
+pub(crate) fn unreachable(config: &KafkaConfig, error: KafkaError) -> ClusterError {
+    ClusterError::Unreachable {
+        brokers: config.brokers.join(", "),
+        source: Box::new(error),
+    }
+}
+
+/// A partition has no leader for a moment: while it is new, and while another broker takes over.
+const LEADER_TRIES: u32 = 50;
+const LEADER_PAUSE: Duration = Duration::from_millis(100);
+
+/// Asks again while a partition has no leader.
+pub(crate) fn patiently<T>(
+    mut ask: impl FnMut() -> Result<T, KafkaError>,
+) -> Result<T, KafkaError> {
+    for _ in 0..LEADER_TRIES {
+        let answer = ask();
+        let code = answer
+            .as_ref()
+            .err()
+            .and_then(KafkaError::rdkafka_error_code);
+        let has_no_leader = matches!(
+            code,
+            Some(
+                RDKafkaErrorCode::NotLeaderForPartition
+                    | RDKafkaErrorCode::LeaderNotAvailable
+                    | RDKafkaErrorCode::UnknownPartition
+                    | RDKafkaErrorCode::UnknownTopicOrPartition
+            )
+        );
+        if !has_no_leader {
+            return answer;
+        }
+        thread::sleep(LEADER_PAUSE);
+    }
+    ask()
+}
+
+/// A broker said no.
+pub(crate) fn refused(doing: &'static str, topic: &str, error: KafkaError) -> ClusterError {
+    ClusterError::Refused {
+        doing,
+        topic: topic.to_owned(),
+        source: Box::new(error),
+    }
+}
+
+/// Waits for a future that wakes by itself, in a thread that may be held up.
+pub(crate) fn wait<F: Future>(future: F) -> F::Output {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
+    }
+}

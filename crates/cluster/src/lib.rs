@@ -1,0 +1,9 @@
+//! The same application on Apache Kafka, Apache Spark and Apache Cassandra.
+//!
+//! It never decides what a row means, and never keeps what is not in one of the three. Without the
+//! feature `engines` it holds only what is pure: what is written, how it is named and judged.
+
+mod errors;
+pub mod kafka;
+
+pub use errors::ClusterError;
