@@ -92,14 +92,7 @@ impl Application {
         } = parts;
         let note = Note::decode(&start.note)?;
         let pool = pool(&app, &spawn, config.threads);
-        let application = Arc::new(Self {
-            app,
-            tables: Arc::clone(&tables),
-            status: Mutex::new(Status::default()),
-            signal: Mutex::new(Signal::default()),
-            signalled: Condvar::new(),
-            closing: tokio::sync::watch::Sender::new(false),
-        });
+        let application = Arc::new(Self::at_rest(app, Arc::clone(&tables)));
         let mut outbox = Outbox::default();
         outbox.restore(&note.numbers);
         let unsent = show_committed((&application, &catalog.definitions()), log.as_ref(), &start)?;
@@ -138,11 +131,7 @@ impl Application {
             builds: Vec::new(),
             kept,
             loading: Vec::new(),
-            rested: note
-                .rested
-                .iter()
-                .map(|kept| (kept.view, kept.clone()))
-                .collect(),
+            rested: note.rested_by_view(),
             left: BTreeMap::new(),
             forgotten: note.forgotten.iter().copied().collect::<BTreeSet<_>>(),
             outbox,
@@ -155,6 +144,18 @@ impl Application {
             has_failed: false,
         };
         Ok((application, steps))
+    }
+
+    /// One that nothing drives yet.
+    fn at_rest(app: AppId, tables: Arc<Tables>) -> Self {
+        Self {
+            app,
+            tables,
+            status: Mutex::new(Status::default()),
+            signal: Mutex::new(Signal::default()),
+            signalled: Condvar::new(),
+            closing: tokio::sync::watch::Sender::new(false),
+        }
     }
 }
 
