@@ -102,6 +102,8 @@ pub struct FlowConfig {
     pub step_size_max: ByteSize,
     /// State of all views in memory beyond which panes that were not used for long are let go.
     pub state_size_max: ByteSize,
+    /// Rows of tables in memory to be looked up: beyond it the application stands still, by name.
+    pub lookup_size_max: ByteSize,
     /// Longest time between a change and its checkpoint.
     pub checkpoint_interval: Duration,
     /// Shortest time between two checkpoints when rows have to leave.

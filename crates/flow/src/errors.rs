@@ -2,7 +2,9 @@
 
 use datafusion::arrow::error::ArrowError;
 use mainstem_history::HistoryError;
-use mainstem_kernel::{Answer, Blame, Code, Fault, Problem, Retry, Seq, StreamId, StreamName};
+use mainstem_kernel::{
+    Answer, Blame, ByteSize, Code, Fault, Problem, Retry, Seq, StreamId, StreamName,
+};
 use mainstem_log::{AppendError, ReadError};
 use mainstem_table::TableError;
 
@@ -56,6 +58,19 @@ pub enum FlowError {
     /// Operator: the note of the last checkpoint is of another program; start the newer one.
     #[error("the note of the last checkpoint does not read")]
     Note,
+    /// Operator: raise the limit and start again, or let the table have fewer rows; it then goes on
+    /// where it stopped.
+    #[error(
+        "table \"{table}\" does not fit into memory for lookups: they take {size}, {limit} is the limit"
+    )]
+    LookupFull {
+        /// The largest table that is looked up, or the one that was being read.
+        table: StreamName,
+        /// What lookups of the application take.
+        size: ByteSize,
+        /// What they may take.
+        limit: ByteSize,
+    },
     /// What the log says.
     #[error("could not read the log")]
     Read(#[from] ReadError),
@@ -85,6 +100,7 @@ impl Fault for FlowError {
             Self::Missing { .. } => never(Code::Flow005),
             Self::Panicked { .. } => Answer::restart(Code::Flow006),
             Self::Note => Answer::restart(Code::Flow007),
+            Self::LookupFull { .. } => Answer::restart(Code::Flow008),
             Self::Read(error) => error.answer(),
             Self::History(error) => error.answer(),
             Self::Table(error) => error.answer(),
@@ -98,6 +114,11 @@ impl Fault for FlowError {
                 let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
                 (!problems.is_empty()).then(|| problems.join("\n"))
             }
+            Self::LookupFull { .. } => Some(
+                "A table that views look up is in memory as a whole. Events and writes are accepted, \
+                 and nothing is lost."
+                    .to_owned(),
+            ),
             Self::Read(error) => error.detail(),
             Self::History(error) => error.detail(),
             Self::Table(error) => error.detail(),
@@ -115,6 +136,11 @@ impl Fault for FlowError {
             }
             Self::State { .. } | Self::Note => Some(
                 "delete the folders of store and redo files: rows are then rebuilt from history"
+                    .to_owned(),
+            ),
+            Self::LookupFull { .. } => Some(
+                "raise lookup_size_max under [flow], or memory, and start the server again; a ttl \
+                 bounds the table"
                     .to_owned(),
             ),
             Self::Read(error) => error.hint(),

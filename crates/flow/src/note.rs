@@ -5,6 +5,8 @@
 //! JSON of `Note`. Fields may be added within a format only if an older program may ignore them; a
 //! newer format is refused.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use mainstem_kernel::{ProducerId, Seq, StreamId};
 use serde::{Deserialize, Serialize};
@@ -53,6 +55,12 @@ impl Note {
         };
         // Numbers and lists of numbers: nothing that JSON cannot hold.
         serde_json::to_vec(&note).unwrap_or_default().into()
+    }
+
+    /// Where views that stand still go on.
+    pub(crate) fn rested_by_view(&self) -> BTreeMap<StreamId, BuildNote> {
+        let rested = self.rested.iter();
+        rested.map(|kept| (kept.view, kept.clone())).collect()
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, FlowError> {

@@ -164,6 +164,11 @@ impl Track {
         Ok(())
     }
 
+    /// Bytes of the tables that it looks rows up in.
+    pub(crate) fn lookup_bytes(&self) -> usize {
+        self.lookups.values().map(|table| table.size()).sum()
+    }
+
     /// What has to be kept of event time.
     pub(crate) fn kept_watermarks(&self) -> BTreeMap<StreamId, KeptWatermark> {
         let watermarks = self.watermarks.iter();

@@ -122,6 +122,7 @@ metrics! {
     point_reads: Total = "point_reads", "Rows asked for by their whole key, found or not", None, Counter::default();
     flow_lag_millis: Family<AppLabel, Gauge> = "flow_lag_millis", "How far tables and views are behind the newest durable row, ms", None, Family::default();
     application_paused: Family<AppLabel, Gauge> = "application_paused", "1 if tables and views of an application stand still, else 0", None, Family::default();
+    lookup_bytes: Family<AppLabel, Gauge> = "lookup", "Rows of tables in memory to be looked up", Some(Unit::Bytes), Family::default();
     flow_rows: Family<AppLabel, Total> = "flow_rows", "Rows and changes that steps of an application have taken", None, Family::default();
     view_rows: Family<ViewLabel, Total> = "view_rows", "Rows and changes that a view has told", None, Family::default();
     view_letters: Family<ViewLabel, Total> = "view_letters", "Rows on which a view failed, kept as dead letters", None, Family::default();

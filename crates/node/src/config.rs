@@ -162,6 +162,8 @@ pub struct ViewConfig {
     pub threads: usize,
     /// Rows that views take at once, in bytes of memory.
     pub step_size_max: ByteSize,
+    /// Memory for tables that views of one application look up: a share of `memory`, or a size.
+    pub lookup_size_max: Memory,
     /// Longest time between a change and its checkpoint.
     pub checkpoint_interval: Span,
     /// Shortest time between two checkpoints while rows of views wait to leave.

@@ -7,7 +7,7 @@ use std::fmt;
 use mainstem_kernel::ByteSize;
 
 use crate::{
-    config::{Memory, Percent},
+    config::{Config, Memory, Percent},
     errors::NodeError,
 };
 
@@ -20,10 +20,12 @@ const MACHINE_FALLBACK: ByteSize = ByteSize::gib(2);
 const TAIL: u64 = 20;
 const ADMISSION: u64 = 15;
 const ARCHIVING: u64 = 15;
-const QUERIES: u64 = 25;
+const QUERIES: u64 = 20;
 const VIEWS: u64 = 15;
+/// The default of `lookup_size_max`.
+const LOOKUPS: u64 = 5;
 
-const _: () = assert!(TAIL + ADMISSION + ARCHIVING + QUERIES + VIEWS == 90);
+const _: () = assert!(TAIL + ADMISSION + ARCHIVING + QUERIES + VIEWS + LOOKUPS == 90);
 
 /// How the budget is split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,15 +42,17 @@ pub struct Shares {
     pub queries: ByteSize,
     /// Rows by key that wait for the store, and state of views.
     pub views: ByteSize,
+    /// Rows of tables that views look up.
+    pub lookups: ByteSize,
 }
 
 impl Shares {
-    /// Splits the budget of the settings.
+    /// Splits the budget of the settings; lookups have what settings say of them.
     ///
     /// # Errors
     /// `Memory` when it is too small.
-    pub fn split(memory: Memory) -> Result<Self, NodeError> {
-        let budget = match memory {
+    pub fn split(config: &Config) -> Result<Self, NodeError> {
+        let budget = match config.memory {
             Memory::Size(size) => size,
             Memory::Share(percent) => share_of_machine(percent),
         };
@@ -66,6 +70,10 @@ impl Shares {
             archiving: share(ARCHIVING),
             queries: share(QUERIES),
             views: share(VIEWS),
+            lookups: match config.flow.lookup_size_max {
+                Memory::Size(size) => size,
+                Memory::Share(percent) => percent.of(budget),
+            },
         })
     }
 }
@@ -79,11 +87,12 @@ impl fmt::Display for Shares {
             archiving,
             queries,
             views,
+            lookups,
         } = self;
         write!(
             f,
             "{budget}: recent rows {tail}, waiting requests {admission}, archiving {archiving}, \
-             queries {queries}, tables and views {views}"
+             queries {queries}, tables and views {views}, lookups {lookups}"
         )
     }
 }
@@ -139,11 +148,18 @@ mod tests {
 
     #[test]
     fn shares_are_parts_of_the_budget() {
-        let shares = Shares::split(Memory::Size(ByteSize::gib(1))).unwrap();
+        let mut config = Config::defaults().unwrap();
+        config.memory = Memory::Size(ByteSize::gib(1));
+        let shares = Shares::split(&config).unwrap();
         let given = shares.tail.0 + shares.admission.0 + shares.archiving.0;
-        let given = given + shares.queries.0 + shares.views.0;
+        let given = given + shares.queries.0 + shares.views.0 + shares.lookups.0;
         assert!(given <= shares.budget.0 / 10 * 9 && given > shares.budget.0 / 10 * 8);
-        let refused = Shares::split(Memory::Size(ByteSize::mib(255)));
+        let default = Memory::Share(Percent::new(u8::try_from(LOOKUPS).unwrap()).unwrap());
+        assert_eq!(config.flow.lookup_size_max, default);
+        config.flow.lookup_size_max = Memory::Size(ByteSize::mib(7));
+        assert_eq!(Shares::split(&config).unwrap().lookups, ByteSize::mib(7));
+        config.memory = Memory::Size(ByteSize::mib(255));
+        let refused = Shares::split(&config);
         assert!(
             matches!(refused, Err(NodeError::Memory { .. })),
             "{refused:?}"

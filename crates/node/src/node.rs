@@ -57,7 +57,7 @@ impl Node {
     pub fn start(options: Options) -> Result<Self, NodeError> {
         let folder = DataFolder::open(Arc::new(mainstem_disk::RealDisk), &options.data)?;
         let admin_key = folder.key()?;
-        let http = options.config.http(Shares::split(options.config.memory)?);
+        let http = options.config.http(Shares::split(&options.config)?);
         let runtimes = Runtimes::start()?;
         let runtime = &runtimes.doors;
         let (listener, address) = listen(runtime, options.listen)?;

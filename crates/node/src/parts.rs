@@ -84,7 +84,7 @@ impl Parts {
         config: Config,
         runtimes: &Runtimes,
     ) -> Result<Arc<Self>, NodeError> {
-        let shares = Shares::split(config.memory)?;
+        let shares = Shares::split(&config)?;
         let disk: SharedDisk = Arc::new(RealDisk);
         let clock: SharedClock = Arc::new(SystemClock);
         let started = clock.monotonic();

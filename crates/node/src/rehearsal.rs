@@ -72,7 +72,7 @@ impl Rehearsal {
     /// Mistakes of the source; that the machine refuses threads.
     pub fn open(source: &Source, now: Timestamp) -> Result<Self, RehearsalError> {
         let config = Config::defaults().map_err(crate::NodeError::from)?;
-        let shares = Shares::split(config.memory)?;
+        let shares = Shares::split(&config)?;
         let clock = Arc::new(ManualClock::at(now));
         let shared: SharedClock = Arc::<ManualClock>::clone(&clock);
         let ground = Ground {

@@ -1,30 +1,28 @@
 //! Views that are built: each from the first row of the streams below it, in slices between steps,
 //! until it has reached the frontier.
 
+mod tables;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use datafusion::arrow::buffer::BooleanBuffer;
-use mainstem_catalog::{Definitions, TableDef, ViewDef};
+use mainstem_catalog::{Definitions, ViewDef};
 use mainstem_kernel::{Seq, StreamId};
 use mainstem_store::KeyRange;
 use mainstem_table::{Changed, Step};
 
-use super::{
-    Steps,
-    live::{change_rows, deleted_of},
-    lookups::{SCAN_ROWS, declared, empty_lookup},
-};
+use super::{Steps, lookups::SCAN_ROWS};
 use crate::{
     change::Weighted,
     errors::FlowError,
     note::BuildNote,
     pane::Tells,
-    source::Piece,
     state::SharedState,
     track::Track,
     unit::{Inputs, ReadChanges, Source, Unit},
     view::Kept,
 };
+use tables::{Wanted, change_lookups, check_room};
 
 /// Operators of a view that is computed along with another have numbers from here on, those of the
 /// one below it from twice that, and so on.
@@ -102,11 +100,12 @@ impl Build {
             }
         }
         let at = note.map_or(Seq::ZERO, |note| note.at);
-        read_lookups(
-            &mut track,
-            &lookups,
-            (at, steps.config.step_size_max.as_usize()),
-        )?;
+        let wanted = Wanted {
+            tables: &lookups,
+            at,
+            room: steps.lookup_room(),
+        };
+        wanted.read(&mut track, steps.config.step_size_max.as_usize())?;
         track.at = at;
         let sources: Vec<Source> = track.units.iter().map(|unit| unit.source.clone()).collect();
         for source in &sources {
@@ -126,45 +125,6 @@ impl Build {
     }
 }
 
-/// Tables to look rows up in, as they were at a seq.
-fn read_lookups(
-    track: &mut Track,
-    tables: &BTreeMap<StreamId, Arc<TableDef>>,
-    (at, bytes): (Seq, usize),
-) -> Result<(), FlowError> {
-    for (id, def) in tables {
-        let stream = Arc::new(def.change_stream());
-        track.reader(&stream).want(&declared(&stream));
-        let lookup = Arc::new(empty_lookup(def)?);
-        Arc::make_mut(&mut track.lookups).insert(*id, lookup);
-    }
-    while track.at < at {
-        let through = track.fill(at, bytes)?.min(at);
-        let (_, pieces) = track.take(through, |id| tables.contains_key(&id))?;
-        change_lookups(track, &pieces)?;
-        track.settle_lookups()?;
-    }
-    Ok(())
-}
-
-fn change_lookups(
-    track: &mut Track,
-    pieces: &BTreeMap<StreamId, Vec<Piece>>,
-) -> Result<(), FlowError> {
-    for (table, pieces) in pieces {
-        let Some(reader) = track.readers.get(table) else {
-            continue;
-        };
-        let Some((rows, seqs)) = change_rows(reader, pieces)? else {
-            continue;
-        };
-        if let Some(lookup) = Arc::make_mut(&mut track.lookups).get_mut(table) {
-            Arc::make_mut(lookup).change(&rows, deleted_of(&rows)?, &seqs)?;
-        }
-    }
-    Ok(())
-}
-
 impl Steps {
     /// Goes on with what is built, one slice of one view; whether there was something to do.
     pub(super) fn build(&mut self) -> Result<bool, FlowError> {
@@ -174,9 +134,12 @@ impl Steps {
         }
         let mut build = self.builds.remove(0);
         has_worked |= match self.slice(&mut build) {
-            // What is missing below it stands against this view alone.
+            // What is missing below it, or has no room, stands against this view alone.
             Err(
-                error @ (FlowError::Missing { .. } | FlowError::History(_) | FlowError::Read(_)),
+                error @ (FlowError::Missing { .. }
+                | FlowError::LookupFull { .. }
+                | FlowError::History(_)
+                | FlowError::Read(_)),
             ) => {
                 self.pause_view(&build.def, &error);
                 return Ok(true);
@@ -203,6 +166,7 @@ impl Steps {
         let is_table = |id: StreamId| self.table_defs.contains_key(&id);
         let (mut inputs, pieces) = track.take(through, is_table)?;
         change_lookups(track, &pieces)?;
+        check_room(track, self.lookup_room())?;
         let mut step = self.no_step();
         let mut units = std::mem::take(&mut track.units);
         let last = units.len().saturating_sub(1);
@@ -256,6 +220,13 @@ impl Steps {
             for operator in first..first.saturating_add(ALONG - 1) {
                 let view = build.def.id.0.to_be_bytes();
                 self.void.push([view.as_slice(), &[operator]].concat());
+            }
+        }
+        // At one seq a table is the same, whoever has read it.
+        let live = Arc::make_mut(&mut self.live.lookups);
+        for (table, lookup) in track.lookups.iter() {
+            if unit.lookups.contains(table) {
+                live.entry(*table).or_insert_with(|| Arc::clone(lookup));
             }
         }
         self.is_dirty = true;

@@ -8,10 +8,7 @@ use mainstem_kernel::{Seq, StreamId};
 use mainstem_sql::view::Progress;
 use mainstem_table::TableSchema;
 
-use super::{
-    Steps,
-    lookups::{declared, lookup_table},
-};
+use super::{Steps, lookups::declared};
 use crate::{errors::FlowError, note::Note};
 
 impl Steps {
@@ -65,8 +62,7 @@ impl Steps {
             self.read_table(&Arc::new(def.change_stream()));
             self.table_defs.insert(def.id, Arc::clone(def));
             if self.live.lookups.contains_key(&def.id) {
-                let lookup = lookup_table(&self.tables, def)?;
-                Arc::make_mut(&mut self.live.lookups).insert(def.id, Arc::new(lookup));
+                self.load_lookup(def)?;
             }
             self.is_dirty = true;
         }

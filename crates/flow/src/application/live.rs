@@ -65,6 +65,7 @@ impl Steps {
         }
         self.live.units = units;
         self.live.settle_lookups()?;
+        self.check_lookups()?;
         let room = self.advance(step)?;
         let mut status = self.application.status.lock();
         status.rows += self.live.rows_read - before;

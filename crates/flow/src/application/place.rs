@@ -7,7 +7,7 @@ use mainstem_catalog::ViewDef;
 use mainstem_kernel::{Fault, fault::chain};
 use mainstem_sql::view::Progress;
 
-use super::{Steps, build::Build, lookups::lookup_table};
+use super::{Steps, build::Build};
 use crate::{
     errors::FlowError,
     note::Note,
@@ -69,14 +69,10 @@ impl Steps {
         }
         let note = resume.and_then(|note| note.builds.iter().find(|b| b.view == def.id));
         if let Some(note) = note {
-            let build = Build::resume(self, def, note)?;
-            self.builds.push(build);
-            return Ok(());
+            return self.go_on_building(def, Build::resume(self, def, note));
         }
         if let Some(note) = self.take_rested(def.id) {
-            let build = Build::resume(self, def, &note)?;
-            self.builds.push(build);
-            return Ok(());
+            return self.go_on_building(def, Build::resume(self, def, &note));
         }
         // What it had is computed again: rows that it has shown are left out by their numbers.
         self.outbox.begin_again(def.id);
@@ -86,11 +82,25 @@ impl Steps {
         }
         let unit = Unit::open(&self.defs, def, (def.id, 0), (&self.state, Kept::Nothing))?;
         match unit.source {
-            Source::Keyed { .. } => self.loading.push(unit),
-            Source::Stream { .. } | Source::Derived { .. } => {
-                let build = Build::begin(self, def)?;
-                self.builds.push(build);
+            Source::Keyed { .. } => {
+                self.loading.push(unit);
+                Ok(())
             }
+            Source::Stream { .. } | Source::Derived { .. } => {
+                self.go_on_building(def, Build::begin(self, def))
+            }
+        }
+    }
+
+    /// A view that looks up more than there is room for is not built; the live ones go on.
+    fn go_on_building(
+        &mut self,
+        def: &ViewDef,
+        build: Result<Build, FlowError>,
+    ) -> Result<(), FlowError> {
+        match build {
+            Err(error @ FlowError::LookupFull { .. }) => self.pause_view(def, &error),
+            build => self.builds.push(build?),
         }
         Ok(())
     }
@@ -118,10 +128,9 @@ impl Steps {
         self.live.read_for(&unit.source, &self.defs, kept);
         for table in &unit.lookups {
             if !self.live.lookups.contains_key(table)
-                && let Some(def) = self.table_defs.get(table)
+                && let Some(def) = self.table_defs.get(table).cloned()
             {
-                let lookup = lookup_table(&self.tables, def)?;
-                Arc::make_mut(&mut self.live.lookups).insert(*table, Arc::new(lookup));
+                self.load_lookup(&def)?;
             }
         }
         let units = &mut self.live.units;

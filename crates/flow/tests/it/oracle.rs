@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     verify::differences,
-    world::{Pace, Random, SECOND, START, World, at, lines},
+    world::{Pace, Random, SECOND, START, USUAL, World, at, lines},
 };
 
 const STREAM: &str = "
@@ -165,6 +165,7 @@ async fn the_stream_has_the_rows_of_the_batch() {
             threads,
             step,
             state,
+            ..USUAL
         };
         let mut world = World::paced(&sql, pace);
         let now = sell(&mut world, &mut Random(seed));

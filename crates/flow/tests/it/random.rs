@@ -20,7 +20,7 @@ use self::{
 };
 use crate::{
     settings::setting,
-    world::{Pace, Random, World, lines},
+    world::{Pace, Random, USUAL, World, lines},
 };
 
 /// Seeds of a run by `cargo test`; `cargo xtask sim views` asks for more.
@@ -97,6 +97,7 @@ impl Scene {
             threads: [1, 2, 8][random.below(3)],
             step: [1, 3_000, 100_000, 8 << 20][random.below(4)],
             state: [0, 1 << 14, 64 << 20][random.below(3)],
+            ..USUAL
         };
         Self {
             delay: [0, 5, 30][random.below(3)],

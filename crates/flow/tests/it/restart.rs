@@ -82,6 +82,7 @@ fn rows_do_not_depend_on_threads_or_the_size_of_steps() {
                 threads,
                 step,
                 state,
+                ..USUAL
             };
             let other = live(seed, pace, false);
             assert_eq!(shown(&other), shown(&whole), "seed {seed} {pace:?}");

@@ -83,12 +83,15 @@ pub(crate) struct Pace {
     pub(crate) step: u64,
     /// Bytes of state that may stay in memory.
     pub(crate) state: u64,
+    /// Bytes that tables may take to be looked up.
+    pub(crate) lookups: u64,
 }
 
 pub(crate) const USUAL: Pace = Pace {
     threads: 1,
     step: 8 << 20,
     state: 64 << 20,
+    lookups: 64 << 20,
 };
 
 pub(crate) struct World {
@@ -307,6 +310,7 @@ impl World {
             threads: self.pace.threads,
             step_size_max: ByteSize(self.pace.step),
             state_size_max: ByteSize(self.pace.state),
+            lookup_size_max: ByteSize(self.pace.lookups),
             checkpoint_interval: Duration::from_secs(1),
             outgoing_interval: Duration::from_millis(20),
         };

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::{
     settings::setting,
-    world::{Pace, Random, SECOND, World},
+    world::{Pace, Random, SECOND, USUAL, World},
 };
 
 /// Transfers of a run by `cargo test`; `cargo xtask sim zero-sum` makes ten million.
@@ -80,6 +80,7 @@ fn sim_zero_sum_at_every_output() {
         threads: 2,
         step: 1 << 20,
         state: 1 << 16,
+        ..USUAL
     };
     let mut run = Run {
         world: World::paced(BANK, pace),

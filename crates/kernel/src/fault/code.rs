@@ -191,6 +191,7 @@ codes! {
     Flow005 = "FLOW-005",
     Flow006 = "FLOW-006",
     Flow007 = "FLOW-007",
+    Flow008 = "FLOW-008",
     Flow010 = "FLOW-010",
     Flow011 = "FLOW-011",
     Flow012 = "FLOW-012",

@@ -150,6 +150,8 @@ impl Running {
             .flow_lag_millis
             .get_or_create(&label)
             .set(gauge(lag));
+        let lookups = gauge(u64::try_from(health.lookup_bytes).unwrap_or(u64::MAX));
+        metrics.lookup_bytes.get_or_create(&label).set(lookups);
         let rows = metrics.flow_rows.get_or_create_owned(&label);
         rows.inc_by(health.rows.saturating_sub(rows.get()));
         for view in &health.views {

@@ -78,7 +78,7 @@ fn ground() -> Ground {
 impl Ground {
     fn start(&self) -> Arc<Applications> {
         let settings = crate::Config::defaults().unwrap();
-        let shares = crate::Shares::split(settings.memory).unwrap();
+        let shares = crate::Shares::split(&settings).unwrap();
         Applications::new(self.parts.clone(), settings.applications(shares))
     }
 

@@ -82,6 +82,7 @@ impl Config {
                 threads: or_cores(self.flow.threads),
                 step_size_max: self.flow.step_size_max,
                 state_size_max: part(4),
+                lookup_size_max: shares.lookups,
                 checkpoint_interval: self.flow.checkpoint_interval.0,
                 outgoing_interval: self.flow.outgoing_interval.0,
             },
