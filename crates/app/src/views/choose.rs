@@ -113,7 +113,8 @@ impl Choice<'_> {
                 }
             }
             Way::Restore(def) => {
-                details.extend(restored(def, shown.is_some()));
+                details.push(restored(def, definitions));
+                details.extend(shown.map(|_| beside()));
                 Action::Restore
             }
             Way::Create => {
@@ -137,19 +138,28 @@ impl Choice<'_> {
     }
 }
 
-fn restored(def: &ViewDef, is_shown: bool) -> Vec<String> {
+/// A view of a stream goes on where it was; one that was never live, or reads views or what changes,
+/// is computed from what is there.
+fn restored(def: &ViewDef, definitions: &Definitions) -> String {
     let (what, since) = match (def.stage, def.dropped) {
         (Stage::Replaced { at }, _) => ("replaced", at),
         (_, at) => ("dropped", at.unwrap_or(def.created)),
     };
     let since = since.arrival();
-    let mut lines = vec![format!(
-        "= goes on from where it was {what} at {since}, and is swapped in when it has caught up"
-    )];
-    if is_shown {
-        lines.push("= the live version answers until then, and is kept for 24 hours".to_owned());
-    }
-    lines
+    let mut reads = def.spec.reads.iter();
+    let has_rows = def.stage != Stage::Building;
+    let from = match has_rows && reads.any(|id| definitions.streams.contains_key(id)) {
+        true => format!("goes on from where it was {what} at {since}"),
+        false => format!(
+            "was {what} at {since}; computed again from {}",
+            describe::inputs(&def.spec, definitions)
+        ),
+    };
+    format!("= {from}, and is swapped in when it has caught up")
+}
+
+fn beside() -> String {
+    "= the live version answers until then, and is kept for 24 hours".to_owned()
 }
 
 fn built(spec: &ViewSpec, shown: Option<&Arc<ViewDef>>, definitions: &Definitions) -> Vec<String> {

@@ -62,7 +62,7 @@ fn a_rename_takes_the_view_its_readers_and_its_dead_letters_along() {
         │     = the live version answers until then, and is kept for 24 hours
         └─ + restore view "hot"
               ~ reads another version of view "peaks"
-              = goes on from where it was replaced at 2023-11-14T22:13:20.000000Z, and is swapped in when it has caught up
+              = was replaced at 2023-11-14T22:13:20.000000Z; computed again from view "peaks", and is swapped in when it has caught up
               = the live version answers until then, and is kept for 24 hours
     "#]].assert_eq(&world.rollback("shop"));
     world.swap();
@@ -103,7 +103,7 @@ fn what_goes_goes_with_its_readers_and_comes_back_with_them() {
         ├─ + restore view "minutes"
         │     = goes on from where it was dropped at 2023-11-14T22:13:20.000000Z, and is swapped in when it has caught up
         └─ + restore view "hot"
-              = goes on from where it was dropped at 2023-11-14T22:13:20.000000Z, and is swapped in when it has caught up
+              = was dropped at 2023-11-14T22:13:20.000000Z; computed again from view "minutes", and is swapped in when it has caught up
     "#]].assert_eq(&world.apply(&first()));
     world.swap();
     assert_eq!(running(&world), before);

@@ -61,7 +61,7 @@ fn a_view_that_changes_is_rebuilt_beside_the_live_one_and_those_over_it_too() {
         │     = the live version answers until then, and is kept for 24 hours
         └─ + restore view "hot"
               ~ reads another version of view "minutes"
-              = goes on from where it was replaced at 2023-11-14T22:13:20.000000Z, and is swapped in when it has caught up
+              = was replaced at 2023-11-14T22:13:20.000000Z; computed again from view "minutes", and is swapped in when it has caught up
               = the live version answers until then, and is kept for 24 hours
     "#]].assert_eq(&world.rollback("shop"));
     world.swap();
@@ -99,7 +99,7 @@ fn a_change_that_is_taken_back_before_it_was_built_leaves_the_live_one() {
         application "shop"
         └─ + restore view "hot"
               ~ what it computes
-              = goes on from where it was dropped at 2023-11-14T22:13:20.000000Z, and is swapped in when it has caught up
+              = was dropped at 2023-11-14T22:13:20.000000Z; computed again from view "minutes", and is swapped in when it has caught up
               = the live version answers until then, and is kept for 24 hours
     "#]].assert_eq(&world.rollback("shop"));
 }
@@ -123,7 +123,7 @@ fn what_was_changed_by_other_means_is_named_and_undone() {
         ! drift: view "totals": ~ text
         application "shop"
         └─ + restore view "hot"
-              = goes on from where it was dropped at 2023-11-14T22:13:20.000000Z, and is swapped in when it has caught up
+              = was dropped at 2023-11-14T22:13:20.000000Z; computed again from view "minutes", and is swapped in when it has caught up
     "#]].assert_eq(&world.apply(&first()));
     world.swap();
     assert_eq!(running(&world), before);
