@@ -34,7 +34,7 @@
 mod admin;
 #[cfg(feature = "engines")]
 mod client;
-#[cfg(all(test, feature = "engines"))]
+#[cfg(test)]
 mod contract;
 #[cfg(feature = "engines")]
 mod control;

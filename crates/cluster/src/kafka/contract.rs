@@ -4,6 +4,8 @@
 //! With three of them every topic has three replicas. Without the variable each promise says that
 //! it was skipped. Every test has topics of its own, which it leaves behind.
 
+#![cfg(feature = "engines")]
+
 mod death;
 mod door;
 

@@ -226,16 +226,17 @@ fn row(message: &BorrowedMessage<'_>) -> Result<Row, ClusterError> {
         offset: message.offset(),
         reason,
     };
-    let partition = u16::try_from(message.partition()).map_err(|_| foreign("its partition"))?;
-    let offset = u64::try_from(message.offset()).map_err(|_| foreign("its offset"))?;
+    let partition =
+        u16::try_from(message.partition()).map_err(|_number| foreign("its partition"))?;
+    let offset = u64::try_from(message.offset()).map_err(|_number| foreign("its offset"))?;
     let schema = match header(message, SCHEMA_HEADER) {
         None => SchemaVersion(1),
-        Some(text) => SchemaVersion(text.parse().map_err(|_| foreign("its schema"))?),
+        Some(text) => SchemaVersion(text.parse().map_err(|_number| foreign("its schema"))?),
     };
     let sender = match (header(message, KEY_HEADER), header(message, ROW_HEADER)) {
         (Some(key), Some(row)) => {
-            let key = u64::from_str_radix(key, 16).map_err(|_| foreign("its sender"))?;
-            let row = row.parse().map_err(|_| foreign("its row number"))?;
+            let key = u64::from_str_radix(key, 16).map_err(|_number| foreign("its sender"))?;
+            let row = row.parse().map_err(|_number| foreign("its row number"))?;
             Some((ProducerId(key), row))
         }
         _ => None,
