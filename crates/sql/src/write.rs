@@ -12,6 +12,7 @@ mod given;
 mod inner;
 mod insert;
 mod picked;
+mod pinned;
 mod plans;
 mod returning;
 mod select;

@@ -8,6 +8,7 @@ use sqlparser::ast::{Expr, SelectItem};
 use super::{
     Written,
     exprs::{Planned, Planner},
+    pinned::Pinned,
     refused,
     returning::Returning,
     target::Target,
@@ -37,9 +38,17 @@ impl Picked {
         written: &Written,
     ) -> Result<Self, QueryError> {
         let over = target.schema()?;
+        let pinned = condition.and_then(|condition| Pinned::of(condition, &target));
+        let condition = match &pinned {
+            Some(pinned) => pinned.rest.as_ref(),
+            None => condition,
+        };
         let condition = condition.map(|expr| planner.condition(expr, &over, written));
         let condition = condition.transpose()?;
-        let rows = target.rows(condition.as_ref().map(|condition| &condition.logical))?;
+        let rows = match pinned {
+            Some(pinned) => Rows::Exact(pinned.key),
+            None => target.rows(condition.as_ref().map(|condition| &condition.logical))?,
+        };
         let returning = Returning::of(planner, (&target, &over), items, written)?;
         Ok(Self {
             target,

@@ -138,6 +138,72 @@ async fn random_statements_write_what_a_model_has() {
     assert!(refused > 20 && written > 300, "{refused} and {written}");
 }
 
+/// What a condition does if it pins a row by its key, and the same in words that pin none.
+const PINNED: &[(&str, &str)] = &[
+    ("k = 'a' AND n = 1", "k || '' = 'a' AND n + 0 = 1"),
+    ("1 = n AND (t.k) = 'a'", "n + 0 = 1 AND k || '' = 'a'"),
+    ("(t.n = 1 AND 'a' = t.k)", "n + 0 = 1 AND k || '' = 'a'"),
+    (
+        "k = 'a' AND n = 1 AND v > 5",
+        "k || '' = 'a' AND n + 0 = 1 AND v > 5",
+    ),
+    (
+        "k = 'a' AND n = 1 AND (v > 50 OR v < 20)",
+        "k || '' = 'a' AND n + 0 = 1 AND (v > 50 OR v < 20)",
+    ),
+    (
+        "k = 'a' AND n = 1 AND v > 50 OR v < 20",
+        "k || '' = 'a' AND n + 0 = 1 AND v > 50 OR v < 20",
+    ),
+    (
+        "k = 'a' AND n = 1 AND k = 'b'",
+        "k || '' = 'a' AND n + 0 = 1 AND k || '' = 'b'",
+    ),
+    ("k = 'a' AND n = 1 AND n = 1", "k || '' = 'a' AND n + 0 = 1"),
+    (
+        "k = 'a' AND n = 1 AND note IS NULL",
+        "k || '' = 'a' AND n + 0 = 1 AND note IS NULL",
+    ),
+    (
+        "k = 'a' AND n = 1 AND NULL",
+        "k || '' = 'a' AND n + 0 = 1 AND NULL",
+    ),
+    ("k = 'a' AND n = 9", "k || '' = 'a' AND n + 0 = 9"),
+    ("k = 'a' AND n = 1.0", "k || '' = 'a' AND n + 0 = 1.0"),
+    ("k = 'a' AND n = '1'", "k || '' = 'a' AND n + 0 = 1"),
+    ("k = 'A' AND n = 1", "k || '' = 'A' AND n + 0 = 1"),
+    ("k = 'a' AND n = NULL", "k || '' = 'a' AND n + 0 = NULL"),
+    ("k = 'a' OR n = 1", "k || '' = 'a' OR n + 0 = 1"),
+    (
+        "NOT (k = 'a' AND n = 1)",
+        "NOT (k || '' = 'a' AND n + 0 = 1)",
+    ),
+    ("k = 'a' AND n > 1", "k || '' = 'a' AND n + 0 > 1"),
+    ("k = k AND n = 1", "n + 0 = 1"),
+];
+
+#[tokio::test]
+async fn a_condition_that_pins_a_row_means_what_it_says() {
+    for (pinned, plain) in PINNED {
+        let mut told = Vec::new();
+        for condition in [pinned, plain] {
+            let bed = bed();
+            bed.ask("INSERT INTO t (k, n, v) VALUES ('a', 1, 10), ('a', 2, 20), ('b', 1, 30), ('c', 3, 60)")
+                .await;
+            bed.step();
+            let update =
+                format!("UPDATE t SET v = v + 1, note = 'x' WHERE {condition} RETURNING k, n, v");
+            let mut all = bed.ask(&update).await;
+            bed.step();
+            all += &bed.ask(&format!("DELETE FROM t WHERE {condition}")).await;
+            bed.step();
+            all += &bed.ask("SELECT k, n, v FROM t ORDER BY k, n").await;
+            told.push(all);
+        }
+        assert_eq!(told[0], told[1], "{pinned}");
+    }
+}
+
 /// The worst mistake: a voucher that is redeemed twice.
 #[tokio::test]
 async fn a_crowd_redeems_each_unit_once() {
