@@ -152,7 +152,7 @@ impl Bed {
         };
         let id = self.id(spec.name.as_str());
         let defs = self.catalog.definitions();
-        let old = &defs.tables.get(&id).unwrap().spec.columns;
+        let old = &defs.tables[&id].spec.columns;
         for column in &mut spec.columns.0 {
             column.id = old.get(column.name.as_str()).map_or(0, |old| old.id);
         }
