@@ -80,6 +80,11 @@ pub(crate) const GUARDED: &[(&str, &[&str], &str)] = &[
         &["cluster"],
         "only cluster speaks to Kafka, behind its feature",
     ),
+    (
+        "scylla",
+        &["cluster"],
+        "only cluster speaks to Cassandra, behind its feature",
+    ),
     ("sqlparser", &["sql"], "only sql parses and plans"),
     ("axum", &["gateway"], "only gateway knows a status code"),
     (

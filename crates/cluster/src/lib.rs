@@ -3,6 +3,7 @@
 //! It never decides what a row means, and never keeps what is not in one of the three. Without the
 //! feature `engines` it holds only what is pure: what is written, how it is named and judged.
 
+pub mod cassandra;
 mod errors;
 pub mod kafka;
 

@@ -51,6 +51,12 @@ fn tests(place: &Place) -> Result<()> {
         ],
     );
     tests.env("MAINSTEM_KAFKA", addresses.join(","));
+    let nodes: Vec<String> = place
+        .form
+        .of_kind(Kind::Cassandra)
+        .map(|node| node.address.to_string())
+        .collect();
+    tests.env("MAINSTEM_CASSANDRA", nodes.join(","));
     if let [_, second, ..] = brokers.as_slice() {
         let folder = place.folder(second);
         let running = process::running(&place.root)?;

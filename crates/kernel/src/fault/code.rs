@@ -208,6 +208,12 @@ codes! {
     Clus009 = "CLUS-009",
     Clus010 = "CLUS-010",
     Clus011 = "CLUS-011",
+    Clus020 = "CLUS-020",
+    Clus021 = "CLUS-021",
+    Clus022 = "CLUS-022",
+    Clus023 = "CLUS-023",
+    Clus024 = "CLUS-024",
+    Clus025 = "CLUS-025",
     // app
     App001 = "APP-001",
     App002 = "APP-002",

@@ -1,0 +1,280 @@
+//! The promises of `Rows`, tried on real nodes.
+//!
+//! The nodes are those of `MAINSTEM_CASSANDRA` (`host:port,…`; `cargo xtask cluster test` starts
+//! some). With three of them every row has three copies. Without the variable each promise says that
+//! it was skipped. Every test has a table of its own, which it drops.
+
+mod bed;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use arrow::{
+    array::{
+        ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float32Array,
+        Float64Array, Int16Array, Int32Array, Int64Array, ListArray, StringArray, StructArray,
+        TimestampMicrosecondArray,
+    },
+    buffer::BooleanBuffer,
+    datatypes::Int32Type,
+};
+use mainstem_kernel::{ColumnName, ColumnType, Fault as _};
+
+use super::{CassandraConfig, CassandraError, RowTable, Rows, VersionedRows};
+use bed::{KEYSPACE, Random, batch, counted, counts, nodes, spec, there};
+
+#[tokio::test]
+async fn no_older_row_ever_lies_over_a_newer_one() {
+    let Some(rows) = nodes("no_older_row_ever_lies_over_a_newer_one").await else {
+        return;
+    };
+    let spec = counts();
+    let target = rows
+        .create(RowTable::of(&spec, KEYSPACE).unwrap())
+        .await
+        .unwrap();
+    let mut random = Random(7);
+    let keys: Vec<String> = (0..40).map(|key| format!("key {key}")).collect();
+    let (mut writes, mut last) = (Vec::new(), BTreeMap::new());
+    for key in &keys {
+        for version in 1..=1 + u64::try_from(random.below(9)).unwrap() {
+            let n = i64::try_from(random.below(1_000)).unwrap();
+            let is_live = random.below(4) > 0;
+            // Whoever replays writes it again, and those that are late write what is old.
+            for _ in 0..1 + random.below(3) {
+                writes.push((key.clone(), n, version, is_live));
+            }
+            match is_live {
+                true => last.insert(key.clone(), (n, version)),
+                false => last.remove(key),
+            };
+        }
+    }
+    random.shuffle(&mut writes);
+    let parts = writes.chunks(writes.len() / 3 + 1);
+    let parts: Vec<_> = parts.map(|part| counted(&spec, part, 1)).collect();
+    let (one, two, three) = tokio::join!(
+        rows.write(&target, &parts[0]),
+        rows.write(&target, &parts[1]),
+        rows.write(&target, &parts[2]),
+    );
+    for misfits in [one, two, three] {
+        assert_eq!(misfits.unwrap(), []);
+    }
+    assert_eq!(there(&rows, &target, &keys).await, last);
+
+    // Computed again from the first row: versions begin anew, and count more than all before.
+    let anew: Vec<_> = keys.iter().map(|key| (key.clone(), 1, 1, true)).collect();
+    rows.write(&target, &counted(&spec, &anew, 2))
+        .await
+        .unwrap();
+    rows.write(&target, &parts[0]).await.unwrap();
+    let expected = keys.iter().map(|key| (key.clone(), (1, 1)));
+    assert_eq!(there(&rows, &target, &keys).await, expected.collect());
+    rows.forget(&target.table).await.unwrap();
+}
+
+#[tokio::test]
+async fn every_type_comes_back_as_it_was_written() {
+    let Some(rows) = nodes("every_type_comes_back_as_it_was_written").await else {
+        return;
+    };
+    let list = ColumnType::Array(Box::new(ColumnType::Integer));
+    let place = ColumnType::Row(vec![
+        (ColumnName::new("lat").unwrap(), ColumnType::Double),
+        (ColumnName::new("name").unwrap(), ColumnType::Text),
+    ]);
+    let numeric = ColumnType::Numeric {
+        precision: 38,
+        scale: 4,
+    };
+    let spec = spec(
+        &[
+            ("window_start", ColumnType::TimestampTz, false),
+            ("device", ColumnType::Uuid, false),
+            ("flag", ColumnType::Boolean, true),
+            ("small", ColumnType::SmallInt, true),
+            ("medium", ColumnType::Integer, true),
+            ("large", ColumnType::BigInt, true),
+            ("real", ColumnType::Real, true),
+            ("double", ColumnType::Double, true),
+            ("amount", numeric, true),
+            ("text", ColumnType::Text, true),
+            ("bytes", ColumnType::Bytea, true),
+            ("day", ColumnType::Date, true),
+            ("at", ColumnType::TimestampTz, true),
+            ("json", ColumnType::Json, true),
+            ("list", list.clone(), true),
+            ("place", place.clone(), true),
+        ],
+        &["window_start", "device"],
+        &["window_start"],
+    );
+    let largest = 99_999_999_999_999_999_999_999_999_999_999_999_999_i128;
+    let time =
+        |micros: Vec<Option<i64>>| TimestampMicrosecondArray::from(micros).with_timezone("UTC");
+    let hour = 3_600_000_000;
+    let uuid = "00112233-4455-6677-8899-aabbccddeeff";
+    let lists = ListArray::from_iter_primitive::<Int32Type, _, _>([
+        Some(vec![Some(1), None, Some(-3)]),
+        Some(vec![]),
+        None,
+    ]);
+    let arrow::datatypes::DataType::Struct(fields) = place.arrow() else {
+        unreachable!("a row is a struct");
+    };
+    let places = StructArray::new(
+        fields,
+        vec![
+            Arc::new(Float64Array::from(vec![Some(52.5), None, None])),
+            Arc::new(StringArray::from(vec![Some("Zoo \"ä\""), None, None])),
+        ],
+        Some(vec![true, true, false].into()),
+    );
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(time(vec![Some(0), Some(-hour), Some(hour)])),
+        Arc::new(StringArray::from(vec![uuid, uuid, uuid])),
+        Arc::new(BooleanArray::from(vec![Some(true), Some(false), None])),
+        Arc::new(Int16Array::from(vec![Some(i16::MIN), Some(i16::MAX), None])),
+        Arc::new(Int32Array::from(vec![Some(i32::MIN), Some(i32::MAX), None])),
+        Arc::new(Int64Array::from(vec![Some(i64::MIN), Some(i64::MAX), None])),
+        Arc::new(Float32Array::from(vec![
+            Some(f32::MIN),
+            Some(f32::INFINITY),
+            None,
+        ])),
+        Arc::new(Float64Array::from(vec![
+            Some(-0.0),
+            Some(f64::MIN_POSITIVE),
+            None,
+        ])),
+        Arc::new(
+            Decimal128Array::from(vec![Some(-largest), Some(largest), None])
+                .with_precision_and_scale(38, 4)
+                .unwrap(),
+        ),
+        Arc::new(StringArray::from(vec![
+            Some(""),
+            Some("it's\0ö\u{10ffff}"),
+            None,
+        ])),
+        Arc::new(BinaryArray::from(vec![
+            Some(&b""[..]),
+            Some(&[0, 255][..]),
+            None,
+        ])),
+        Arc::new(Date32Array::from(vec![
+            Some(-719_162),
+            Some(2_932_896),
+            None,
+        ])),
+        Arc::new(time(vec![Some(-1), Some(253_402_300_799_999_999), None])),
+        Arc::new(StringArray::from(vec![
+            Some("null"),
+            Some("{\"a\":[1]}"),
+            None,
+        ])),
+        Arc::new(lists),
+        Arc::new(places),
+    ];
+    let written = batch(&spec, columns);
+    let target = rows
+        .create(RowTable::of(&spec, KEYSPACE).unwrap())
+        .await
+        .unwrap();
+    let versioned = VersionedRows {
+        rows: written.clone(),
+        versions: vec![1, 2, 3],
+        live: BooleanBuffer::new_set(3),
+        generation: 1,
+    };
+    assert_eq!(rows.write(&target, &versioned).await.unwrap(), []);
+    let found = rows.read(&target, &written).await.unwrap();
+    assert_eq!((found.keys, found.versions), (vec![0, 1, 2], vec![1, 2, 3]));
+    for (column, field) in written.columns().iter().zip(written.schema().fields()) {
+        let read = found.rows.column_by_name(field.name()).unwrap();
+        assert_eq!(read, column, "{}", field.name());
+    }
+    rows.forget(&target.table).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_row_that_cassandra_cannot_hold_stops_no_other() {
+    let Some(rows) = nodes("a_row_that_cassandra_cannot_hold_stops_no_other").await else {
+        return;
+    };
+    let spec = counts();
+    let target = rows
+        .create(RowTable::of(&spec, KEYSPACE).unwrap())
+        .await
+        .unwrap();
+    let key = |text: &str| (text.to_owned(), 1, 1, true);
+    let all = [
+        key("first"),
+        key(""),
+        key(&"k".repeat(0x1_0000)),
+        key("last"),
+    ];
+    let misfits = rows.write(&target, &counted(&spec, &all, 1)).await.unwrap();
+    let reasons: Vec<_> = misfits
+        .iter()
+        .map(|one| (one.row, one.reason.as_str()))
+        .collect();
+    let expected = [
+        (1, "the key is empty"),
+        (2, "the key has 65539 bytes, the limit is 65535"),
+    ];
+    assert_eq!(reasons, expected);
+    let names = ["first", "last"].map(str::to_owned);
+    assert_eq!(there(&rows, &target, &names).await.len(), 2);
+    rows.forget(&target.table).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_table_that_somebody_changed_is_named() {
+    let Some(rows) = nodes("a_table_that_somebody_changed_is_named").await else {
+        return;
+    };
+    let first = counts();
+    let target = rows
+        .create(RowTable::of(&first, KEYSPACE).unwrap())
+        .await
+        .unwrap();
+    let mut other = first.clone();
+    other.columns.0[1].ty = ColumnType::Double;
+    let refused = rows.create(RowTable::of(&other, KEYSPACE).unwrap()).await;
+    let error = refused.unwrap_err();
+    let words = format!(
+        "column \"n\" of table \"{}\" is bigint, its view needs double",
+        target.table.name()
+    );
+    assert_eq!(
+        (error.answer().code.as_str(), error.to_string()),
+        ("CLUS-023", words)
+    );
+    rows.forget(&target.table).await.unwrap();
+    let gone = rows
+        .write(
+            &target,
+            &counted(&first, &[("k".to_owned(), 1, 1, true)], 1),
+        )
+        .await;
+    assert!(
+        matches!(gone, Err(CassandraError::Refused { .. })),
+        "{gone:?}"
+    );
+}
+
+#[tokio::test]
+async fn nodes_that_are_not_there_are_named() {
+    let config = CassandraConfig {
+        nodes: vec!["127.0.0.1:1".to_owned()],
+        keyspace: KEYSPACE.to_owned(),
+        replicas: 1,
+        connect_max: Duration::from_secs(1),
+        acknowledge_max: Duration::from_secs(1),
+        in_flight_max: 1,
+    };
+    let error = Rows::open(config).await.unwrap_err();
+    assert_eq!(error.answer().code.as_str(), "CLUS-020");
+    assert!(error.to_string().contains("127.0.0.1:1"), "{error}");
+}

@@ -1,0 +1,225 @@
+//! `Rows`: a session with Cassandra, and tables that are made in it.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use scylla::{
+    client::{
+        execution_profile::ExecutionProfile, session::Session, session_builder::SessionBuilder,
+    },
+    errors::{DbError, ExecutionError, PrepareError, RequestAttemptError},
+    frame::types::Consistency,
+    policies::retry::FallthroughRetryPolicy,
+    statement::{prepared::PreparedStatement, unprepared::Statement},
+};
+
+use super::{CassandraConfig, CassandraError, RowTable};
+
+/// Longest name of a keyspace.
+const KEYSPACE_MAX: usize = 48;
+/// One attempt; those that fail are repeated here, with `acknowledge_max` for all of them.
+const ATTEMPT_MAX: Duration = Duration::from_secs(5);
+
+/// Rows of views in Cassandra.
+pub struct Rows {
+    pub(super) session: Session,
+    pub(super) config: CassandraConfig,
+}
+
+/// A table that is there, and statements on it.
+#[derive(Clone, Debug)]
+pub struct Target {
+    pub(super) table: Arc<RowTable>,
+    pub(super) insert: PreparedStatement,
+    pub(super) delete: PreparedStatement,
+    pub(super) select: PreparedStatement,
+}
+
+impl Rows {
+    /// Connects, and makes the keyspace if it is not there.
+    ///
+    /// # Errors
+    /// `Unreachable`, or `Refused`.
+    pub async fn open(config: CassandraConfig) -> Result<Self, CassandraError> {
+        let profile = ExecutionProfile::builder()
+            .consistency(Consistency::LocalQuorum)
+            .request_timeout(Some(ATTEMPT_MAX))
+            .retry_policy(Arc::new(FallthroughRetryPolicy::new()))
+            .build();
+        let session = SessionBuilder::new()
+            .known_nodes(&config.nodes)
+            .connection_timeout(config.connect_max)
+            .default_execution_profile_handle(profile.into_handle())
+            .build()
+            .await;
+        let session = session.map_err(|error| CassandraError::Unreachable {
+            nodes: config.nodes.join(", "),
+            source: Box::new(error),
+        })?;
+        let rows = Self { session, config };
+        rows.create_keyspace().await?;
+        Ok(rows)
+    }
+
+    async fn create_keyspace(&self) -> Result<(), CassandraError> {
+        let CassandraConfig {
+            keyspace, replicas, ..
+        } = &self.config;
+        let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        if keyspace.is_empty() || keyspace.len() > KEYSPACE_MAX || !keyspace.chars().all(is_name) {
+            return Err(CassandraError::Refused {
+                doing: "make keyspace",
+                name: keyspace.clone(),
+                source: format!("a name has 1 to {KEYSPACE_MAX} of a-z, 0-9 and _").into(),
+            });
+        }
+        let text = format!(
+            "CREATE KEYSPACE IF NOT EXISTS \"{keyspace}\" WITH replication = \
+             {{'class': 'NetworkTopologyStrategy', 'replication_factor': {replicas}}}"
+        );
+        self.change("make keyspace", keyspace, text).await
+    }
+
+    /// The table of a view's version, made if it is not there.
+    ///
+    /// # Errors
+    /// `Table` when one of this name has other columns; `Refused`; `Unacknowledged`.
+    pub async fn create(&self, table: RowTable) -> Result<Target, CassandraError> {
+        self.change("make table", table.name(), table.create())
+            .await?;
+        self.compare(&table).await?;
+        Ok(Target {
+            insert: self.prepare(&table, table.insert()).await?,
+            delete: self.prepare(&table, table.delete()).await?,
+            select: self.prepare(&table, table.select()).await?,
+            table: Arc::new(table),
+        })
+    }
+
+    /// Removes the table of a view's version that is forgotten.
+    ///
+    /// # Errors
+    /// `Refused` or `Unacknowledged`.
+    pub async fn forget(&self, table: &RowTable) -> Result<(), CassandraError> {
+        let (keyspace, name) = (table.keyspace(), table.name());
+        let text = format!("DROP TABLE IF EXISTS \"{keyspace}\".\"{name}\"");
+        self.change("drop table", name, text).await
+    }
+
+    /// A change of what is declared.
+    async fn change(
+        &self,
+        doing: &'static str,
+        name: &str,
+        text: String,
+    ) -> Result<(), CassandraError> {
+        let mut statement = Statement::new(text);
+        statement.set_is_idempotent(true);
+        let done = self.session.query_unpaged(statement, ()).await;
+        done.map(drop)
+            .map_err(|error| self.failed((doing, name), error))
+    }
+
+    async fn prepare(
+        &self,
+        table: &RowTable,
+        text: String,
+    ) -> Result<PreparedStatement, CassandraError> {
+        let prepared = self.session.prepare(text).await;
+        let mut prepared = prepared.map_err(|error: PrepareError| {
+            self.failed(("prepare statements on", table.name()), error.into())
+        })?;
+        // It says the same at whatever time it comes: its timestamp decides.
+        prepared.set_is_idempotent(true);
+        Ok(prepared)
+    }
+
+    /// Whether the table that is there is the view's.
+    async fn compare(&self, table: &RowTable) -> Result<(), CassandraError> {
+        let text = "SELECT column_name, type FROM system_schema.columns \
+                    WHERE keyspace_name = ? AND table_name = ?";
+        let doing = ("read the columns of", table.name());
+        let found = self
+            .session
+            .query_unpaged(text, (table.keyspace(), table.name()))
+            .await
+            .map_err(|error| self.failed(doing, error))?;
+        let shape = |reason: String| CassandraError::Shape {
+            table: table.name().to_owned(),
+            reason,
+        };
+        let found = found
+            .into_rows_result()
+            .map_err(|error| shape(error.to_string()))?;
+        let found = found.rows::<(String, String)>();
+        let found = found.map_err(|error| shape(error.to_string()))?;
+        let found: Result<Vec<_>, _> = found.collect();
+        let found = found.map_err(|error| shape(error.to_string()))?;
+        for (column, wanted) in table.declared() {
+            let there = found.iter().find(|(name, _)| name == column);
+            let there = there.map_or("not there", |(_, ty)| ty.as_str());
+            if there != wanted {
+                return Err(CassandraError::Table {
+                    table: table.name().to_owned(),
+                    column: column.to_owned(),
+                    found: there.to_owned(),
+                    wanted: wanted.to_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// What an error means for whoever asked.
+    pub(super) fn failed(
+        &self,
+        (doing, name): (&'static str, &str),
+        error: ExecutionError,
+    ) -> CassandraError {
+        match passes(&error) {
+            true => CassandraError::Unacknowledged {
+                table: name.to_owned(),
+                limit: self.config.acknowledge_max,
+                source: Box::new(error),
+            },
+            false => CassandraError::Refused {
+                doing,
+                name: name.to_owned(),
+                source: Box::new(error),
+            },
+        }
+    }
+}
+
+/// Whether the same may succeed later, without anybody changing anything.
+pub(super) fn passes(error: &ExecutionError) -> bool {
+    match error {
+        ExecutionError::BadQuery(_) | ExecutionError::UseKeyspaceError(_) => false,
+        ExecutionError::LastAttemptError(attempt) => match attempt {
+            RequestAttemptError::SerializationError(_)
+            | RequestAttemptError::CqlRequestSerialization(_) => false,
+            RequestAttemptError::DbError(error, _) => !matches!(
+                error,
+                DbError::SyntaxError
+                    | DbError::Invalid
+                    | DbError::AlreadyExists { .. }
+                    | DbError::AuthenticationError
+                    | DbError::Unauthorized
+                    | DbError::ConfigError
+                    | DbError::ProtocolError
+            ),
+            _ => true,
+        },
+        ExecutionError::PrepareError(PrepareError::AllAttemptsFailed { first_attempt }) => {
+            passes(&ExecutionError::LastAttemptError(first_attempt.clone()))
+        }
+        _ => true,
+    }
+}
+
+impl fmt::Debug for Rows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rows")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
