@@ -93,7 +93,14 @@ impl Topics {
             let error = KafkaError::AdminOp(RDKafkaErrorCode::UnknownTopicOrPartition);
             return Err(refused("describe topic", &wanted.name, error));
         };
-        self.describe(&mut found)?;
+        for _ in 0..KNOWN_TRIES {
+            self.describe(&mut found)?;
+            if !found.settings.is_empty() {
+                break;
+            }
+            // The broker that was asked does not know it yet: each learns of it by itself.
+            thread::sleep(KNOWN_PAUSE);
+        }
         judge(&found, wanted)?;
         Ok(Topic {
             name: found.name,
@@ -142,15 +149,20 @@ impl Topics {
         Ok(())
     }
 
-    /// Reads its settings.
+    /// Reads its settings; none where the broker that is asked does not know the topic yet.
     fn describe(&self, found: &mut Found) -> Result<(), ClusterError> {
         let asked = [ResourceSpecifier::Topic(&found.name)];
         let described = wait(self.admin.describe_configs(&asked, &self.options()));
         let described = described.map_err(|error| unreachable(&self.config, error))?;
         for resource in described {
-            let resource = resource.map_err(|code| {
-                refused("describe topic", &found.name, KafkaError::AdminOp(code))
-            })?;
+            let resource = match resource {
+                Ok(resource) => resource,
+                Err(RDKafkaErrorCode::UnknownTopicOrPartition) => continue,
+                Err(code) => {
+                    let error = KafkaError::AdminOp(code);
+                    return Err(refused("describe topic", &found.name, error));
+                }
+            };
             let entries = resource.entries.into_iter();
             let settings = entries.filter_map(|entry| Some((entry.name, entry.value?)));
             found.settings.extend(settings);
