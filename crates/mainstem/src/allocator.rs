@@ -15,10 +15,9 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 const PURGE_DELAY: c_int = 15;
 
 /// How long free memory is kept, in milliseconds.
-const KEPT_MILLIS: c_long = 10_000;
+const KEPT_MILLIS: c_long = 2_000;
 
-/// Keeps free memory for ten seconds before the system gets it back: what a checkpoint takes is needed
-/// by the next one. To be called first.
+/// Keeps free memory for two seconds before the system gets it back. To be called first.
 pub(crate) fn keep_free_memory() {
     #[expect(unsafe_code, reason = "mimalloc takes its options by a foreign call")]
     // SAFETY: it stores a number in an option that exists in the versions named above, and may be

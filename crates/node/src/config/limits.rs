@@ -10,6 +10,9 @@ use crate::{applications::ApplicationsConfig, memory::Shares, parts::cores};
 
 /// New rows of one space of the store in memory.
 const STORE_BUFFER: ByteSize = ByteSize::mib(16);
+/// A step has one part in so many of what state of views may take: it makes several times its size
+/// of memory, and with little memory few rows are to be many.
+const STEP_PARTS: u64 = 8;
 /// The store's own journals.
 const STORE_JOURNAL: ByteSize = ByteSize::mib(128);
 
@@ -80,7 +83,7 @@ impl Config {
             },
             flow: FlowConfig {
                 threads: or_cores(self.flow.threads),
-                step_size_max: self.flow.step_size_max,
+                step_size_max: ByteSize(part(4).0 / STEP_PARTS).min(self.flow.step_size_max),
                 state_size_max: part(4),
                 lookup_size_max: shares.lookups,
                 checkpoint_interval: self.flow.checkpoint_interval.0,
