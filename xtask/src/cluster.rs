@@ -12,7 +12,7 @@ mod form;
 mod java;
 mod kafka;
 mod machine;
-mod packages;
+pub(crate) mod packages;
 mod place;
 mod process;
 mod prove;
@@ -76,7 +76,7 @@ fn up(form: Form) -> Result<()> {
     start::wait(&form.engines(), &place)?;
     let file = addresses::write(form)?;
     print_status(&place)?;
-    println!("\nfor `mainstem serve --engine cluster --config`: {file}");
+    println!("\nthe addresses, as settings: {file}");
     Ok(())
 }
 

@@ -56,7 +56,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     layer(
         "mainstem",
         &[
-            "kernel", "disk", "log", "catalog", "sql", "app", "gateway", "node",
+            "kernel", "disk", "log", "catalog", "sql", "cluster", "app", "gateway", "node",
         ],
     ),
     layer("sim", &["kernel", "disk", "log", "history", "catalog"]),

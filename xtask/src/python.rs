@@ -1,10 +1,10 @@
-//! Proofs by programs that others wrote: DuckDB and delta-rs, from their Python packages.
+//! Proofs by programs that others wrote: DuckDB, delta-rs and Spark, from their Python packages.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-use crate::{bench::target_folder, shell, steps::Place};
+use crate::{bench::target_folder, cluster::packages, shell, steps::Place};
 
 /// The packages, pinned: an answer that changes with their version is worth a look.
 const PACKAGES: [&str; 3] = ["duckdb==2.0.0", "deltalake==1.6.6", "pyarrow"];
@@ -27,7 +27,21 @@ pub(crate) fn proofs(place: Place) -> Result<()> {
     ] {
         shell::run(&mut shell::command(&python.to_string_lossy(), &args))?;
     }
-    Ok(())
+    on_spark(Path::new(&target), &program)
+}
+
+/// What views are lowered to, on Spark itself; where Java is.
+fn on_spark(target: &Path, program: &str) -> Result<()> {
+    if shell::output(&mut shell::command("java", &["-version"])).is_err() {
+        println!("\nSKIPPED: java is not installed, so Spark was not asked whether it computes");
+        println!("         the same as we do");
+        return Ok(());
+    }
+    let folder = target.join("cluster/packages");
+    packages::spark_home(&folder)?;
+    let python = folder.join("pyspark/bin/python3");
+    let args = ["tests/python/spark_views.py", "--mainstem", program];
+    shell::run(&mut shell::command(&python.to_string_lossy(), &args))
 }
 
 /// A virtual environment with the packages, made at the first run; `None` where there is no Python.

@@ -4,9 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use mainstem_catalog::{Definitions, Kind, Label, StreamSpec, dead_letters_name, late_name};
-use mainstem_kernel::{Code, Columns, Place, Problem, TenantId};
-use mainstem_sql::{Declaration, Declared};
+use mainstem_catalog::{
+    Definitions, Kind, Label, StreamSpec, dead_letters_name, late_name, preview,
+};
+use mainstem_kernel::{Code, Columns, Fault, Place, Problem, Seq, StreamName, TenantId};
+use mainstem_sql::{Declaration, Declared, PlannedView};
 
 use crate::{
     Source, apps,
@@ -24,8 +26,51 @@ pub fn check(source: &Source) -> Result<(), Vec<Problem>> {
     match apps::plan(&Definitions::default(), TenantId::ONLY, source) {
         Ok(_) => Ok(()),
         Err(AppError::Mistakes { problems, .. }) => Err(problems),
-        Err(other) => Err(vec![mainstem_kernel::Fault::problem(&other)]),
+        Err(other) => Err(vec![other.problem()]),
     }
+}
+
+/// A source without mistakes.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// What it declares, as if nothing else were defined.
+    pub definitions: Definitions,
+    /// Its views in the order of the source.
+    pub views: Vec<CheckedView>,
+}
+
+/// A view of a source without mistakes.
+#[derive(Clone, Debug)]
+pub struct CheckedView {
+    /// Its name.
+    pub name: StreamName,
+    /// Where it is declared.
+    pub place: Place,
+    /// As it would be run.
+    pub plan: PlannedView,
+}
+
+/// Finds every mistake, and gives the views as they would be run.
+///
+/// # Errors
+/// As `check`.
+pub fn checked(source: &Source) -> Result<Checked, Vec<Problem>> {
+    check(source)?;
+    let broken = |error: &dyn Fault| vec![error.problem()];
+    let nothing = Definitions::default();
+    let planned = apps::plan(&nothing, TenantId::ONLY, source).map_err(|error| broken(&error))?;
+    let definitions = preview(nothing, &planned.changes, Seq(1)).map_err(|error| broken(&error))?;
+    let mut views = Vec::new();
+    for Declared { declaration, place } in declared(source)? {
+        if let Declaration::View(text) = declaration {
+            views.push(CheckedView {
+                plan: mainstem_sql::plan_view(&definitions, TenantId::ONLY, &text)?,
+                name: text.name.clone(),
+                place,
+            });
+        }
+    }
+    Ok(Checked { definitions, views })
 }
 
 /// What the source declares, if it has no mistakes.

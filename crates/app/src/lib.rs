@@ -24,7 +24,7 @@ use mainstem_kernel::AppName;
 use serde::{Deserialize, Serialize};
 
 pub use apps::Apps;
-pub use check::check;
+pub use check::{Checked, CheckedView, check, checked};
 pub use errors::AppError;
 pub use plan::{Action, Applied, Piece, Plan, Step};
 

@@ -6,5 +6,6 @@
 pub mod cassandra;
 mod errors;
 pub mod kafka;
+pub mod lower;
 
 pub use errors::ClusterError;

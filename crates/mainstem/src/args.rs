@@ -78,12 +78,14 @@ The demo is a real server: while it runs, every other command works on it with t
 folder that it shows.")]
     Demo(Demo),
     /// Find the mistakes in an application, without a server
-    #[command(after_help = "Example:
+    #[command(after_help = "Examples:
   mainstem check apps/retail
+  mainstem check apps/retail --engine cluster                  whether it runs beyond one machine, too
+  mainstem check apps/retail --engine cluster --format json    with the Spark SQL of each view
 
 An application is a folder of SQL files, read in name order. mainstem.toml in it may give a
 `name` (default: the folder's) and a `version`.")]
-    Check(Check),
+    Check(CheckFor),
     /// Run an application's tests under simulated time, without a server
     #[command(after_help = "Examples:
   mainstem test apps/retail
@@ -222,6 +224,38 @@ pub(crate) struct Check {
     /// Folder of the application
     #[arg(value_name = "APP")]
     pub(crate) folder: PathBuf,
+}
+
+/// Options of `check`.
+#[derive(Args, Debug)]
+pub(crate) struct CheckFor {
+    /// What is checked.
+    #[command(flatten)]
+    pub(crate) check: Check,
+    /// What it is to run on: `cluster` names every view that Spark would not compute alike
+    #[arg(long, value_name = "ENGINE", default_value = "embedded")]
+    pub(crate) engine: Engine,
+    /// How to print what the engine makes of the views
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: CheckFormat,
+}
+
+/// What an application runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Engine {
+    /// One machine
+    Embedded,
+    /// Kafka, Spark and Cassandra
+    Cluster,
+}
+
+/// How `check` prints what it found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CheckFormat {
+    /// Lines for people
+    Text,
+    /// One JSON document on standard output
+    Json,
 }
 
 /// Options of `test`.

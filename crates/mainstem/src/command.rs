@@ -1,6 +1,7 @@
 //! One module per command; each reads like what it does.
 
 pub(crate) mod app;
+pub(crate) mod check;
 pub(crate) mod copy;
 pub(crate) mod explain;
 pub(crate) mod load;

@@ -44,7 +44,7 @@ fn run(cli: &Cli) -> Outcome {
     match &cli.command {
         Command::Serve(options) => command::serve::serve(target, options),
         Command::Demo(options) => demo::demo(target, options),
-        Command::Check(options) => command::app::check(options),
+        Command::Check(options) => command::check::check(options),
         Command::Test(options) => command::test::test(options),
         Command::ExplainError(options) => command::explain::explain(options),
         Command::Plan(options) => wait(command::app::plan(target, options)),

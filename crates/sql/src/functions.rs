@@ -31,10 +31,12 @@ use datafusion::{
     logical_expr::{ScalarUDF, planner::ExprPlanner},
 };
 
+use crate::spark::Template;
 pub(crate) use arrival::ARRIVAL_TIME;
 pub(crate) use checked::CheckedArithmetic;
 pub(crate) use exact::exact;
 pub(crate) use time::pattern;
+
 
 /// What a function is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,7 +73,7 @@ pub struct Function {
     pub kind: Kind,
     /// Its name in DataFusion, or in this crate where DataFusion has none.
     pub engine: &'static str,
-    /// Its name in Spark SQL; `None` if it has none that gives the same.
+    /// How Spark SQL spells it, as `spark::template` reads it; `None` if nothing gives the same.
     pub spark: Option<&'static str>,
     /// Its arguments.
     pub signature: &'static str,
@@ -83,7 +85,7 @@ pub struct Function {
     pub expected: &'static str,
 }
 
-/// Name, engine's name ("" for the same), Spark's name ("" for none), signature, meaning,
+/// Name, engine's name ("" for the same), Spark's spelling ("" for none), signature, meaning,
 /// example, expected.
 type Row = (
     &'static str,
@@ -197,8 +199,8 @@ pub fn reference() -> String {
     let mut page = String::from(
         "# SQL functions\n\nWritten by `crates/sql`: change its tables, not this page. Every example \
          is run by a test.\nExamples of aggregates and window functions are over a column `x` with 1, 2, 2 \
-         and 5.\nThe last column is the function's name in Spark SQL; where it is empty, an application \
-         that uses it runs on one machine.\n",
+         and 5.\nThe last column says of which arguments a view may use it that runs beyond one machine, \
+         on Spark; where it\nis empty, an application whose views use it runs on one machine.\n",
     );
     for (title, kind, rows) in SECTIONS {
         // Writing to a String cannot fail.
@@ -216,7 +218,7 @@ pub fn reference() -> String {
                 cell(f.meaning),
                 cell(f.example),
                 cell(f.expected),
-                f.spark.map(|name| format!("`{name}`")).unwrap_or_default(),
+                f.spark.map(|written| Template::new(written).described()).unwrap_or_default(),
             );
         }
     }

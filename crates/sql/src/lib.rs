@@ -13,6 +13,7 @@ mod nearest;
 mod page;
 mod question;
 mod rows;
+pub mod spark;
 pub mod view;
 mod write;
 

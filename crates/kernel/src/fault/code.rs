@@ -214,6 +214,11 @@ codes! {
     Clus023 = "CLUS-023",
     Clus024 = "CLUS-024",
     Clus025 = "CLUS-025",
+    Clus030 = "CLUS-030",
+    Clus031 = "CLUS-031",
+    Clus032 = "CLUS-032",
+    Clus033 = "CLUS-033",
+    Clus034 = "CLUS-034",
     // app
     App001 = "APP-001",
     App002 = "APP-002",

@@ -44,7 +44,7 @@ pub(super) const ROWS: &[Row] = &[
     (
         "json_array_length",
         "",
-        "json_array_length",
+        "",
         "json_array_length(json)",
         "How many items a JSON array has; NULL if it is none.",
         "json_array_length('[1, 2, 3]')",

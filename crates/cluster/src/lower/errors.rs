@@ -1,0 +1,100 @@
+//! Why a view cannot run beyond one machine.
+
+use mainstem_kernel::{Answer, Code, ColumnName, Fault, StreamName};
+use mainstem_sql::spark::Unspelled;
+
+/// Why a planned view has no lowering. It runs on one machine as it is.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LowerError {
+    /// Caller: write it in another way.
+    #[error("view \"{view}\" has no spelling in Spark SQL")]
+    Unspelled {
+        /// The view.
+        view: StreamName,
+        /// What of it.
+        #[source]
+        what: Unspelled,
+    },
+    /// Caller: read a stream, or a view whose rows are final.
+    #[error("view \"{view}\" reads rows that change")]
+    Changing {
+        /// The view.
+        view: StreamName,
+    },
+    /// Caller: declare it NOT NULL, or group by `coalesce` of it.
+    #[error("column \"{column}\" of the key of view \"{view}\" may be NULL")]
+    NullableKey {
+        /// The view.
+        view: StreamName,
+        /// The column.
+        column: ColumnName,
+    },
+    /// Caller: leave TIME ZONE out.
+    #[error("windows of view \"{view}\" follow the time zone \"{zone}\"")]
+    Zone {
+        /// The view.
+        view: StreamName,
+        /// The zone.
+        zone: String,
+    },
+    /// Caller: use a column of the event.
+    #[error("view \"{view}\" reads \"{column}\", a place in the log of one machine")]
+    Place {
+        /// The view.
+        view: StreamName,
+        /// The column.
+        column: String,
+    },
+}
+
+impl Fault for LowerError {
+    fn answer(&self) -> Answer {
+        Answer::caller(match self {
+            Self::Unspelled { .. } => Code::Clus030,
+            Self::Changing { .. } => Code::Clus031,
+            Self::NullableKey { .. } => Code::Clus032,
+            Self::Zone { .. } => Code::Clus033,
+            Self::Place { .. } => Code::Clus034,
+        })
+    }
+
+    fn detail(&self) -> Option<String> {
+        Some(match self {
+            Self::Unspelled { what, .. } => {
+                let mut text = what.to_string();
+                if let Some(first) = text.get_mut(..1) {
+                    first.make_ascii_uppercase();
+                }
+                format!("{text}.")
+            }
+            Self::Changing { .. } => "Versions of its rows would not only grow, so an older row \
+                                      could replace a newer one."
+                .to_owned(),
+            Self::NullableKey { .. } => "Its rows are kept in Cassandra, whose keys are never \
+                                         NULL."
+                .to_owned(),
+            Self::Zone { .. } => "Windows of Spark are all of one length, in UTC.".to_owned(),
+            Self::Place { .. } => "The same row has another place on Kafka, and there is no one \
+                                   order over all partitions."
+                .to_owned(),
+        })
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Unspelled { .. } => {
+                "write it in another way; docs/reference/functions.md says which functions there are"
+                    .to_owned()
+            }
+            Self::Changing { .. } => {
+                "read the stream below it, or let the view below emit on window close".to_owned()
+            }
+            Self::NullableKey { column, .. } => {
+                format!("declare it NOT NULL, or group by coalesce({column}, …)")
+            }
+            Self::Zone { .. } => "leave TIME ZONE out, or shift windows by an offset".to_owned(),
+            Self::Place { .. } => "use a column of the event".to_owned(),
+        })
+    }
+}

@@ -1,0 +1,91 @@
+//! What a lowered view reads: a stream as it is, or what a worker made of it.
+
+use mainstem_kernel::types::{OFFSET_COLUMN, PARTITION_COLUMN, SEQ_COLUMN};
+use mainstem_sql::{
+    spark::{self, Bound},
+    view::Node,
+};
+
+use super::{Level, LowerError, Lowering, SparkColumn, Step};
+use crate::lower::{
+    SOURCE_OFFSET_COLUMN, SOURCE_PARTITION_COLUMN,
+    columns::{self, Cell, Cut, quoted},
+};
+
+impl Lowering<'_> {
+    pub(super) fn source(&mut self, node: &Node) -> Step {
+        let columns = columns::written(node).map_err(|what| self.unspelled(what))?;
+        let place = columns.iter().find(|column| {
+            [SEQ_COLUMN, PARTITION_COLUMN, OFFSET_COLUMN].contains(&column.name.as_str())
+        });
+        match place {
+            Some(place) => Err(LowerError::Place {
+                view: self.view.clone(),
+                column: place.name.clone(),
+            }),
+            None => Ok(self.read(columns)),
+        }
+    }
+
+    /// Everything up to here is done by a worker, but for windows.
+    pub(super) fn lookup(&mut self, node: &Node) -> Step {
+        let worker = spark::before_windows(node).map_err(|what| self.unspelled(what))?;
+        let columns = columns::written(&worker).map_err(|what| self.unspelled(what))?;
+        self.worker = Some(worker);
+        let mut level = self.read(columns);
+        let bounds = spark::bounds(node);
+        let time = bounds.iter().position(Option::is_some);
+        if let (
+            Some(time),
+            Some(Node::Tumble {
+                size_us,
+                offset_us,
+                zone,
+                ..
+            }),
+        ) = (time, tumble(node))
+        {
+            self.in_utc(zone.as_deref())?;
+            self.time = self.input.get(time).map(|column| column.name.clone());
+            level.cut = level.cells.get(time).map(|cell| Cut {
+                time: level.text(cell),
+                size_us: *size_us,
+                offset_us: *offset_us,
+            });
+        }
+        for (cell, bound) in level.cells.iter_mut().zip(bounds) {
+            match bound {
+                Some(Bound::Start) => *cell = Cell::Start,
+                Some(Bound::End) => *cell = Cell::End,
+                None => {}
+            }
+        }
+        Ok(level)
+    }
+
+    fn read(&mut self, columns: Vec<SparkColumn>) -> Level {
+        let cells = columns
+            .iter()
+            .map(|column| Cell::Text(quoted(&column.name)));
+        let level = Level {
+            from: quoted(self.relation),
+            cells: cells.collect(),
+            filters: Vec::new(),
+            live: Vec::new(),
+            carried: vec![
+                (SOURCE_PARTITION_COLUMN.to_owned(), quoted(PARTITION_COLUMN)),
+                (SOURCE_OFFSET_COLUMN.to_owned(), quoted(OFFSET_COLUMN)),
+            ],
+            cut: None,
+        };
+        self.input = columns;
+        level
+    }
+}
+
+fn tumble(node: &Node) -> Option<&Node> {
+    match node {
+        Node::Tumble { .. } => Some(node),
+        other => tumble(other.input()?),
+    }
+}

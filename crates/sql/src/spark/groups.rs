@@ -1,0 +1,118 @@
+//! Aggregates of views in Spark SQL, as Structured Streaming has them.
+
+use datafusion::arrow::datatypes::DataType;
+
+use super::{Note, Scope, Spelled, Speller, Unspelled, decimals, type_of, types};
+use crate::view::{Call, Function};
+
+impl Speller {
+    /// What is computed of the rows of a group. Rows for which the filter is not true have NULL for
+    /// their argument, which no aggregate counts.
+    ///
+    /// # Errors
+    /// What of it has no spelling.
+    pub fn aggregate(&mut self, call: &Call, scope: Scope<'_>) -> Spelled {
+        let filter = call.filter.as_ref().map(|filter| self.expr(filter, scope));
+        let filter = filter.transpose()?;
+        let taken = |value: String| match &filter {
+            Some(filter) => format!("CASE WHEN {filter} THEN {value} END"),
+            None => value,
+        };
+        let Some(arg) = call.args.first() else {
+            return Ok(match &filter {
+                Some(_) => format!("count({})", taken("1".to_owned())),
+                None => "count(*)".to_owned(),
+            });
+        };
+        let ty = type_of(arg, scope)?;
+        let text = taken(self.expr(arg, scope)?);
+        let refused = || Unspelled::Aggregate {
+            function: call.function.as_str(),
+            ty: ty.to_string(),
+        };
+        match call.function {
+            Function::Count => Ok(format!("count({text})")),
+            Function::Min | Function::Max if !ty.is_nested() => {
+                Ok(format!("{}({text})", call.function.as_str()))
+            }
+            Function::CountDistinct => {
+                let is_kept = !ty.is_floating() && !ty.is_nested() && ty != DataType::Binary;
+                let text = is_kept.then(|| distinct(&text, call.distinct_max));
+                text.ok_or_else(refused)
+            }
+            Function::Sum => self.sum(&text, (&ty, &call.ty)).ok_or_else(refused),
+            Function::Avg => match self.mean(&text, (&ty, &call.ty)) {
+                Some(mean) => mean,
+                None => Err(refused()),
+            },
+            Function::Min | Function::Max => Err(refused()),
+        }
+    }
+
+    fn sum(&mut self, text: &str, (ty, result): (&DataType, &DataType)) -> Option<String> {
+        match (ty, result) {
+            (DataType::Int16 | DataType::Int32 | DataType::Int64, DataType::Int64) => {
+                self.notes.insert(Note::RowErrors);
+            }
+            (DataType::Float64, DataType::Float64) => {
+                self.notes.insert(Note::Rounds);
+            }
+            // Both add ten digits to the left, as far as there are so many.
+            (DataType::Decimal128(precision, scale), DataType::Decimal128(wide, same))
+                if scale == same && *wide == precision.saturating_add(10) =>
+            {
+                self.notes.insert(Note::RowErrors);
+            }
+            _ => return None,
+        }
+        Some(format!("sum({text})"))
+    }
+
+    fn mean(&mut self, text: &str, (ty, result): (&DataType, &DataType)) -> Option<Spelled> {
+        Some(match (ty, result) {
+            (DataType::Float64, DataType::Float64) => {
+                self.notes.insert(Note::Rounds);
+                Ok(format!("avg({text})"))
+            }
+            // Exact until it is divided: Spark's own mean adds doubles.
+            (DataType::Int16 | DataType::Int32 | DataType::Int64, DataType::Float64) => {
+                let sum = match ty {
+                    DataType::Int64 => format!("sum(CAST({text} AS DECIMAL(20,0)))"),
+                    _ => format!("sum({text})"),
+                };
+                Ok(format!(
+                    "(CAST({sum} AS DOUBLE) / nullif(count({text}), 0L))"
+                ))
+            }
+            (DataType::Decimal128(precision, scale), DataType::Decimal128(wide, more))
+                if *wide == precision.saturating_add(4)
+                    && *more == scale.saturating_add(4)
+                    && *precision <= 28 =>
+            {
+                let sum = decimals::Decimal::new(
+                    format!("sum({text})"),
+                    precision.saturating_add(10),
+                    *scale,
+                );
+                let count = format!("CAST(nullif(count({text}), 0L) AS DECIMAL(20,0))");
+                let mean = decimals::quotient(&sum, &decimals::Decimal::new(count, 20, 0));
+                mean.and_then(|mean| Ok(format!("CAST({mean} AS {})", types::of(result)?)))
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// How many different values; one more than the bound is an error, as it is on one machine.
+fn distinct(text: &str, most: Option<u64>) -> String {
+    let set = format!("collect_set({text})");
+    let count = format!("CAST(size({set}) AS BIGINT)");
+    match most {
+        None => count,
+        Some(most) => format!(
+            "CASE WHEN size({set}) > {most}L THEN \
+             CAST(raise_error('a group has more than {most} different values') AS BIGINT) \
+             ELSE {count} END"
+        ),
+    }
+}
