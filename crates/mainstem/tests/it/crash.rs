@@ -5,10 +5,12 @@
 //! once; sent again with its stamp (an Idempotency-Key, or row numbers) it is there once.
 //! Events describe themselves, so that a wrong value is seen too. Views count the same events by
 //! writer, by event and by window: no acknowledged one is counted zero times or twice, whatever is
-//! killed, and a view that is built anew meanwhile agrees.
+//! killed, and a view that is built anew meanwhile agrees. Who follows a view through all of it, from
+//! position to position, is told nothing that is taken back, and ends with the view's rows.
 //!
 //! `MAINSTEM_KILLS=100` makes it the long run, `MAINSTEM_SEED` chooses another one.
 
+mod follower;
 mod read;
 mod views;
 mod voucher;
@@ -19,6 +21,7 @@ use std::sync::{Arc, atomic::AtomicU64};
 use tokio::{sync::Notify, task::JoinSet};
 
 use crate::world::{Server, World};
+use follower::Follower;
 use read::{by_feed, by_sql, check_all, check_sums};
 use writer::{Acks, Random, Stamped, Target, Writer, mix};
 
@@ -132,6 +135,7 @@ fn what_was_acknowledged_outlives_every_kill() {
     world.write("app/ledger.sql", STREAM);
     let runtime = runtime();
     let mut writers: Vec<_> = (0..WRITERS).map(|id| Writer::new(id, seed)).collect();
+    let mut follower = Follower::default();
     let server = world.serve();
     views::apply(&world, 0);
     server.kill();
@@ -153,7 +157,9 @@ fn what_was_acknowledged_outlives_every_kill() {
             0 => End::Stopped,
             _ => End::Killed,
         };
+        let following = runtime.spawn(follower.follow(Target::new(&server)));
         writers = runtime.block_on(live(server, writers, (acks, flushes, end)));
+        follower = runtime.block_on(following).unwrap();
     }
     let acked: usize = writers.iter().map(|writer| writer.acked.len()).sum();
     assert!(
@@ -193,7 +199,14 @@ fn what_was_acknowledged_outlives_every_kill() {
         count,
         "after it was archived"
     );
+    let counted = views::counted(&world);
+    runtime.block_on(follower.catch_up(Target::new(&server), &counted));
     views::apply(&world, kills + 1);
     views::check(&world, &writers, kills + 1);
     println!("{acked} requests acknowledged, {count} events, {kills} kills");
+    let Follower {
+        changes, resumed, ..
+    } = follower;
+    println!("{changes} changes were followed, {resumed} times on from a position");
+    assert!(resumed > 0 && changes > 0);
 }

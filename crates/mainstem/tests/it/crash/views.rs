@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    STREAM, read,
+    STREAM,
+    follower::Counted,
+    read,
     writer::{Writer, millis},
 };
 use crate::world::World;
@@ -135,6 +137,14 @@ pub(super) fn check(world: &World, writers: &[Writer], life: u64) {
         told + late == closed
     });
     println!("life {life}: {found:?}, closed, told, late: {:?}", rows[0]);
+}
+
+/// The rows of the view that is followed.
+pub(super) fn counted(world: &World) -> Counted {
+    let question = "SELECT writer, events, numbers FROM counted";
+    let rows = ask(world, (question, ""), |_| true);
+    let rows = rows.iter().map(|row| (row[0], (row[1], row[2])));
+    rows.collect()
 }
 
 /// Each event by itself. `rows` is all that the stream has.

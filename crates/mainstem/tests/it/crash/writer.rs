@@ -183,6 +183,24 @@ impl Target {
         Some(ack["position"].as_str().unwrap().to_owned())
     }
 
+    /// The changes of a view from a position on, or its rows and then its changes; `None` if the
+    /// server is gone.
+    pub(super) async fn changes(
+        &self,
+        view: &str,
+        position: Option<&str>,
+    ) -> Option<reqwest::Response> {
+        let url = format!("{}/v1/views/{view}/changes?from=earliest", self.url);
+        let request = self.http.get(url).bearer_auth(&self.key);
+        let request = match position {
+            Some(position) => request.header("Last-Event-ID", position),
+            None => request,
+        };
+        let response = request.send().await.ok()?;
+        assert!(response.status().is_success(), "{}", response.status());
+        Some(response)
+    }
+
     pub(super) async fn flush(&self) {
         let url = format!("{}/v1/flush", self.url);
         let request = self.http.post(url).bearer_auth(&self.key).body("{}");
