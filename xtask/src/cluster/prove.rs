@@ -1,7 +1,9 @@
 //! `cargo xtask cluster test`: the promises that are tried on real engines. It starts them if they
 //! do not run, and then stops them again.
 
-use anyhow::Result;
+use std::process::Command;
+
+use anyhow::{Context, Result};
 
 use super::{
     down,
@@ -33,37 +35,40 @@ pub(crate) fn run(form: Form) -> Result<()> {
 }
 
 fn tests(place: &Place) -> Result<()> {
-    let brokers: Vec<_> = place.form.of_kind(Kind::Kafka).collect();
-    let addresses: Vec<String> = brokers
+    shell::run(&mut contract(place, "contract"))?;
+    let Some(second) = place.form.of_kind(Kind::Kafka).nth(1) else {
+        return Ok(());
+    };
+    // By itself: topics cannot be made with three replicas while a broker is dead.
+    let folder = place.folder(&second);
+    let running = process::running(&place.root)?;
+    let victim = running
         .iter()
-        .map(|broker| broker.address.to_string())
-        .collect();
-    let mut tests = shell::command(
-        "cargo",
-        &[
-            "test",
-            "--package=mainstem-cluster",
-            "--features=engines",
-            "--locked",
-            "--",
-            "--nocapture",
-            "contract",
-        ],
-    );
-    tests.env("MAINSTEM_KAFKA", addresses.join(","));
-    let nodes: Vec<String> = place
-        .form
-        .of_kind(Kind::Cassandra)
-        .map(|node| node.address.to_string())
-        .collect();
-    tests.env("MAINSTEM_CASSANDRA", nodes.join(","));
-    if let [_, second, ..] = brokers.as_slice() {
-        let folder = place.folder(second);
-        let running = process::running(&place.root)?;
-        let victim = running.iter().find(|process| process.folder == folder);
-        if let Some(victim) = victim {
-            tests.env("MAINSTEM_KAFKA_KILL", victim.pid.to_string());
-        }
-    }
-    shell::run(&mut tests)
+        .find(|process| process.folder == folder)
+        .with_context(|| format!("{} has ended by itself", second.name()))?;
+    let mut death = contract(place, "contract::death");
+    shell::run(death.env("MAINSTEM_KAFKA_KILL", victim.pid.to_string()))
+}
+
+/// The tests whose names hold `filter`, told where the engines are.
+fn contract(place: &Place, filter: &str) -> Command {
+    let addresses = |kind| -> String {
+        let all = place.form.of_kind(kind);
+        let all = all.map(|engine| engine.address.to_string());
+        all.collect::<Vec<_>>().join(",")
+    };
+    let args = [
+        "test",
+        "--package=mainstem-cluster",
+        "--features=engines",
+        "--locked",
+        "--",
+        "--nocapture",
+        filter,
+    ];
+    let mut tests = shell::command("cargo", &args);
+    tests
+        .env("MAINSTEM_KAFKA", addresses(Kind::Kafka))
+        .env("MAINSTEM_CASSANDRA", addresses(Kind::Cassandra));
+    tests
 }
