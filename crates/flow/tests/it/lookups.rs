@@ -88,7 +88,8 @@ fn an_application_whose_lookups_do_not_fit_stands_still_by_name_and_goes_on_with
     whole.finish();
     assert_eq!(world.rows("models"), whole.rows("models"));
     let health = world.application().health();
-    assert!(health.lookup_bytes > SMALL.lookups as usize, "{health:?}");
+    let bytes = u64::try_from(health.lookup_bytes).unwrap();
+    assert!(bytes > SMALL.lookups, "{health:?}");
     // Nor is it opened again with less than it has by now.
     world.die();
     world.pace = SMALL;
