@@ -34,7 +34,7 @@
 
 #[cfg(feature = "engines")]
 mod column;
-#[cfg(all(test, feature = "engines"))]
+#[cfg(test)]
 mod contract;
 mod errors;
 #[cfg(feature = "engines")]

@@ -4,6 +4,8 @@
 //! some). With three of them every row has three copies. Without the variable each promise says that
 //! it was skipped. Every test has a table of its own, which it drops.
 
+#![cfg(feature = "engines")]
+
 mod bed;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
