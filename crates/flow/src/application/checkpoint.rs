@@ -216,17 +216,30 @@ impl Steps {
         Ok(())
     }
 
-    /// Changed state that was let go waits for a checkpoint in memory: one comes at once when that
-    /// takes a good part of what state may, and steps wait for the one before it.
-    fn make_room_for_state(&mut self, room: Room) -> Result<Room, FlowError> {
+    /// Whether changed state that was let go takes as much memory as it may until a checkpoint.
+    fn is_state_waiting(&self) -> bool {
         let builds = self.builds.iter().map(|build| &build.track);
         let units = builds.chain([&self.live]).flat_map(|track| &track.units);
         let waiting: usize = units.map(|unit| unit.view.waiting()).sum();
-        if waiting <= self.config.state_size_max.as_usize() / WAITING_PARTS {
+        waiting > self.config.state_size_max.as_usize() / WAITING_PARTS
+    }
+
+    /// Whether nothing can go on before the disk or the log takes the last checkpoint.
+    pub(super) fn is_held_up(&self) -> bool {
+        matches!(self.pending, Some(Pending::Here(_))) && self.is_state_waiting()
+    }
+
+    /// Changed state that was let go waits for a checkpoint in memory: one comes at once when that
+    /// takes a good part of what state may, and steps wait for the one before it.
+    fn make_room_for_state(&mut self, room: Room) -> Result<Room, FlowError> {
+        if !self.is_state_waiting() {
             return Ok(room);
         }
         self.settle_pending()?;
-        Ok(Room::Full)
+        Ok(match self.pending {
+            None => Room::Full,
+            Some(_) => room,
+        })
     }
 }
 

@@ -146,14 +146,19 @@ impl Steps {
         let frontier = self.log.frontier();
         // Definitions are taken after the frontier: whatever is below it was written by them.
         self.follow()?;
-        let (has_stepped, room) = self.step(frontier)?;
-        let has_built = self.build()?;
+        let (has_moved, room) = match self.is_held_up() {
+            true => (false, Room::Ample),
+            false => {
+                let (has_stepped, room) = self.step(frontier)?;
+                (self.build()? || has_stepped, room)
+            }
+        };
         self.checkpoint_if_due(room)?;
         self.report(frontier);
         if room == Room::Full {
             self.tables.wait_for_room(ROOM_PATIENCE);
         }
-        Ok(has_stepped || has_built)
+        Ok(has_moved)
     }
 
     /// How long there is nothing to do.

@@ -150,6 +150,41 @@ fn committed_rows_that_have_not_left_are_seen_right_after_a_start() {
 }
 
 #[test]
+fn steps_wait_while_state_that_was_let_go_cannot_be_kept() {
+    let sql = "
+        CREATE STREAM readings (device TEXT, at TIMESTAMPTZ NOT NULL,
+          WATERMARK FOR at AS at - INTERVAL '10 seconds');
+        CREATE MATERIALIZED VIEW totals AS
+        SELECT device, count(*) AS n FROM readings GROUP BY device EMIT ON UPDATE;
+        CREATE MATERIALIZED VIEW passed AS SELECT device FROM readings;";
+    let no_memory = Pace { state: 0, ..USUAL };
+    let mut world = World::paced(sql, no_memory);
+    let reading = |device: &str| json!({"device": device, "at": at(START)});
+    world.push("readings", &[reading("a")]);
+    world.finish();
+    // A checkpoint is taken, but what it has for the log does not leave.
+    world.trap.is_full.store(true, Ordering::SeqCst);
+    let seq = world.push("readings", &[reading("a")]);
+    world.settle();
+    world.advance(Duration::from_secs(2));
+    world.settle();
+    assert_eq!(world.tables().frontier(), seq);
+    let mut last = seq;
+    for _ in 0..20 {
+        last = world.push("readings", &[reading("a"), reading("b")]);
+        world.settle();
+        world.advance(Duration::from_millis(100));
+    }
+    // One step's changes wait in memory, and no more of them.
+    assert!(world.tables().frontier() < last);
+    world.trap.is_full.store(false, Ordering::SeqCst);
+    world.finish();
+    assert!(world.tables().frontier() >= last);
+    assert_eq!(world.rows("totals"), ["a|22", "b|20"]);
+    assert_eq!(world.logged("passed").len(), 42);
+}
+
+#[test]
 fn a_panic_stands_still_by_name_and_a_start_goes_on() {
     let whole = live(40, USUAL, false);
     let mut world = World::new(BANK);
