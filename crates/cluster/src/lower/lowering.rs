@@ -13,7 +13,7 @@ use mainstem_sql::{
 
 use super::{
     LowerError, Lowered, SparkColumn,
-    columns::{Cell, Cut},
+    columns::Cell,
     level::{self, Level},
 };
 
@@ -129,51 +129,38 @@ impl Lowering<'_> {
                     false => level.nested(&cells),
                 })
             }
-            Node::Tumble {
-                input,
-                time,
-                size_us,
-                offset_us,
-                zone,
-                ..
-            } => {
-                let mut level = self.node(input)?;
-                self.in_utc(zone.as_deref())?;
-                let cell = level.cells.get(*time).map(|cell| level.text(cell));
-                self.time = self.input.get(*time).map(|column| column.name.clone());
-                level.cut = cell.map(|time| Cut {
-                    time,
-                    size_us: *size_us,
-                    offset_us: *offset_us,
-                });
-                level.cells.extend([Cell::Start, Cell::End]);
-                Ok(level)
-            }
-            Node::Aggregate {
-                input,
-                keys,
-                window,
-                calls,
-                ..
-            } => {
-                let level = self.node(input)?;
-                let texts = level.texts();
-                let scope = level::scope(&texts, input);
-                let mut cells = Vec::with_capacity(keys.len());
-                for key in keys {
-                    cells.push(match self.plain(spark::column(key), &level) {
-                        Some(cell) => cell,
-                        None => {
-                            let text = self.speller.expr(key, scope);
-                            Cell::Text(text.map_err(|what| self.unspelled(what))?)
-                        }
-                    });
-                }
-                let calls = self.calls(calls, scope)?;
-                self.name_key(node, keys.len())?;
-                Ok(self.grouped(&level, &cells, (window.is_some(), &calls)))
-            }
+            Node::Tumble { .. } => self.tumble(node),
+            Node::Aggregate { .. } => self.aggregate(node),
         }
+    }
+
+    fn aggregate(&mut self, node: &Node) -> Step {
+        let Node::Aggregate {
+            input,
+            keys,
+            window,
+            calls,
+            ..
+        } = node
+        else {
+            return self.node(node);
+        };
+        let level = self.node(input)?;
+        let texts = level.texts();
+        let scope = level::scope(&texts, input);
+        let mut cells = Vec::with_capacity(keys.len());
+        for key in keys {
+            cells.push(match self.plain(spark::column(key), &level) {
+                Some(cell) => cell,
+                None => {
+                    let text = self.speller.expr(key, scope);
+                    Cell::Text(text.map_err(|what| self.unspelled(what))?)
+                }
+            });
+        }
+        let calls = self.calls(calls, scope)?;
+        self.name_key(node, keys.len())?;
+        Ok(self.grouped(&level, &cells, (window.is_some(), &calls)))
     }
 
     /// What an expression that is just a column is told by.

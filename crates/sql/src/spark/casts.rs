@@ -97,11 +97,10 @@ fn way(from: &DataType, to: &DataType) -> Option<Way> {
                 whole(*to, *to_scale) >= whole(*from, *from_scale) && to_scale >= from_scale;
             if grows { Way::Always } else { Way::MayFail }
         }
-        (D::Timestamp(from, _), D::Timestamp(TimeUnit::Microsecond, _))
-            if matches!(from, TimeUnit::Second | TimeUnit::Millisecond) =>
-        {
-            Way::MayFail
-        }
+        (
+            D::Timestamp(TimeUnit::Second | TimeUnit::Millisecond, _),
+            D::Timestamp(TimeUnit::Microsecond, _),
+        ) => Way::MayFail,
         (D::Date32, D::Timestamp(..) | D::Utf8) | (D::Timestamp(..), D::Date32) => Way::Always,
         _ => return None,
     })

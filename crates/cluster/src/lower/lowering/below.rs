@@ -63,6 +63,32 @@ impl Lowering<'_> {
         Ok(level)
     }
 
+    /// Cuts time; windows are opened where they are grouped by.
+    pub(super) fn tumble(&mut self, node: &Node) -> Step {
+        let Node::Tumble {
+            input,
+            time,
+            size_us,
+            offset_us,
+            zone,
+            ..
+        } = node
+        else {
+            return self.node(node);
+        };
+        let mut level = self.node(input)?;
+        self.in_utc(zone.as_deref())?;
+        let cell = level.cells.get(*time).map(|cell| level.text(cell));
+        self.time = self.input.get(*time).map(|column| column.name.clone());
+        level.cut = cell.map(|time| Cut {
+            time,
+            size_us: *size_us,
+            offset_us: *offset_us,
+        });
+        level.cells.extend([Cell::Start, Cell::End]);
+        Ok(level)
+    }
+
     fn read(&mut self, columns: Vec<SparkColumn>) -> Level {
         let cells = columns
             .iter()
