@@ -7,6 +7,7 @@ use std::{
 use super::*;
 
 /// A server that gives these answers, each to one request; gives what it was asked.
+#[expect(clippy::disallowed_methods, reason = "this is the test's spawner")]
 fn server(answers: Vec<(u16, Value)>) -> (Server, JoinHandle<Vec<(String, Value)>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
