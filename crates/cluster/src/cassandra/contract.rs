@@ -7,22 +7,16 @@
 #![cfg(feature = "engines")]
 
 mod bed;
+mod types;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
-use arrow::{
-    array::{
-        ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float32Array,
-        Float64Array, Int16Array, Int32Array, Int64Array, ListArray, StringArray, StructArray,
-        TimestampMicrosecondArray,
-    },
-    buffer::BooleanBuffer,
-    datatypes::Int32Type,
-};
-use mainstem_kernel::{ColumnName, ColumnType, Fault as _};
+use arrow::buffer::BooleanBuffer;
+use mainstem_kernel::{ColumnType, Fault as _};
 
 use super::{CassandraConfig, CassandraError, RowTable, Rows, VersionedRows};
-use bed::{KEYSPACE, Random, batch, counted, counts, nodes, spec, there};
+use bed::{KEYSPACE, Random, batch, counted, counts, nodes, there};
+use types::{of_every_type, values};
 
 #[tokio::test]
 async fn no_older_row_ever_lies_over_a_newer_one() {
@@ -80,105 +74,8 @@ async fn every_type_comes_back_as_it_was_written() {
     let Some(rows) = nodes("every_type_comes_back_as_it_was_written").await else {
         return;
     };
-    let list = ColumnType::Array(Box::new(ColumnType::Integer));
-    let place = ColumnType::Row(vec![
-        (ColumnName::new("lat").unwrap(), ColumnType::Double),
-        (ColumnName::new("name").unwrap(), ColumnType::Text),
-    ]);
-    let numeric = ColumnType::Numeric {
-        precision: 38,
-        scale: 4,
-    };
-    let spec = spec(
-        &[
-            ("window_start", ColumnType::TimestampTz, false),
-            ("device", ColumnType::Uuid, false),
-            ("flag", ColumnType::Boolean, true),
-            ("small", ColumnType::SmallInt, true),
-            ("medium", ColumnType::Integer, true),
-            ("large", ColumnType::BigInt, true),
-            ("real", ColumnType::Real, true),
-            ("double", ColumnType::Double, true),
-            ("amount", numeric, true),
-            ("text", ColumnType::Text, true),
-            ("bytes", ColumnType::Bytea, true),
-            ("day", ColumnType::Date, true),
-            ("at", ColumnType::TimestampTz, true),
-            ("json", ColumnType::Json, true),
-            ("list", list.clone(), true),
-            ("place", place.clone(), true),
-        ],
-        &["window_start", "device"],
-        &["window_start"],
-    );
-    let largest = 99_999_999_999_999_999_999_999_999_999_999_999_999_i128;
-    let time =
-        |micros: Vec<Option<i64>>| TimestampMicrosecondArray::from(micros).with_timezone("UTC");
-    let hour = 3_600_000_000;
-    let uuid = "00112233-4455-6677-8899-aabbccddeeff";
-    let lists = ListArray::from_iter_primitive::<Int32Type, _, _>([
-        Some(vec![Some(1), None, Some(-3)]),
-        Some(vec![]),
-        None,
-    ]);
-    let arrow::datatypes::DataType::Struct(fields) = place.arrow() else {
-        unreachable!("a row is a struct");
-    };
-    let places = StructArray::new(
-        fields,
-        vec![
-            Arc::new(Float64Array::from(vec![Some(52.5), None, None])),
-            Arc::new(StringArray::from(vec![Some("Zoo \"ä\""), None, None])),
-        ],
-        Some(vec![true, true, false].into()),
-    );
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(time(vec![Some(0), Some(-hour), Some(hour)])),
-        Arc::new(StringArray::from(vec![uuid, uuid, uuid])),
-        Arc::new(BooleanArray::from(vec![Some(true), Some(false), None])),
-        Arc::new(Int16Array::from(vec![Some(i16::MIN), Some(i16::MAX), None])),
-        Arc::new(Int32Array::from(vec![Some(i32::MIN), Some(i32::MAX), None])),
-        Arc::new(Int64Array::from(vec![Some(i64::MIN), Some(i64::MAX), None])),
-        Arc::new(Float32Array::from(vec![
-            Some(f32::MIN),
-            Some(f32::INFINITY),
-            None,
-        ])),
-        Arc::new(Float64Array::from(vec![
-            Some(-0.0),
-            Some(f64::MIN_POSITIVE),
-            None,
-        ])),
-        Arc::new(
-            Decimal128Array::from(vec![Some(-largest), Some(largest), None])
-                .with_precision_and_scale(38, 4)
-                .unwrap(),
-        ),
-        Arc::new(StringArray::from(vec![
-            Some(""),
-            Some("it's\0ö\u{10ffff}"),
-            None,
-        ])),
-        Arc::new(BinaryArray::from(vec![
-            Some(&b""[..]),
-            Some(&[0, 255][..]),
-            None,
-        ])),
-        Arc::new(Date32Array::from(vec![
-            Some(-719_162),
-            Some(2_932_896),
-            None,
-        ])),
-        Arc::new(time(vec![Some(-1), Some(253_402_300_799_999_999), None])),
-        Arc::new(StringArray::from(vec![
-            Some("null"),
-            Some("{\"a\":[1]}"),
-            None,
-        ])),
-        Arc::new(lists),
-        Arc::new(places),
-    ];
-    let written = batch(&spec, columns);
+    let spec = of_every_type();
+    let written = batch(&spec, values());
     let target = rows
         .create(RowTable::of(&spec, KEYSPACE).unwrap())
         .await
