@@ -41,7 +41,9 @@ use datafusion::{
 use futures::Stream;
 use mainstem_catalog::Catalog;
 use mainstem_history::History;
-use mainstem_kernel::{AppName, ByteSize, Position, TenantId, clock::SharedClock, metrics::Metrics};
+use mainstem_kernel::{
+    AppName, ByteSize, Position, TenantId, clock::SharedClock, metrics::Metrics,
+};
 use mainstem_log::SharedLog;
 use tokio::{runtime::Handle, sync::Mutex, time::Instant};
 
