@@ -37,7 +37,6 @@ pub(crate) use checked::CheckedArithmetic;
 pub(crate) use exact::exact;
 pub(crate) use time::pattern;
 
-
 /// What a function is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -218,7 +217,9 @@ pub fn reference() -> String {
                 cell(f.meaning),
                 cell(f.example),
                 cell(f.expected),
-                f.spark.map(|written| Template::new(written).described()).unwrap_or_default(),
+                f.spark
+                    .map(|written| Template::new(written).described())
+                    .unwrap_or_default(),
             );
         }
     }

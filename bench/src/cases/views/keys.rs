@@ -48,7 +48,10 @@ fn of_count(setting: &Setting, findings: &mut Findings, (count, events): (u64, u
     for (name, keys, events) in loads {
         let taken = SystemClock.monotonic() - begin;
         if taken > COUNT_MAX {
-            findings.note(named(&format!("{name}: left out after {} s", taken.as_secs())));
+            findings.note(named(&format!(
+                "{name}: left out after {} s",
+                taken.as_secs()
+            )));
             continue;
         }
         report::progress(&named(name))?;

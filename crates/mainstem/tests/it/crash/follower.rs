@@ -16,14 +16,21 @@ pub(super) type Counted = BTreeMap<u64, (u64, u64)>;
 pub(super) struct Follower {
     /// Of the last change; none as long as it has not had all rows.
     position: Option<String>,
-    pub(super) rows: Counted,
+    rows: Counted,
     /// Changes that it was told of.
-    pub(super) changes: usize,
+    changes: usize,
     /// Lives in which it went on from its position.
-    pub(super) resumed: usize,
+    resumed: usize,
 }
 
 impl Follower {
+    /// Says what it met, which must be something.
+    pub(super) fn tell(&self) {
+        let (changes, resumed) = (self.changes, self.resumed);
+        println!("{changes} changes were followed, {resumed} times on from a position");
+        assert!(resumed > 0 && changes > 0);
+    }
+
     /// Follows until the server is gone.
     pub(super) async fn follow(mut self, target: Target) -> Self {
         self.follow_until(target, |_| false).await;
