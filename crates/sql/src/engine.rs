@@ -12,6 +12,7 @@ mod inner;
 mod keyed;
 mod limits;
 mod names;
+mod narrow;
 mod page;
 mod point;
 mod range;

@@ -30,6 +30,7 @@ use sqlparser::ast::{DataType as SqlType, TimezoneInfo};
 use super::{
     coded::{GroupByNumber, PlaceByNumber},
     files::history_url,
+    narrow::physical_rules,
     store::SharedStore,
 };
 use crate::functions;
@@ -56,6 +57,7 @@ pub(crate) fn prototype(threads: usize) -> Result<SessionState> {
         .with_type_planner(Arc::new(Types))
         .with_analyzer_rule(Arc::new(functions::CheckedArithmetic))
         .with_optimizer_rules(rules())
+        .with_physical_optimizer_rules(physical_rules())
         .with_physical_optimizer_rule(Arc::new(PlaceByNumber))
         .with_catalog_list(Arc::new(MemoryCatalogProviderList::new()));
     Ok(functions::register(builder).build())

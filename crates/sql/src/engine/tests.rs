@@ -55,6 +55,29 @@ async fn answers_over_history_and_log_are_one() {
 }
 
 #[tokio::test]
+async fn nothing_is_computed_of_rows_that_a_condition_leaves_out() {
+    let bed = Bed::new();
+    bed.declare("CREATE STREAM sales (id BIGINT NOT NULL, country TEXT, price NUMERIC(12,3))");
+    bed.append("sales", 0..3);
+    bed.flush("sales");
+    bed.append("sales", 3..4);
+    for sql in [
+        "SELECT id, (length(country) + length(price::TEXT)) / id AS q FROM sales WHERE id <> 0 \
+         ORDER BY id",
+        "SELECT s.id, (length(s.country) + length(s.price::TEXT)) / s.id AS q FROM sales s \
+         JOIN sales o ON o.id = s.id WHERE s.id <> 0 AND o.country IS NOT NULL ORDER BY 1",
+    ] {
+        assert_eq!(
+            bed.ask(sql).await,
+            "{\"id\":1,\"q\":7}\n{\"id\":2,\"q\":3}\n{\"id\":3,\"q\":2}\n",
+            "{sql}"
+        );
+    }
+    let zero = bed.code("SELECT id, 6 / id AS share FROM sales").await;
+    assert_eq!(zero, Code::Sql026);
+}
+
+#[tokio::test]
 async fn stars_show_declared_columns_and_names_show_all() {
     let bed = Bed::new();
     bed.declare("CREATE STREAM a (id BIGINT, country TEXT); CREATE STREAM b (id BIGINT, price NUMERIC(12,3))");
