@@ -37,6 +37,8 @@ mod column;
 #[cfg(test)]
 mod contract;
 mod errors;
+#[cfg(test)]
+mod fixture;
 #[cfg(feature = "engines")]
 mod reader;
 #[cfg(feature = "engines")]
@@ -56,7 +58,7 @@ pub use errors::CassandraError;
 pub use reader::Found;
 #[cfg(feature = "engines")]
 pub use session::{Rows, Target};
-pub use table::{RowTable, TableSpec, VERSION_COLUMN};
+pub use table::{RowTable, TableSpec};
 
 /// How Cassandra is reached, and what is asked of it.
 #[derive(Clone, Debug)]

@@ -15,7 +15,7 @@ use arrow::buffer::BooleanBuffer;
 use mainstem_kernel::{ColumnType, Fault as _};
 
 use super::{CassandraConfig, CassandraError, RowTable, Rows, VersionedRows};
-use bed::{KEYSPACE, Random, batch, counted, counts, nodes, there};
+use bed::{KEYSPACE, Random, batch, counted, counts, made, nodes, there};
 use types::{of_every_type, values};
 
 #[tokio::test]
@@ -24,10 +24,7 @@ async fn no_older_row_ever_lies_over_a_newer_one() {
         return;
     };
     let spec = counts();
-    let target = rows
-        .create(RowTable::of(&spec, KEYSPACE).unwrap())
-        .await
-        .unwrap();
+    let target = made(&rows, &spec).await;
     let mut random = Random(7);
     let keys: Vec<String> = (0..40).map(|key| format!("key {key}")).collect();
     let (mut writes, mut last) = (Vec::new(), BTreeMap::new());
@@ -76,10 +73,7 @@ async fn every_type_comes_back_as_it_was_written() {
     };
     let spec = of_every_type();
     let written = batch(&spec, values());
-    let target = rows
-        .create(RowTable::of(&spec, KEYSPACE).unwrap())
-        .await
-        .unwrap();
+    let target = made(&rows, &spec).await;
     let versioned = VersionedRows {
         rows: written.clone(),
         versions: vec![1, 2, 3],
@@ -102,10 +96,7 @@ async fn a_row_that_cassandra_cannot_hold_stops_no_other() {
         return;
     };
     let spec = counts();
-    let target = rows
-        .create(RowTable::of(&spec, KEYSPACE).unwrap())
-        .await
-        .unwrap();
+    let target = made(&rows, &spec).await;
     let key = |text: &str| (text.to_owned(), 1, 1, true);
     let all = [
         key("first"),
@@ -134,10 +125,7 @@ async fn a_table_that_somebody_changed_is_named() {
         return;
     };
     let first = counts();
-    let target = rows
-        .create(RowTable::of(&first, KEYSPACE).unwrap())
-        .await
-        .unwrap();
+    let target = made(&rows, &first).await;
     let mut other = first.clone();
     other.columns.0[1].ty = ColumnType::Double;
     let refused = rows.create(RowTable::of(&other, KEYSPACE).unwrap()).await;

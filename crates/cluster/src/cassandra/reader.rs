@@ -42,13 +42,12 @@ impl Rows {
             }
             asked.push((row, values));
         }
-        let mut found: Vec<(usize, Row)> = stream::iter(asked)
+        let found: Vec<Option<(usize, Row)>> = stream::iter(asked)
             .map(|(number, values)| self.find(target, number, values))
-            .buffer_unordered(READS_MAX)
-            .try_filter_map(|found| async move { Ok(found) })
+            .buffered(READS_MAX)
             .try_collect()
             .await?;
-        found.sort_unstable_by_key(|(number, _)| *number);
+        let found = found.into_iter().flatten().collect();
         found_rows(target, found).map_err(shape)
     }
 

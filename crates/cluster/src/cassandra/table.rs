@@ -5,9 +5,8 @@ use std::fmt::Write as _;
 use mainstem_kernel::{ColumnName, ColumnType, Columns, StreamId, StreamName};
 
 use super::CassandraError;
+use crate::lower::VERSION_COLUMN;
 
-/// How many rows of the input a row stands for.
-pub const VERSION_COLUMN: &str = "_version";
 /// The key of a view without one.
 const KEY_COLUMN: &str = "_key";
 /// Longest name of a table.

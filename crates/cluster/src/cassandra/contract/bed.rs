@@ -7,9 +7,9 @@ use arrow::{
     buffer::BooleanBuffer,
     datatypes::{Int64Type, Schema},
 };
-use mainstem_kernel::{Column, ColumnName, ColumnType, Columns, StreamId, StreamName};
+use mainstem_kernel::{ColumnType, StreamId};
 
-use super::super::{CassandraConfig, Rows, TableSpec, Target, VersionedRows};
+use super::super::{CassandraConfig, RowTable, Rows, TableSpec, Target, VersionedRows, fixture};
 
 pub(super) const KEYSPACE: &str = "mainstem_contract";
 
@@ -38,27 +38,14 @@ pub(super) fn spec(
     key: &[&str],
     window: &[&str],
 ) -> TableSpec {
-    let names = |list: &[&str]| {
-        list.iter()
-            .map(|name| ColumnName::new(name).unwrap())
-            .collect()
-    };
-    let columns = columns
-        .iter()
-        .zip(1..)
-        .map(|((name, ty, nullable), id)| Column {
-            id,
-            name: ColumnName::new(name).unwrap(),
-            ty: ty.clone(),
-            nullable: *nullable,
-        });
-    TableSpec {
-        id: StreamId(uuid::Uuid::new_v4().as_fields().0),
-        name: StreamName::new("tried").unwrap(),
-        columns: Columns(columns.collect()),
-        key: names(key),
-        window: names(window),
-    }
+    let id = StreamId(uuid::Uuid::new_v4().as_fields().0);
+    fixture::spec(id, columns, (key, window))
+}
+
+/// The table of a view, made.
+pub(super) async fn made(rows: &Rows, spec: &TableSpec) -> Target {
+    let table = RowTable::of(spec, KEYSPACE).unwrap();
+    rows.create(table).await.unwrap()
 }
 
 /// `(k TEXT, n BIGINT)`, found by `k`.

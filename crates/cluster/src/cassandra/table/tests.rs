@@ -1,28 +1,7 @@
-use mainstem_kernel::Column;
-
-use super::*;
+use super::{super::fixture, *};
 
 fn spec(columns: &[(&str, ColumnType, bool)], key: &[&str], window: &[&str]) -> TableSpec {
-    let names = |list: &[&str]| {
-        let names = list.iter().map(|name| ColumnName::new(name).unwrap());
-        names.collect()
-    };
-    let columns = columns
-        .iter()
-        .zip(1..)
-        .map(|((name, ty, nullable), id)| Column {
-            id,
-            name: ColumnName::new(name).unwrap(),
-            ty: ty.clone(),
-            nullable: *nullable,
-        });
-    TableSpec {
-        id: StreamId(17),
-        name: StreamName::new("minute_by_device").unwrap(),
-        columns: Columns(columns.collect()),
-        key: names(key),
-        window: names(window),
-    }
+    fixture::spec(StreamId(17), columns, (key, window))
 }
 
 fn minutes() -> TableSpec {
