@@ -9,8 +9,10 @@
 )]
 
 pub mod cassandra;
+pub mod config;
 mod errors;
 pub mod kafka;
 pub mod lower;
 
+pub use config::ClusterConfig;
 pub use errors::ClusterError;
