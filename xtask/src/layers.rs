@@ -37,7 +37,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     ),
     layer(
         "cluster",
-        &["kernel", "log", "store", "catalog", "table", "sql"],
+        &["kernel", "log", "store", "catalog", "table", "admit", "sql"],
     ),
     layer("app", &["kernel", "log", "catalog", "sql"]),
     layer(
@@ -84,6 +84,11 @@ pub(crate) const GUARDED: &[(&str, &[&str], &str)] = &[
         "scylla",
         &["cluster"],
         "only cluster speaks to Cassandra, behind its feature",
+    ),
+    (
+        "tonic",
+        &["cluster"],
+        "only cluster speaks to Spark, behind its feature",
     ),
     ("sqlparser", &["sql"], "only sql parses and plans"),
     ("axum", &["gateway"], "only gateway knows a status code"),

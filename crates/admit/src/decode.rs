@@ -28,6 +28,7 @@ use bytes::Bytes;
 use crate::{AdmitError, Format, letters::Letters};
 
 pub(crate) use rows::Rows;
+pub(crate) use scan::Scan;
 pub(crate) use wrong::Wrong;
 
 /// A body that is being decoded.

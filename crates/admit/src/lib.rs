@@ -35,6 +35,7 @@ mod decode;
 mod errors;
 #[cfg(test)]
 mod fixture;
+mod json_rows;
 mod lane;
 mod letters;
 mod near;
@@ -68,6 +69,7 @@ use mainstem_log::{LogIntake, SharedIntake, SharedLog};
 use tokio::sync::oneshot;
 
 pub use errors::AdmitError;
+pub use json_rows::{JsonRows, NoRow};
 
 use lane::{Choice, Lanes};
 use request::{Load, Reply, Request};

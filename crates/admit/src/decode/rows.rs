@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef, error::ArrowError};
 use mainstem_catalog::StreamDef;
-use mainstem_kernel::{ColumnType, Timestamp, types::EXTRA_COLUMN};
+use mainstem_kernel::{ColumnType, Columns, Timestamp, types::EXTRA_COLUMN};
 
 use super::{
     column::{At, Column, Width},
@@ -47,16 +47,25 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    /// No rows yet.
+    /// No rows of a stream yet.
     pub(crate) fn new(stream: &StreamDef) -> Self {
-        let declared = &stream.spec.columns;
+        let spec = &stream.spec;
+        let mut rows = Self::of(&spec.columns, spec.event_size_max.as_usize());
+        rows.watermark = spec.watermark.as_ref().and_then(|watermark| {
+            let mut columns = rows.columns.iter();
+            columns.position(|column| *column.name == *watermark.column.as_str())
+        });
+        rows
+    }
+
+    /// No rows of these columns yet.
+    pub(crate) fn of(declared: &Columns, event_size_max: usize) -> Self {
         let columns: Vec<Column> = declared
             .0
             .iter()
             .map(|c| Column::new(c.name.as_str(), &c.ty, !c.nullable))
             .collect();
         let count = columns.len();
-        let watermark = stream.spec.watermark.as_ref();
         Self {
             schema: declared.body_schema(),
             names: columns
@@ -66,13 +75,12 @@ impl Rows {
             follows: (1..count).chain([0, 0]).collect(),
             required: places(&columns, |c| c.required),
             nested: places(&columns, Column::is_nested),
-            watermark: watermark
-                .and_then(|w| columns.iter().position(|c| *c.name == *w.column.as_str())),
+            watermark: None,
             width: columns.iter().map(|c| c.ty.width() + 1).sum::<usize>() + 4,
             extra: Column::new(EXTRA_COLUMN, &ColumnType::Json, false),
             columns,
             rows: 0,
-            event_size_max: stream.spec.event_size_max.as_usize(),
+            event_size_max,
             coming: 0,
             latest: Timestamp(i64::MAX),
             usual: usize::MAX,
