@@ -34,6 +34,6 @@ pub use tables::{
     TablesParts,
 };
 pub use write::{
-    Alike, Decide, Effects, Met, Outcome, Read, Seen, Sequencer, Statement, Target, Transaction,
+    Alike, Batch, Decide, Decider, DeciderConfig, Effects, Met, Outcome, Read, Seen, Sequencer, Statement, Target, Transaction,
     WriteDone, WriteError, Writer, WriterConfig, WriterParts, Written,
 };

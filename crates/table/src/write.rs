@@ -11,6 +11,7 @@
 
 mod book;
 mod decide;
+mod decider;
 mod effects;
 mod errors;
 mod flight;
@@ -19,6 +20,7 @@ mod together;
 mod writer;
 
 pub use decide::{Alike, Decide, Effects, Met, Read, Seen, Statement, Target, Transaction};
+pub use decider::{Batch, Decider, DeciderConfig};
 pub use errors::WriteError;
 pub use sequencer::Sequencer;
 pub use writer::{Outcome, WriteDone, Writer, WriterConfig, WriterParts, Written};

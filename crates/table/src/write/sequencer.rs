@@ -4,22 +4,14 @@
 //! It starts when the frontier has reached what the log held when it was opened: before that, rows
 //! may be missing.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use crossbeam_channel::Receiver;
-use mainstem_kernel::{ByteSize, Position, Seq, StreamId, clock::SharedClock};
+use mainstem_kernel::{ByteSize, Position, Seq, clock::SharedClock};
 use mainstem_log::{Append, AppendError, Appended, Draft, SharedLog, append_and_wait};
 
 use super::{
-    Outcome, Read, Transaction, WriteDone, WriteError, Written,
-    book::{Book, BookLimits, Entry},
-    effects::draft,
-    flight::Flight,
-    together::Run,
+    Batch, Decider, Transaction, WriteDone, WriteError, Written, effects::draft, flight::Flight,
 };
 use crate::{changed::Changed, errors::TableError, tables::Tables};
 
@@ -29,8 +21,11 @@ pub(super) struct Job {
     pub(super) done: WriteDone,
 }
 
-/// Whom to tell what was decided, once that is durable.
-type Decided = (WriteDone, Result<Vec<Outcome>, WriteError>);
+impl AsRef<Transaction> for Job {
+    fn as_ref(&self) -> &Transaction {
+        &self.transaction
+    }
+}
 
 /// The thread that decides writes.
 pub struct Sequencer {
@@ -38,16 +33,12 @@ pub struct Sequencer {
     pub(super) log: SharedLog,
     pub(super) clock: SharedClock,
     pub(super) jobs: Receiver<Job>,
-    pub(super) limits: BookLimits,
+    pub(super) decider: Decider,
     pub(super) flight_size_max: ByteSize,
     pub(super) patience: Duration,
     pub(super) flight: Flight,
     /// Rows are whole once the frontier is here.
     pub(super) start: Seq,
-    /// When each table was written to last. A table that is missing was written to before `start`.
-    pub(super) written: BTreeMap<StreamId, Seq>,
-    /// Did not fit into the last batch.
-    pub(super) held: Option<Job>,
 }
 
 impl Sequencer {
@@ -60,110 +51,48 @@ impl Sequencer {
 
     /// Decides what waits now; whether something did. For tests.
     pub fn work(&mut self) -> bool {
-        let mut jobs: Vec<Job> = self.held.take().into_iter().collect();
-        jobs.extend(self.jobs.try_iter());
+        let jobs: VecDeque<Job> = self.jobs.try_iter().collect();
         let had_work = !jobs.is_empty();
         self.serve(jobs);
         had_work
     }
 
     /// Everything that waits; waits for the first.
-    fn gather(&mut self) -> Option<Vec<Job>> {
-        let first = match self.held.take() {
-            Some(held) => held,
-            None => self.jobs.recv().ok()?,
-        };
-        let mut jobs = vec![first];
+    fn gather(&mut self) -> Option<VecDeque<Job>> {
+        let first = self.jobs.recv().ok()?;
+        let mut jobs = VecDeque::from([first]);
         jobs.extend(self.jobs.try_iter());
         Some(jobs)
     }
 
     /// Decides jobs in order, in as many batches as they need.
-    fn serve(&mut self, jobs: Vec<Job>) {
-        let mut rest = jobs.into_iter();
-        loop {
-            let mut jobs: Vec<Job> = self.held.take().into_iter().collect();
-            jobs.extend(rest);
-            if jobs.is_empty() {
-                return;
-            }
-            rest = self.serve_batch(jobs).into_iter();
+    fn serve(&mut self, mut jobs: VecDeque<Job>) {
+        while !jobs.is_empty() {
+            self.serve_batch(&mut jobs);
         }
     }
 
-    /// Decides one batch, appends it, answers; gives back what comes after it.
-    fn serve_batch(&mut self, jobs: Vec<Job>) -> Vec<Job> {
+    /// Decides one batch, appends it, answers; leaves what comes after it.
+    fn serve_batch(&mut self, jobs: &mut VecDeque<Job>) {
         if let Err(needed) = self.wait_for_steps() {
             let frontier = self.tables.frontier();
-            for job in jobs {
+            for job in jobs.drain(..) {
                 (job.done)(Err(WriteError::Behind { frontier, needed }));
             }
-            return Vec::new();
+            return;
         }
         let rows = self.tables.pointer().as_ref().clone();
         let rows = self.flight.put_over(rows);
-        let mut book = Book::new(rows, self.limits, self.clock.now());
-        let mut jobs = VecDeque::from(jobs);
-        let answers = self.decide(&mut book, &mut jobs);
-        let appended = self.append(&book);
-        for (done, outcome) in answers {
-            done(match &appended {
+        let mut batch = self.decider.decide(rows, self.clock.now(), jobs);
+        let appended = self.append(&batch);
+        for (job, outcome) in batch.decided.drain(..) {
+            (job.done)(match &appended {
                 Ok(position) => outcome.map(|outcomes| Written {
                     outcomes,
                     position: *position,
                 }),
                 Err(error) => Err(error.again()),
             });
-        }
-        jobs.into()
-    }
-
-    /// Decides jobs in order, as many as the batch holds.
-    fn decide(&mut self, book: &mut Book, jobs: &mut VecDeque<Job>) -> Vec<Decided> {
-        let mut answers = Vec::with_capacity(jobs.len());
-        let mut alone = 0_usize;
-        loop {
-            if alone == 0 {
-                match book.decide_run(jobs.iter().map(|job| &job.transaction)) {
-                    Run::Decided(run) => {
-                        let done = jobs.drain(..run.len()).zip(run);
-                        answers.extend(
-                            done.map(|(job, one)| (job.done, one.map(|outcome| vec![outcome]))),
-                        );
-                        continue;
-                    }
-                    Run::Alone(count) => alone = count,
-                }
-            }
-            let Some(job) = jobs.pop_front() else {
-                return answers;
-            };
-            alone -= 1;
-            let entry = match self.check_read(&job.transaction, book) {
-                Ok(()) => book.decide(&job.transaction),
-                Err(error) => Entry::Decided(Err(error)),
-            };
-            match entry {
-                Entry::Decided(outcome) => answers.push((job.done, outcome)),
-                Entry::Later => {
-                    self.held = Some(job);
-                    return answers;
-                }
-            }
-        }
-    }
-
-    /// Whether the tables that a transaction read are as they were.
-    fn check_read(&self, transaction: &Transaction, book: &Book) -> Result<(), WriteError> {
-        let is_changed = |read: &&Read| {
-            let written = self.written.get(&read.table).unwrap_or(&self.start);
-            *written > read.frontier || book.pieces().contains_key(&read.table)
-        };
-        match transaction.read.iter().find(is_changed) {
-            Some(read) => Err(WriteError::Serialization {
-                table: book.codec(read.table)?.table().name.clone(),
-            }),
-            None => Ok(()),
         }
     }
 
@@ -184,10 +113,10 @@ impl Sequencer {
     }
 
     /// Makes a batch durable, and keeps it for the next.
-    fn append(&mut self, book: &Book) -> Result<Position, WriteError> {
-        if !book.pieces().is_empty() {
-            let drafts = book.pieces().iter().map(|(table, pieces)| {
-                let codec = book.codec(*table)?;
+    fn append(&mut self, batch: &Batch<Job>) -> Result<Position, WriteError> {
+        if !batch.is_empty() {
+            let drafts = batch.pieces().iter().map(|(table, pieces)| {
+                let codec = batch.codec(*table)?;
                 draft(codec, pieces).map_err(|error| WriteError::Effects {
                     table: *table,
                     reason: error.to_string(),
@@ -196,7 +125,7 @@ impl Sequencer {
             let frames = drafts.collect::<Result<Vec<Draft>, WriteError>>()?;
             let appended = append_and_wait(self.log.as_ref(), Append { frames });
             let appended = appended.map_err(|error| WriteError::Append(Arc::new(error)))?;
-            self.keep(book, &appended);
+            self.keep(batch, &appended);
         }
         let frontier = self.tables.frontier();
         Ok(Position::at(self.flight.last().max(frontier)))
@@ -204,10 +133,10 @@ impl Sequencer {
 
     /// Keeps what became durable until a step has taken it in. It fitted as a batch before, so it
     /// fits now; were it not so, nothing could be decided any more.
-    fn keep(&mut self, book: &Book, appended: &Appended) {
-        for ((table, pieces), seq) in book.pieces().iter().zip(&appended.seqs) {
-            self.written.insert(*table, *seq);
-            let kept = book.codec(*table).and_then(|codec| {
+    fn keep(&mut self, batch: &Batch<Job>, appended: &Appended) {
+        for ((table, pieces), seq) in batch.pieces().iter().zip(&appended.seqs) {
+            self.decider.wrote(*table, *seq);
+            let kept = batch.codec(*table).and_then(|codec| {
                 let layer = Changed::of_pieces(codec, pieces, *seq)?.layer(codec)?;
                 Ok::<(), WriteError>(self.flight.add(codec, layer, *seq)?)
             });

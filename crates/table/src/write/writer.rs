@@ -1,6 +1,6 @@
 //! `Writer`: where writes are handed in. It never decides and never blocks.
 
-use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use arrow::array::RecordBatch;
 use crossbeam_channel::{Sender, TrySendError, bounded};
@@ -10,7 +10,7 @@ use parking_lot::RwLock;
 use tokio::sync::oneshot;
 
 use super::{
-    Decide, Effects, Sequencer, Statement, Transaction, WriteError, book::BookLimits,
+    Decide, Decider, DeciderConfig, Effects, Sequencer, Statement, Transaction, WriteError,
     flight::Flight, sequencer::Job,
 };
 use crate::tables::Tables;
@@ -85,21 +85,21 @@ impl Writer {
     #[must_use]
     pub fn open(parts: WriterParts, config: WriterConfig) -> (Arc<Self>, Sequencer) {
         let (jobs, jobs_rx) = bounded(config.queue_max.max(1));
+        let limits = DeciderConfig {
+            batch_size_max: config.batch_size_max,
+            statement_rows_max: config.statement_rows_max,
+        };
+        let start = parts.log.frontier();
         let sequencer = Sequencer {
-            start: parts.log.frontier(),
+            start,
             tables: parts.tables,
             log: parts.log,
             clock: parts.clock,
             jobs: jobs_rx,
-            limits: BookLimits {
-                batch_size_max: config.batch_size_max,
-                statement_rows_max: config.statement_rows_max,
-            },
+            decider: Decider::new(limits, start),
             flight_size_max: config.flight_size_max,
             patience: config.patience,
             flight: Flight::default(),
-            written: BTreeMap::new(),
-            held: None,
         };
         let writer = Self {
             jobs: RwLock::new(Some(jobs)),
