@@ -120,6 +120,38 @@ pub enum ClusterError {
         /// The row as JSON.
         size: ByteSize,
     },
+    /// Operator: this machine gives no more threads.
+    #[error("thread \"{name}\" could not be started")]
+    Thread {
+        /// What it was to do.
+        name: &'static str,
+        /// What the machine said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Node: another one works on; nothing that this one wrote stays.
+    #[error("another member of \"{group}\" has taken over")]
+    Superseded {
+        /// The consumer group, or the name of who writes.
+        group: String,
+        /// What the broker said.
+        #[source]
+        source: Source,
+    },
+    /// Operator: rows were deleted before they were worked on.
+    #[error("group \"{group}\" has read partition {partition} of topic \"{topic}\" up to {wanted}, and its first offset is {first}")]
+    Outrun {
+        /// The consumer group.
+        group: String,
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// Where the group goes on.
+        wanted: u64,
+        /// What the topic still has.
+        first: u64,
+    },
     /// Caller: a defect of whoever built the append.
     #[error("rows of stream {stream} do not fit its definition: {reason}")]
     Shape {
@@ -153,6 +185,9 @@ impl Fault for ClusterError {
             Self::Record { .. } => dependency(Code::Clus009),
             Self::Gone { .. } => Answer::caller(Code::Clus010),
             Self::TooLarge { .. } => Answer::caller(Code::Clus011),
+            Self::Thread { .. } => Answer::node(Code::Clus065),
+            Self::Superseded { .. } => Answer::node(Code::Clus080),
+            Self::Outrun { .. } => dependency(Code::Clus081),
             Self::Shape { .. } => Answer::caller(Code::Log006),
         }
     }
@@ -198,6 +233,17 @@ impl Fault for ClusterError {
             Self::TooLarge { topic, .. } => format!(
                 "raise max.message.bytes of topic \"{topic}\", or lower event_size_max of the \
                  stream"
+            ),
+            Self::Thread { .. } => "raise the limit of processes of this machine".to_owned(),
+            Self::Superseded { .. } => {
+                "nothing is lost: it goes on where the last commit was. If it happens all the \
+                 time, nodes are held up for longer than the session of their group"
+                    .to_owned()
+            }
+            Self::Outrun { topic, .. } => format!(
+                "raise retention.ms of topic \"{topic}\"; to go on without what is gone, move \
+                 the group to its first offset with kafka-consumer-groups.sh --reset-offsets \
+                 --to-earliest"
             ),
             Self::Shape { .. } => return None,
         })

@@ -33,7 +33,7 @@
 #[cfg(feature = "engines")]
 mod admin;
 #[cfg(feature = "engines")]
-mod client;
+pub(crate) mod client;
 #[cfg(test)]
 mod contract;
 #[cfg(feature = "engines")]
@@ -45,10 +45,14 @@ mod fixture;
 #[cfg(feature = "engines")]
 mod flight;
 #[cfg(feature = "engines")]
+pub mod group;
+#[cfg(feature = "engines")]
 mod reader;
 mod record;
 mod retries;
 pub mod topic;
+#[cfg(feature = "engines")]
+pub mod transaction;
 #[cfg(feature = "engines")]
 mod writer;
 
@@ -57,11 +61,17 @@ use std::time::Duration;
 use mainstem_kernel::ByteSize;
 
 #[cfg(feature = "engines")]
+pub(crate) use admin::Topics;
+#[cfg(feature = "engines")]
 pub use control::{Control, Entry, Turn};
 #[cfg(feature = "engines")]
 pub use definitions::DefinitionLog;
 #[cfg(feature = "engines")]
+pub use group::{Fetched, Group, GroupSpec, Message, Place};
+#[cfg(feature = "engines")]
 pub use reader::{Read, Reader, Row};
+#[cfg(feature = "engines")]
+pub use transaction::{Ends, Failed, NewMessage, Output, Transaction};
 #[cfg(feature = "engines")]
 pub use writer::{FindStream, Writer};
 

@@ -13,6 +13,8 @@ pub mod config;
 mod errors;
 pub mod kafka;
 pub mod lower;
+pub mod spark;
+pub mod progress;
 
 pub use config::ClusterConfig;
 pub use errors::ClusterError;

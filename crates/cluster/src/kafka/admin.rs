@@ -15,7 +15,7 @@ use rdkafka::{
 use super::{
     KafkaConfig,
     client::{Words, refused, settings, unreachable, wait},
-    topic::{Found, Wanted, judge, prefix_of},
+    topic::{Found, Wanted, is_same, judge, prefix_of},
 };
 use crate::ClusterError;
 
@@ -76,7 +76,7 @@ impl Topics {
         prefix: Option<&str>,
     ) -> Result<Topic, ClusterError> {
         let is_it = |name: &str| {
-            name == wanted.name || prefix.is_some_and(|prefix| name.starts_with(prefix))
+            name == wanted.name || prefix.is_some_and(|prefix| is_same(name, &wanted.name, prefix))
         };
         let mut found = self.find(&is_it)?;
         if found.is_none() {

@@ -77,6 +77,12 @@ pub(crate) fn unreachable(config: &KafkaConfig, error: KafkaError) -> ClusterErr
     }
 }
 
+/// A broker is there, and does not say what was asked for.
+pub(crate) fn silent(config: &KafkaConfig) -> ClusterError {
+    let error = KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut);
+    unreachable(config, error)
+}
+
 /// A partition has no leader for a moment: while it is new, and while another broker takes over.
 const LEADER_TRIES: u32 = 50;
 const LEADER_PAUSE: Duration = Duration::from_millis(100);

@@ -26,7 +26,7 @@ use rdkafka::{
 use super::{
     KEY_HEADER, KafkaConfig, ROW_HEADER,
     admin::Topics,
-    client::{Words, millis, refused, settings, unreachable},
+    client::{Words, millis, refused, settings, silent, unreachable},
     reader::{Reader, Row},
     topic::Wanted,
 };
@@ -151,8 +151,7 @@ impl Control {
                 return Ok(());
             }
             if PATIENCE * tries > self.config.acknowledge_max {
-                let error = KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut);
-                return Err(unreachable(&self.config, error));
+                return Err(silent(&self.config));
             }
         }
     }

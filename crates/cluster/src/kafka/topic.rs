@@ -1,12 +1,35 @@
-//! The topic of a stream: its name, its settings, and whether one that is there will do. Pure.
+//! Topics: their names, their settings, and whether one that is there will do. Pure.
+//!
+//! An object's topics begin with `PREFIX-ID-`, so they are found after it was renamed:
+//!
+//! | topic | holds |
+//! |---|---|
+//! | `PREFIX-ID-NAME` of a stream | its rows |
+//! | `PREFIX-ID-NAME` of a version of a view | its rows; those of a view with a key are compacted |
+//! | `PREFIX-ID-NAME-input` of a version of a view | what a worker made of the rows it reads |
+//! | `PREFIX-ID-NAME` of a table | its rows by primary key, compacted |
+//! | `PREFIX-definitions` | every change of what is declared |
+//! | `PREFIX-progress` | how far everything is that is computed (`progress`), compacted |
 
-use std::{collections::BTreeMap, time::Duration};
+mod judge;
 
-use mainstem_catalog::StreamDef;
-use mainstem_kernel::StreamId;
+use std::time::Duration;
+
+use mainstem_catalog::{StreamDef, TableDef, ViewDef};
+use mainstem_kernel::{StreamId, StreamName};
 
 use super::KafkaConfig;
-use crate::ClusterError;
+
+pub use judge::{Found, judge};
+
+/// What the name of a topic ends with that a worker writes for a view.
+const INPUT_SUFFIX: &str = "-input";
+
+/// Parts of the topic of a table: as many row writers can share it.
+pub const TABLE_PARTITIONS: u16 = 4;
+
+/// Largest record of a view or a table.
+const ROW_BYTES_MAX: u64 = 16 << 20;
 
 /// What a topic has to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,29 +42,72 @@ pub struct Wanted {
     pub replicas: u16,
     /// How many of them have a record before it is acknowledged.
     pub in_sync_min: u16,
-    /// How long records are kept; `None` for ever.
-    pub retention: Option<Duration>,
+    /// What becomes of old records.
+    pub cleanup: Cleanup,
     /// Largest record.
     pub record_bytes_max: u64,
 }
 
-/// What a topic is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Found {
-    /// Its name.
-    pub name: String,
-    /// Number of partitions.
-    pub partitions: usize,
-    /// Of the partition that has the fewest.
-    pub replicas: usize,
-    /// All settings, by name.
-    pub settings: BTreeMap<String, String>,
+/// What becomes of old records of a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cleanup {
+    /// They go after this long; `None`: never.
+    Delete(Option<Duration>),
+    /// The last one of each key stays for ever.
+    Compact,
+}
+
+impl Cleanup {
+    /// As Kafka calls it.
+    const fn policy(self) -> &'static str {
+        match self {
+            Self::Delete(_) => "delete",
+            Self::Compact => "compact",
+        }
+    }
+
+    /// How long records are kept.
+    const fn retention(self) -> Option<Duration> {
+        match self {
+            Self::Delete(retention) => retention,
+            Self::Compact => None,
+        }
+    }
 }
 
 /// What the topic of a stream begins with, whatever it was called when it was made.
 #[must_use]
 pub fn prefix_of(config: &KafkaConfig, stream: StreamId) -> String {
     format!("{}-{}-", config.topic_prefix, stream.0)
+}
+
+/// The topic of an object of that name, if it is made now.
+#[must_use]
+pub fn name_of(config: &KafkaConfig, id: StreamId, name: &StreamName) -> String {
+    format!("{}{name}", prefix_of(config, id))
+}
+
+/// The topic of what a worker makes for a version of a view, if it is made now.
+#[must_use]
+pub fn input_name_of(config: &KafkaConfig, view: StreamId, name: &StreamName) -> String {
+    format!("{}{INPUT_SUFFIX}", name_of(config, view, name))
+}
+
+/// Whether `topic` is the one that `wanted` would be made as, whatever its object was called when
+/// it was made. No name of an object has a hyphen in it, so what follows one is a suffix.
+#[must_use]
+pub fn is_same(topic: &str, wanted: &str, prefix: &str) -> bool {
+    let suffix = |name: &str| {
+        let name = name.strip_prefix(prefix)?;
+        Some(name.split_once('-').map(|(_, suffix)| suffix.to_owned()))
+    };
+    topic == wanted || suffix(topic).is_some_and(|found| suffix(wanted) == Some(found))
+}
+
+/// The topic of progress.
+#[must_use]
+pub fn progress_name(config: &KafkaConfig) -> String {
+    format!("{}-progress", config.topic_prefix)
 }
 
 /// The topic of all definitions.
@@ -58,33 +124,71 @@ impl Wanted {
         // JSON may spell a row longer than the sender did: escapes, names, numbers as text.
         let record_bytes_max = spec.event_size_max.0.saturating_mul(4).max(1 << 20);
         Self {
-            name: format!("{}{}", prefix_of(config, stream.id), spec.name),
-            partitions: spec.partitions,
+            record_bytes_max,
+            ..Self::named(
+                name_of(config, stream.id, &spec.name),
+                Cleanup::Delete(spec.retention),
+                (spec.partitions, config),
+            )
+        }
+    }
+
+    /// The topic of a version of a view: the last row of each key, or all rows of a stream.
+    #[must_use]
+    pub fn of_view(view: &ViewDef, partitions: u16, config: &KafkaConfig) -> Self {
+        let cleanup = match view.spec.emit.is_stream() {
+            true => Cleanup::Delete(None),
+            false => Cleanup::Compact,
+        };
+        let name = name_of(config, view.id, &view.spec.name);
+        Self::named(name, cleanup, (partitions, config))
+    }
+
+    /// The topic that a worker writes for a version of a view: like that of the stream it reads.
+    #[must_use]
+    pub fn of_input(view: &ViewDef, source: &StreamDef, config: &KafkaConfig) -> Self {
+        Self {
+            name: input_name_of(config, view.id, &view.spec.name),
+            ..Self::of(source, config)
+        }
+    }
+
+    /// The topic of a table.
+    #[must_use]
+    pub fn of_table(table: &TableDef, config: &KafkaConfig) -> Self {
+        let name = name_of(config, table.id, &table.spec.name);
+        Self::named(name, Cleanup::Compact, (TABLE_PARTITIONS, config))
+    }
+
+    /// The topic of progress.
+    #[must_use]
+    pub fn progress(config: &KafkaConfig) -> Self {
+        Self::named(progress_name(config), Cleanup::Compact, (1, config))
+    }
+
+    fn named(name: String, cleanup: Cleanup, (partitions, config): (u16, &KafkaConfig)) -> Self {
+        Self {
+            name,
+            partitions,
             replicas: config.replicas,
             in_sync_min: config.in_sync_min,
-            retention: spec.retention,
-            record_bytes_max,
+            cleanup,
+            record_bytes_max: ROW_BYTES_MAX,
         }
     }
 
     /// The topic of definitions: one partition, since their order is everything, kept for ever.
     #[must_use]
     pub fn definitions(config: &KafkaConfig) -> Self {
-        Self {
-            name: definitions_name(config),
-            partitions: 1,
-            replicas: config.replicas,
-            in_sync_min: config.in_sync_min,
-            retention: None,
-            record_bytes_max: 16 << 20,
-        }
+        let name = definitions_name(config);
+        Self::named(name, Cleanup::Delete(None), (1, config))
     }
 
     /// The settings of a topic that is made for it.
     #[must_use]
     pub fn settings(&self) -> Vec<(&'static str, String)> {
         vec![
-            ("cleanup.policy", "delete".to_owned()),
+            ("cleanup.policy", self.cleanup.policy().to_owned()),
             ("retention.ms", self.retention_ms().to_string()),
             ("retention.bytes", "-1".to_owned()),
             ("min.insync.replicas", self.in_sync_min.to_string()),
@@ -97,110 +201,7 @@ impl Wanted {
     /// In Kafka's words: -1 for ever.
     fn retention_ms(&self) -> i64 {
         let millis = |span: Duration| i64::try_from(span.as_millis()).unwrap_or(-1);
-        self.retention.map_or(-1, millis)
-    }
-}
-
-/// Whether a topic will do.
-///
-/// # Errors
-/// The first thing about it that would lose rows, or their order.
-pub fn judge(found: &Found, wanted: &Wanted) -> Result<(), ClusterError> {
-    if found.partitions != usize::from(wanted.partitions) {
-        return Err(ClusterError::Partitions {
-            topic: found.name.clone(),
-            found: found.partitions,
-            wanted: wanted.partitions,
-        });
-    }
-    if found.replicas < usize::from(wanted.replicas) {
-        return Err(unsafe_setting(
-            found,
-            "replicas",
-            found.replicas.to_string(),
-            format!("at least {}", wanted.replicas),
-        ));
-    }
-    judge_retention(found, wanted)?;
-    judge_safety(found, wanted)
-}
-
-fn judge_retention(found: &Found, wanted: &Wanted) -> Result<(), ClusterError> {
-    let policy = found.setting("cleanup.policy");
-    if policy != "delete" {
-        return Err(unsafe_setting(
-            found,
-            "cleanup.policy",
-            policy.to_owned(),
-            "delete".to_owned(),
-        ));
-    }
-    let short = |setting, wanted: i64| ClusterError::Retention {
-        topic: found.name.clone(),
-        setting,
-        found: found.setting(setting).to_owned(),
-        wanted: wanted.to_string(),
-    };
-    let kept = found.number("retention.ms");
-    let declared = wanted.retention_ms();
-    let is_enough = kept == Some(-1) || (declared >= 0 && kept.is_some_and(|ms| ms >= declared));
-    if !is_enough {
-        return Err(short("retention.ms", declared));
-    }
-    if found.number("retention.bytes") != Some(-1) {
-        return Err(short("retention.bytes", -1));
-    }
-    Ok(())
-}
-
-fn judge_safety(found: &Found, wanted: &Wanted) -> Result<(), ClusterError> {
-    let in_sync = found.number("min.insync.replicas").unwrap_or(0);
-    if in_sync < i64::from(wanted.in_sync_min) {
-        return Err(unsafe_setting(
-            found,
-            "min.insync.replicas",
-            in_sync.to_string(),
-            format!("at least {}", wanted.in_sync_min),
-        ));
-    }
-    for (setting, expected) in [
-        ("unclean.leader.election.enable", "false"),
-        ("message.timestamp.type", "LogAppendTime"),
-    ] {
-        let value = found.setting(setting);
-        if value != expected {
-            return Err(unsafe_setting(
-                found,
-                setting,
-                value.to_owned(),
-                expected.to_owned(),
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn unsafe_setting(
-    found: &Found,
-    setting: &'static str,
-    value: String,
-    wanted: String,
-) -> ClusterError {
-    ClusterError::Unsafe {
-        topic: found.name.clone(),
-        setting,
-        found: value,
-        wanted,
-    }
-}
-
-impl Found {
-    fn setting(&self, name: &str) -> &str {
-        self.settings.get(name).map_or("", String::as_str)
-    }
-
-    fn number(&self, name: &str) -> Option<i64> {
-        self.setting(name).parse().ok()
+        self.cleanup.retention().map_or(-1, millis)
     }
 }
 

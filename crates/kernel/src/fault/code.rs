@@ -219,6 +219,12 @@ codes! {
     Clus032 = "CLUS-032",
     Clus033 = "CLUS-033",
     Clus034 = "CLUS-034",
+    Clus060 = "CLUS-060",
+    Clus061 = "CLUS-061",
+    Clus062 = "CLUS-062",
+    Clus063 = "CLUS-063",
+    Clus064 = "CLUS-064",
+    Clus065 = "CLUS-065",
     // app
     App001 = "APP-001",
     App002 = "APP-002",

@@ -1,7 +1,7 @@
 use mainstem_kernel::{ByteSize, Fault};
 
 use super::*;
-use crate::kafka::fixture::readings;
+use crate::{ClusterError, kafka::fixture::readings};
 
 fn config() -> KafkaConfig {
     KafkaConfig {
@@ -100,4 +100,27 @@ fn definitions_are_kept_for_ever() {
         judge(&found, &wanted),
         Err(ClusterError::Retention { .. })
     ));
+}
+
+#[test]
+fn a_topic_is_found_by_its_id_and_what_it_is_for() {
+    let same = |topic| is_same(topic, "mainstem-17-per_minute-input", "mainstem-17-");
+    assert!(same("mainstem-17-per_minute-input"));
+    assert!(same("mainstem-17-as_it_was_called-input"));
+    assert!(!same("mainstem-17-per_minute"), "its rows");
+    assert!(!same("mainstem-171-per_minute-input"), "of another");
+    let rows = |topic| is_same(topic, "mainstem-17-per_minute", "mainstem-17-");
+    assert!(rows("mainstem-17-as_it_was_called"));
+    assert!(!rows("mainstem-17-per_minute-input"), "not its rows");
+}
+
+#[test]
+fn a_topic_that_is_compacted_is_not_deleted_from() {
+    let progress = Wanted::progress(&config());
+    let mut found = made(&progress);
+    assert!(judge(&found, &progress).is_ok());
+    let delete = "delete".to_owned();
+    found.settings.insert("cleanup.policy".to_owned(), delete);
+    let error = judge(&found, &progress).unwrap_err();
+    assert_eq!(error.answer().code.as_str(), "CLUS-004", "{error}");
 }
