@@ -21,7 +21,7 @@ mod relation;
 mod rows;
 pub(crate) mod session;
 mod show;
-mod statement;
+pub(crate) mod statement;
 mod stats;
 mod store;
 mod table;

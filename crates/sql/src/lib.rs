@@ -26,3 +26,4 @@ pub use format::{ResultFormat, RowWriter, objects};
 pub use page::{After, NotAfter, Page, Paged, first_rows};
 pub use rows::{AppRows, NoRows, RowSource, SharedRowSource};
 pub use view::{PlannedView, ViewEngine, plan_view};
+pub use write::{CompiledWrite, Compiler, Reading, WriteText};

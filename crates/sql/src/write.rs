@@ -3,6 +3,7 @@
 //! reads or appends. Questions inside of them are asked before: see `inner`.
 
 mod compiled;
+mod compiler;
 mod conflict;
 mod delete;
 mod exprs;
@@ -38,6 +39,7 @@ use compiled::Compiled;
 use exprs::Planner;
 
 pub(crate) use compiled::Write;
+pub use compiler::{CompiledWrite, Compiler, Reading, WriteText};
 pub(crate) use exprs::Planning;
 pub(crate) use form::{Form, Forms};
 pub(crate) use plans::Plans;

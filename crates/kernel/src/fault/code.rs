@@ -225,6 +225,12 @@ codes! {
     Clus063 = "CLUS-063",
     Clus064 = "CLUS-064",
     Clus065 = "CLUS-065",
+    Clus090 = "CLUS-090",
+    Clus091 = "CLUS-091",
+    Clus092 = "CLUS-092",
+    Clus093 = "CLUS-093",
+    Clus094 = "CLUS-094",
+    Clus095 = "CLUS-095",
     // app
     App001 = "APP-001",
     App002 = "APP-002",
