@@ -10,10 +10,10 @@ use mainstem_admit::Admission;
 use mainstem_app::Apps;
 use mainstem_catalog::Catalog;
 use mainstem_kernel::{
-    ByteSize, Position, Problem, clock::SharedClock, metrics::Metrics, spawn::SharedSpawn,
+    ByteSize, Position, Problem, Reached, clock::SharedClock, metrics::Metrics, spawn::SharedSpawn,
 };
 use mainstem_log::SharedLog;
-use mainstem_sql::Engine;
+use mainstem_sql::{Engine, SharedQuestions};
 use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, sync::watch};
 use utoipa::ToSchema;
@@ -46,13 +46,13 @@ pub struct GatewayParts {
     /// Events go here.
     pub admission: Arc<Admission>,
     /// Questions go here.
-    pub engine: Arc<Engine>,
+    pub questions: SharedQuestions,
     /// Applications go here.
     pub apps: Arc<Apps>,
     /// Names of streams.
     pub catalog: Arc<Catalog>,
-    /// Feeds come from here.
-    pub log: SharedLog,
+    /// What only one machine has.
+    pub local: Option<Local>,
     /// The node's own affairs.
     pub control: Arc<dyn Control>,
     /// Time.
@@ -63,6 +63,15 @@ pub struct GatewayParts {
     pub metrics: Arc<Metrics>,
     /// The only key: whoever bears it may do everything.
     pub admin_key: Arc<str>,
+}
+
+/// What only one machine has: one order, and feeds that come from it.
+#[derive(Clone, Debug)]
+pub struct Local {
+    /// Feeds come from here.
+    pub log: SharedLog,
+    /// Rows by key, as they change.
+    pub engine: Arc<Engine>,
 }
 
 /// An answer of the node that takes a while.
@@ -111,7 +120,7 @@ pub struct Status {
     pub uptime_seconds: u64,
     /// The newest durable position.
     #[schema(value_type = String)]
-    pub position: Position,
+    pub position: Reached,
     /// Why writes are refused at present.
     pub problem: Option<String>,
     /// Resident bytes of the process.

@@ -103,6 +103,43 @@ impl fmt::Display for Reached {
     }
 }
 
+impl Reached {
+    /// The place in the one order of one machine, if it is one.
+    #[must_use]
+    pub const fn position(&self) -> Option<Position> {
+        match self {
+            Self::Seq(position) => Some(*position),
+            Self::Offsets(_) => None,
+        }
+    }
+}
+
+impl FromStr for Reached {
+    type Err = PositionError;
+
+    fn from_str(text: &str) -> Result<Self, PositionError> {
+        let offsets = text.parse().map(Self::Offsets);
+        let told = |_| PositionError {
+            // What comes from outside is named in part.
+            text: text.chars().take(60).collect(),
+        };
+        text.parse().map(Self::Seq).or(offsets).map_err(told)
+    }
+}
+
+impl From<Position> for Reached {
+    fn from(position: Position) -> Self {
+        Self::Seq(position)
+    }
+}
+
+impl<'de> Deserialize<'de> for Reached {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 impl Serialize for Reached {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -118,6 +155,16 @@ mod tests {
         let position = Position::at(Seq(0x0199_0000_0000_0007));
         assert_eq!(position.to_string(), "p1-0199000000000007");
         assert_eq!(position.to_string().parse(), Ok(position));
+    }
+
+    #[test]
+    fn a_token_of_either_kind_reads_back_as_what_it_is() {
+        let seq = Reached::Seq(Position::at(Seq(7)));
+        assert_eq!(seq.to_string().parse(), Ok(seq));
+        let offsets: Reached = "p2-16.0:42".parse().unwrap();
+        assert!(matches!(offsets, Reached::Offsets(_)), "{offsets:?}");
+        assert_eq!(offsets.to_string(), "p2-16.0:42");
+        assert!("p3-16.0:42".parse::<Reached>().is_err());
     }
 
     #[test]

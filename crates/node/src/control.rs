@@ -113,7 +113,7 @@ fn status(parts: &Parts) -> Status {
     Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         uptime_seconds: uptime.as_secs(),
-        position: Position::at(parts.journal.log().frontier()),
+        position: Position::at(parts.journal.log().frontier()).into(),
         problem: parts.health.obstacle().map(|obstacle| obstacle.to_string()),
         memory_resident_bytes: memory::resident().0,
         memory_budget_bytes: parts.shares.budget.0,

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use mainstem_gateway::GatewayParts;
+use mainstem_gateway::{GatewayParts, Local};
 use tokio::{net::TcpListener, runtime::Runtime, sync::watch, task::JoinHandle};
 
 use crate::{
@@ -69,10 +69,13 @@ impl Node {
         let (shutdown, stop) = watch::channel(false);
         let doors = GatewayParts {
             admission: Arc::clone(&parts.admission),
-            engine: Arc::clone(&parts.engine),
+            questions: Arc::<mainstem_sql::Engine>::clone(&parts.engine),
             apps: Arc::clone(&parts.apps),
             catalog: Arc::clone(&parts.catalog),
-            log: parts.journal.log(),
+            local: Some(Local {
+                log: parts.journal.log(),
+                engine: Arc::clone(&parts.engine),
+            }),
             control: Arc::new(NodeControl(Arc::clone(&parts))),
             clock: Arc::clone(&parts.clock),
             spawn: Arc::<crate::supervisor::Supervisor>::clone(&parts.supervisor),

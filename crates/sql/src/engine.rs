@@ -43,7 +43,7 @@ use futures::Stream;
 use mainstem_catalog::Catalog;
 use mainstem_history::History;
 use mainstem_kernel::{
-    AppName, ByteSize, Position, TenantId, clock::SharedClock, metrics::Metrics,
+    AppName, ByteSize, Position, Reached, TenantId, clock::SharedClock, metrics::Metrics,
 };
 use mainstem_log::SharedLog;
 use tokio::{runtime::Handle, sync::Mutex, time::Instant};
@@ -130,7 +130,7 @@ pub struct Question {
     /// What the asker may do.
     pub rights: Rights,
     /// Answer at this position or later.
-    pub wait: Option<Position>,
+    pub wait: Option<Reached>,
     /// Shorter than the engine's own limit.
     pub time_max: Option<Duration>,
 }
@@ -154,7 +154,7 @@ pub struct Answered {
     /// Its rows. Dropping them cancels the query.
     pub rows: Rows,
     /// The frontier that it shows.
-    pub position: Position,
+    pub position: Reached,
 }
 
 impl std::fmt::Debug for Answered {
@@ -232,7 +232,7 @@ impl Engine {
                 Ok(Answered {
                     schema,
                     rows,
-                    position: Position::at(frontier),
+                    position: Position::at(frontier).into(),
                 })
             }
             Err(error) => {

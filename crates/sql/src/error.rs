@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use mainstem_catalog::Label;
 use mainstem_kernel::{
-    Answer, AppName, Blame, ByteSize, Code, Fault, Place, Position, Problem, Retry, TenantId,
+    Answer, AppName, Blame, ByteSize, Code, Fault, Place, Problem, Reached, Retry, TenantId,
 };
+use mainstem_log::SharedFault;
 use mainstem_table::WriteError;
 
 pub use translate::row_reason;
@@ -50,10 +51,19 @@ pub enum QueryError {
     #[error("position {position} was not reached within {limit:?}")]
     Position {
         /// What was waited for.
-        position: Position,
+        position: Reached,
         /// How long.
         limit: Duration,
     },
+    /// Caller: take a position that this installation gave.
+    #[error("position {position} is of another installation")]
+    Elsewhere {
+        /// Of one machine where there are many, or the other way round.
+        position: Reached,
+    },
+    /// What an engine beyond this machine said, in its own words.
+    #[error("{0}")]
+    Engine(SharedFault),
     /// Caller: guard the expression against the value that it met.
     #[error("{message}")]
     Row {
@@ -143,6 +153,8 @@ impl Fault for QueryError {
                 blame: Blame::Caller,
                 retry: Retry::Backoff,
             },
+            Self::Elsewhere { .. } => Answer::caller(Code::Clus041),
+            Self::Engine(fault) => fault.answer(),
             Self::Row { .. } => Answer::caller(Code::Sql026),
             Self::NotReady { .. } | Self::NotRunning { .. } => Answer::busy(Code::Sql036, TURN),
             Self::Write(error) => error.answer(),
@@ -162,6 +174,7 @@ impl Fault for QueryError {
                 Some("The node's log says more.".to_owned())
             }
             Self::Write(error) => error.detail(),
+            Self::Engine(fault) => fault.detail(),
             Self::NotReady { .. } => Some("Its rows are not whole yet.".to_owned()),
             Self::NotRunning { .. }
             | Self::Timeout { .. }
@@ -169,6 +182,7 @@ impl Fault for QueryError {
             | Self::MemoryOfAll { .. }
             | Self::Busy { .. }
             | Self::Position { .. }
+            | Self::Elsewhere { .. }
             | Self::Row { .. } => None,
         }
     }
@@ -177,12 +191,16 @@ impl Fault for QueryError {
         let hint = match self {
             Self::Text(problem) => return problem.hint.clone(),
             Self::Write(error) => return error.hint(),
+            Self::Engine(fault) => return fault.hint(),
             Self::NotReady { .. } => "ask again; SHOW VIEWS says when it is live",
             Self::NotRunning { .. } => "ask again; `mainstem status` says why it does not run",
             Self::Timeout { .. } => "filter by _seq or by a column, or group by fewer keys",
             Self::Memory { .. } => "filter before joining, add LIMIT to ORDER BY, group by less",
             Self::MemoryOfAll { .. } | Self::Busy { .. } => "try again when others have ended",
             Self::Position { .. } => "take the position of an acknowledgement of this node",
+            Self::Elsewhere { .. } => {
+                "take the position of an acknowledgement or answer of this installation"
+            }
             Self::Row { .. } => "guard it: nullif(x, 0) against zero, TRY_CAST against odd text",
             Self::Unreadable { .. } => "`mainstem status` names tables that are damaged",
             Self::Broken { .. } => "please report the query and the stream's declaration",
@@ -194,6 +212,7 @@ impl Fault for QueryError {
         match self {
             Self::Text(problem) => problem.position.clone(),
             Self::Write(error) => error.place(),
+            Self::Engine(fault) => fault.place(),
             _ => None,
         }
     }

@@ -26,7 +26,7 @@ use datafusion::arrow::{
     error::ArrowError,
     ipc::writer::StreamWriter,
 };
-use mainstem_kernel::{Position, types::TYPE_METADATA};
+use mainstem_kernel::{Reached, types::TYPE_METADATA};
 
 use crate::error::{QueryError, from_engine};
 
@@ -156,7 +156,7 @@ impl RowWriter {
     ///
     /// # Errors
     /// When Arrow cannot end its stream.
-    pub fn end(&mut self, position: Position) -> Result<Bytes, QueryError> {
+    pub fn end(&mut self, position: &Reached) -> Result<Bytes, QueryError> {
         match &mut self.state {
             State::Json { .. } => {
                 let next = self.next.take();

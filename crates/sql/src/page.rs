@@ -13,7 +13,7 @@ use std::{fmt, str::FromStr};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use datafusion::arrow::array::ArrayRef;
 use mainstem_catalog::Object;
-use mainstem_kernel::{Code, Column, ColumnName, Columns, Place, Position, StreamId};
+use mainstem_kernel::{Code, Column, ColumnName, Columns, Place, Reached, StreamId};
 
 use crate::{
     Answered,
@@ -34,7 +34,7 @@ pub struct Page {
     /// Rows at most. A page that would take too much memory has fewer.
     pub limit: usize,
     /// Read at this position or later.
-    pub wait: Option<Position>,
+    pub wait: Option<Reached>,
 }
 
 /// The rows of a page, and where the next one begins.

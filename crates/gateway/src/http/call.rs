@@ -9,7 +9,7 @@ use hyper::{
     http::request::Parts,
 };
 use mainstem_catalog::{Definitions, Kind, Object, StreamDef};
-use mainstem_kernel::{ByteSize, Place, Position, TenantId};
+use mainstem_kernel::{ByteSize, Place, Reached, Seq, TenantId};
 use serde::de::DeserializeOwned;
 
 use super::{
@@ -21,6 +21,7 @@ use super::{
     problem::Refusal,
     routes::WAIT,
 };
+use crate::Local;
 
 /// What every handler returns.
 pub(crate) type Outcome = Result<Reply, Refusal>;
@@ -83,7 +84,7 @@ impl Call {
     }
 
     /// `?wait=`: the position that an answer must have reached.
-    pub(crate) fn wait(&self) -> Result<Option<Position>, HttpError> {
+    pub(crate) fn wait(&self) -> Result<Option<Reached>, HttpError> {
         self.parameter(WAIT.name)?
             .map(|text| parse_position("parameter \"wait\"", text))
             .transpose()
@@ -114,6 +115,23 @@ impl Call {
             bytes
         };
         serde_json::from_slice(&bytes).map_err(json_error)
+    }
+}
+
+/// What only one machine has.
+///
+/// # Errors
+/// `NotYet` where there are many.
+pub(crate) fn local<'a>(door: &'a Door, what: &'static str) -> Result<&'a Local, HttpError> {
+    door.parts.local.as_ref().ok_or(HttpError::NotYet { what })
+}
+
+/// A place in the order of one machine, as a client sent it.
+pub(crate) fn parse_seq(what: &'static str, text: String) -> Result<Seq, HttpError> {
+    let reached = parse_position(what, text)?;
+    match reached.position() {
+        Some(position) => Ok(position.seq()),
+        None => Err(HttpError::Elsewhere { position: reached }),
     }
 }
 
@@ -175,7 +193,7 @@ pub(crate) fn shorten(text: &str) -> String {
 }
 
 /// A position as a client sent it.
-pub(crate) fn parse_position(what: &'static str, text: String) -> Result<Position, HttpError> {
+pub(crate) fn parse_position(what: &'static str, text: String) -> Result<Reached, HttpError> {
     text.parse().map_err(|_source| HttpError::Value {
         what,
         expected: "a position as an earlier answer gave it".to_owned(),

@@ -18,7 +18,7 @@ use futures::stream;
 use hyper::header::HeaderName;
 use mainstem_catalog::{Kind, Object, StreamDef};
 use mainstem_kernel::{Fault, Position, Seq, StreamId, fault::chain, metrics::Metrics};
-use mainstem_log::{Chunk, ReadError, ReadFrom};
+use mainstem_log::{Chunk, ReadError, ReadFrom, SharedLog};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::JoinError,
@@ -26,7 +26,7 @@ use tokio::{
 
 use super::{
     Door, answer,
-    call::{Call, Outcome, no_object, parse_position, short_header, shorten},
+    call::{Call, Outcome, local, no_object, parse_seq, short_header},
     errors::HttpError,
     routes::FROM,
     stopped,
@@ -92,6 +92,7 @@ struct Feed {
     /// Rows below what the log still has, while there are such.
     past: Option<Past>,
     frontier: watch::Receiver<Seq>,
+    log: SharedLog,
     shutdown: watch::Receiver<bool>,
     stage: Stage,
     _slot: Slot,
@@ -134,7 +135,8 @@ pub(crate) async fn follow_view(call: Call) -> Outcome {
 }
 
 fn follow_stream(call: Call, stream: &StreamDef) -> Outcome {
-    let frontier = call.door.parts.log.watch();
+    let log = Arc::clone(&local(&call.door, FEEDS)?.log);
+    let frontier = log.watch();
     let cursor = begin(&call, *frontier.borrow())?;
     let slot = call.door.feeds.open()?;
     let feed = Feed {
@@ -143,6 +145,7 @@ fn follow_stream(call: Call, stream: &StreamDef) -> Outcome {
         cursor,
         past: None,
         frontier,
+        log,
         shutdown: call.door.shutdown.clone(),
         stage: Stage::Begin,
         _slot: slot,
@@ -158,22 +161,30 @@ fn follow_stream(call: Call, stream: &StreamDef) -> Outcome {
 /// After which seq the feed begins.
 fn begin(call: &Call, frontier: Seq) -> Result<Seq, HttpError> {
     if let Some(id) = short_header(&call.head.headers, &LAST_EVENT_ID, LAST_EVENT_ID_NAME)? {
-        return Ok(parse_position(LAST_EVENT_ID_NAME, id.to_owned())?.seq());
+        return parse_seq(LAST_EVENT_ID_NAME, id.to_owned());
     }
     match call.parameter(FROM.name)?.as_deref() {
         None | Some("now") => Ok(frontier),
         Some("earliest") => Ok(Seq::ZERO),
-        Some(text) => text
-            .parse()
-            .map(Position::seq)
-            .map_err(|_source| HttpError::Value {
-                what: "parameter \"from\"",
-                expected: "earliest, now, or a position as an earlier answer gave it".to_owned(),
-                found: shorten(text),
-            }),
+        Some(text) => from(text),
     }
 }
 
+/// A position as `?from=` gives it.
+fn from(text: &str) -> Result<Seq, HttpError> {
+    match parse_seq(FROM_NAME, text.to_owned()) {
+        Err(HttpError::Value { what, found, .. }) => Err(HttpError::Value {
+            what,
+            expected: "earliest, now, or a position as an earlier answer gave it".to_owned(),
+            found,
+        }),
+        parsed => parsed,
+    }
+}
+
+const FROM_NAME: &str = "parameter \"from\"";
+/// What is told of feeds beyond one machine.
+const FEEDS: &str = "a feed of changes";
 const LAST_EVENT_ID_NAME: &str = "header \"Last-Event-ID\"";
 
 impl Feed {
@@ -235,7 +246,7 @@ impl Feed {
 
     /// What the log has beyond the cursor, or up to where it was trimmed. It may ask the disk.
     fn read(&self, frontier: Seq) -> impl Future<Output = Result<ReadAnswer, JoinError>> + use<> {
-        let log = Arc::clone(&self.door.parts.log);
+        let log = Arc::clone(&self.log);
         let (stream, after) = (self.stream, self.cursor);
         // The common case: other streams moved the frontier.
         let is_other = log

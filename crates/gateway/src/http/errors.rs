@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mainstem_catalog::Kind;
-use mainstem_kernel::{Answer, Blame, ByteSize, Code, Fault, Place, Position, Retry};
+use mainstem_kernel::{Answer, Blame, ByteSize, Code, Fault, Place, Reached, Retry};
 
 /// How long a client waits before it asks a full server again.
 const BUSY_WAIT: Duration = Duration::from_secs(1);
@@ -85,7 +85,13 @@ pub(crate) enum HttpError {
     ConnectionsFull { limit: usize },
     /// Node: what was waited for did not come.
     #[error("position {position} was not reached within {}", crate::http::errors::span(*.limit))]
-    NotReached { position: Position, limit: Duration },
+    NotReached { position: Reached, limit: Duration },
+    /// Caller: take a position that this installation gave.
+    #[error("position {position} is of another installation")]
+    Elsewhere { position: Reached },
+    /// Caller: ask a node of one machine.
+    #[error("{what} is not there beyond one machine yet")]
+    NotYet { what: &'static str },
     /// Caller: correct the name, or apply an application that declares it.
     #[error("there is no {kind} \"{name}\"")]
     NoObject {
@@ -126,6 +132,8 @@ impl Fault for HttpError {
             Self::ConnectionsFull { .. } => Answer::node(Code::Http017),
             Self::NotReached { .. } => Answer::node(Code::Http018),
             Self::NoObject { .. } => Answer::caller(Code::Http019),
+            Self::NotYet { .. } => Answer::caller(Code::Clus040),
+            Self::Elsewhere { .. } => Answer::caller(Code::Clus041),
             Self::PathText => Answer::caller(Code::Http020),
             Self::Feed { .. } => Answer::node(Code::Http021),
             Self::Panicked { .. } => Answer {
@@ -183,6 +191,10 @@ impl Fault for HttpError {
             Self::BodiesFull { .. } | Self::FeedsFull { .. } => "try again in a second".to_owned(),
             Self::ConnectionsFull { .. } => "keep connections open and use them again".to_owned(),
             Self::NotReached { .. } => "is the position from this server?".to_owned(),
+            Self::Elsewhere { .. } => {
+                "take the position of an acknowledgement or answer of this installation".to_owned()
+            }
+            Self::NotYet { .. } => "`mainstem explain-error CLUS-040` says what to do instead".to_owned(),
             Self::Panicked { .. } => "the node's log says more; please report it".to_owned(),
             Self::Feed { .. } => "connect again with Last-Event-ID".to_owned(),
             Self::Json { .. } => "GET /openapi.json shows the fields of every body".to_owned(),

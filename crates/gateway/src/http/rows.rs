@@ -1,6 +1,8 @@
 //! The rows of tables and views by their key, for whoever has only a key: one of them, or page by
 //! page in the order of the key.
 
+use std::sync::Arc;
+
 use mainstem_catalog::{Kind, Object};
 use mainstem_sql::{After, Page, Question, Rights, first_rows};
 
@@ -32,17 +34,17 @@ async fn find(call: Call, kind: Kind) -> Outcome {
     let keys = call.parameters(KEY.name)?;
     let limit = limit(&call)?;
     let after = after(&call)?;
-    if let Some(position) = position {
+    if let Some(position) = &position {
         wait::reach(&call.door, position).await?;
     }
     let definitions = call.door.parts.catalog.definitions();
     let found = definitions.object(call.tenant(), &call.name);
     let found = found.filter(|object: &Object<'_>| object.kind() == kind);
     let object = found.ok_or_else(|| no_object(&definitions, call.tenant(), (kind, &call.name)))?;
-    let engine = &call.door.parts.engine;
+    let questions = &call.door.parts.questions;
     if after.is_none()
-        && let Some(row) = engine
-            .row_by_key((call.tenant(), object), &keys, position)
+        && let Some(row) = Arc::clone(questions)
+            .row_by_key((call.tenant(), object), &keys, position.clone())
             .await?
     {
         return sql::deliver(row, format).await;
@@ -51,10 +53,11 @@ async fn find(call: Call, kind: Kind) -> Outcome {
         key: keys,
         after,
         limit,
-        wait: position,
+        wait: position.clone(),
     };
     let (key, is_first) = (page.key.clone(), page.after.is_none());
-    if let Some(paged) = engine.page((call.tenant(), object), page).await? {
+    let paged = Arc::clone(questions).page((call.tenant(), object), page);
+    if let Some(paged) = paged.await? {
         let next = paged.next.map(|next| next.to_string());
         return sql::deliver_page(paged.answered, next, format).await;
     }

@@ -1,6 +1,6 @@
 //! Questions: from a request to the engine, and its rows to the socket as they come.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt, stream};
@@ -8,7 +8,7 @@ use hyper::{
     StatusCode,
     header::{ACCEPT, HeaderMap, HeaderValue},
 };
-use mainstem_kernel::{Fault, Position, fault::chain};
+use mainstem_kernel::{Fault, Reached, fault::chain};
 use mainstem_sql::{Answered, QueryError, Question, ResultFormat, Rights, RowWriter, Rows};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -44,7 +44,7 @@ struct Answer {
     format: ResultFormat,
     writer: RowWriter,
     rows: Rows,
-    position: Position,
+    position: Reached,
 }
 
 /// Where the writing of an answer stands.
@@ -61,7 +61,7 @@ pub(crate) async fn ask(mut call: Call) -> Outcome {
     let format = negotiate(&call.head.headers)?;
     let wait = call.wait()?;
     let sent: QuestionBody = call.json().await?;
-    if let Some(position) = wait {
+    if let Some(position) = &wait {
         wait::reach(&call.door, position).await?;
     }
     let question = Question {
@@ -76,7 +76,8 @@ pub(crate) async fn ask(mut call: Call) -> Outcome {
 
 /// The answer of a question.
 pub(crate) async fn reply(call: &Call, question: Question, format: ResultFormat) -> Outcome {
-    deliver(call.door.parts.engine.ask(question).await?, format).await
+    let questions = Arc::clone(&call.door.parts.questions);
+    deliver(questions.ask(question).await?, format).await
 }
 
 /// An answer, once its rows begin to come.
@@ -90,17 +91,17 @@ pub(crate) async fn deliver_page(
     next: Option<String>,
     format: ResultFormat,
 ) -> Outcome {
-    let position = answered.position;
+    let shown = HeaderValue::from_str(&answered.position.to_string());
     let goes_on = next.as_deref().map(HeaderValue::from_str).transpose();
     let writer = RowWriter::new(format, answered.schema).with_next(next);
     let answer = Answer {
         format,
         writer,
         rows: answered.rows,
-        position,
+        position: answered.position,
     };
     let mut reply = write(answer).await?;
-    if let Ok(value) = HeaderValue::from_str(&position.to_string()) {
+    if let Ok(value) = shown {
         reply.headers_mut().insert(POSITION, value);
     }
     if let Ok(Some(value)) = goes_on {
@@ -117,7 +118,7 @@ async fn write(mut answer: Answer) -> Result<Reply, QueryError> {
         match answer.rows.next().await {
             Some(batch) => written.extend_from_slice(&answer.writer.batch(&batch?)?),
             None => {
-                written.extend_from_slice(&answer.writer.end(answer.position)?);
+                written.extend_from_slice(&answer.writer.end(&answer.position)?);
                 return Ok(answer::whole(StatusCode::OK, media, written));
             }
         }
@@ -137,7 +138,7 @@ async fn next_chunk(mut stage: Stage) -> Option<(io::Result<Bytes>, Stage)> {
             Stage::Rows(mut answer) => {
                 let (chunk, is_end) = match answer.rows.next().await {
                     Some(batch) => (batch.and_then(|batch| answer.writer.batch(&batch)), false),
-                    None => (answer.writer.end(answer.position), true),
+                    None => (answer.writer.end(&answer.position), true),
                 };
                 match chunk {
                     Ok(bytes) if bytes.is_empty() && is_end => return None,

@@ -1,16 +1,28 @@
 //! `?wait=`: reads wait until what was acknowledged before is visible.
 
-use mainstem_kernel::Position;
+use mainstem_kernel::{Position, Reached};
 
 use super::{Door, errors::HttpError, stopped};
+use crate::Local;
 
-/// Waits until everything up to a position is visible.
+/// Waits until everything up to a position is visible. Beyond one machine each question waits for
+/// what it reads, and for nothing else.
 ///
 /// # Errors
-/// When that takes longer than the limit, or the node stops.
-pub(crate) async fn reach(door: &Door, position: Position) -> Result<(), HttpError> {
+/// When that takes longer than the limit, the node stops, or the position is of another kind.
+pub(crate) async fn reach(door: &Door, wait: &Reached) -> Result<(), HttpError> {
+    match (&door.parts.local, wait) {
+        (Some(local), Reached::Seq(position)) => frontier(door, local, *position).await,
+        (None, Reached::Offsets(_)) => Ok(()),
+        (Some(_), Reached::Offsets(_)) | (None, Reached::Seq(_)) => Err(HttpError::Elsewhere {
+            position: wait.clone(),
+        }),
+    }
+}
+
+async fn frontier(door: &Door, local: &Local, position: Position) -> Result<(), HttpError> {
     let limit = door.config.wait_max;
-    let mut frontier = door.parts.log.watch();
+    let mut frontier = local.log.watch();
     let mut shutdown = door.shutdown.clone();
     let is_reached = tokio::select! {
         biased;
@@ -20,6 +32,9 @@ pub(crate) async fn reach(door: &Door, position: Position) -> Result<(), HttpErr
     };
     match is_reached {
         true => Ok(()),
-        false => Err(HttpError::NotReached { position, limit }),
+        false => Err(HttpError::NotReached {
+            position: position.into(),
+            limit,
+        }),
     }
 }

@@ -11,7 +11,7 @@ use std::{
 
 use datafusion::arrow::{array::RecordBatch, datatypes::SchemaRef};
 use futures::{Stream, StreamExt};
-use mainstem_kernel::Position;
+use mainstem_kernel::Reached;
 use tokio::{
     runtime::Handle,
     sync::{mpsc, oneshot},
@@ -28,7 +28,7 @@ const AHEAD: usize = 1;
 const ENDED_EARLY: &str = "computing the answer ended early";
 
 /// What is known before the first row.
-type Head = Result<(SchemaRef, Position), QueryError>;
+type Head = Result<(SchemaRef, Reached), QueryError>;
 
 /// Asks on the runtime, and passes the rows on.
 pub(crate) async fn ask(
@@ -59,7 +59,7 @@ async fn run(
 ) {
     let (told, answered) = match engine.ask_here(question).await {
         Ok(answered) => {
-            let known = (Arc::clone(&answered.schema), answered.position);
+            let known = (Arc::clone(&answered.schema), answered.position.clone());
             (Ok(known), Some(answered))
         }
         Err(error) => (Err(error), None),

@@ -18,6 +18,7 @@ use super::{
     Engine, Question, Rights, Time,
     cut::Cut,
     limits::QueryMemory,
+    reach::here,
     rows::panicked,
     session::{self, Given},
     show,
@@ -88,8 +89,8 @@ impl Engine {
             return started;
         }
         let asked = statement::read(&question.sql)?;
-        if let Some(position) = question.wait {
-            self.wait_for(position, time).await?;
+        if let Some(wait) = &question.wait {
+            self.wait_for(here(wait)?, time).await?;
             self.wait_for_rows(&asked, question, time).await?;
         }
         match asked {

@@ -16,7 +16,11 @@ use mainstem_store::KeyRange;
 use mainstem_table::{Pointer, RowCodec, TableError};
 use tokio::time::{Instant, timeout_at};
 
-use super::{Answered, Engine, KeyedColumns, Running, Time, log_cause, reach, relation::Relation};
+use super::{
+    Answered, Engine, KeyedColumns, Running, Time, log_cause,
+    reach::{here, reach},
+    relation::Relation,
+};
 use crate::{
     declare::{Told, mistake},
     error::{QueryError, from_engine},
@@ -100,8 +104,8 @@ impl Engine {
     ) -> Result<Paged, QueryError> {
         let columns = &reading.columns;
         let tables = self.rows_of(tenant, &columns.app)?.tables;
-        if let Some(position) = reading.page.wait {
-            reach(tables.watch(), position, time).await?;
+        if let Some(wait) = &reading.page.wait {
+            reach(tables.watch(), here(wait)?, time).await?;
         }
         let pointer = tables.pointer();
         let Ok(codec) = pointer.codec(columns.id).map(Arc::clone) else {
@@ -206,7 +210,7 @@ impl Reading {
             answered: Answered {
                 schema,
                 rows: Box::pin(futures::stream::iter(rows)),
-                position: Position::at(pointer.frontier()),
+                position: Position::at(pointer.frontier()).into(),
             },
             next,
         }

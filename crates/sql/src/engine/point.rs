@@ -8,11 +8,14 @@ use std::{collections::HashMap, sync::Arc};
 
 use datafusion::arrow::array::{ArrayRef, Int16Array, Int32Array, Int64Array, StringArray};
 use mainstem_catalog::{Object, Stage, TableDef, ViewDef};
-use mainstem_kernel::{AppName, ColumnName, ColumnType, Columns, Position, StreamId, TenantId};
+use mainstem_kernel::{AppName, ColumnName, ColumnType, Columns, Position, Reached, StreamId, TenantId};
 use parking_lot::RwLock;
 use tokio::time::Instant;
 
-use super::{Answered, Engine, KeyedColumns, reach};
+use super::{
+    Answered, Engine, KeyedColumns,
+    reach::{here, reach},
+};
 use crate::error::{QueryError, from_engine};
 
 /// Objects whose columns are remembered; beyond that all are forgotten and learned again.
@@ -155,7 +158,7 @@ impl Engine {
         &self,
         (tenant, object): (TenantId, Object<'_>),
         values: &[String],
-        wait: Option<Position>,
+        wait: Option<Reached>,
     ) -> Result<Option<Answered>, QueryError> {
         let Some(point) = self.points.of(object) else {
             return Ok(None);
@@ -164,9 +167,9 @@ impl Engine {
             return Ok(None);
         };
         let tables = self.rows_of(tenant, &point.app)?.tables;
-        if let Some(position) = wait {
+        if let Some(wait) = &wait {
             let limit = self.config.query_time_max;
-            reach(tables.watch(), position, (Instant::now() + limit, limit)).await?;
+            reach(tables.watch(), here(wait)?, (Instant::now() + limit, limit)).await?;
         }
         let pointer = tables.pointer();
         let Ok(codec) = pointer.codec(point.columns.id) else {
@@ -186,7 +189,7 @@ impl Engine {
         Ok(Some(Answered {
             schema,
             rows: Box::pin(futures::stream::iter(rows)),
-            position: Position::at(pointer.frontier()),
+            position: Position::at(pointer.frontier()).into(),
         }))
     }
 }

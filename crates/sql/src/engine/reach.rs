@@ -1,6 +1,6 @@
 //! Waiting for a position: of the log, and of the rows by key that a question names.
 
-use mainstem_kernel::{Position, Seq};
+use mainstem_kernel::{Position, Reached, Seq};
 use tokio::{sync::watch, time::timeout_at};
 
 use super::{Engine, Question, Time, statement::Asked};
@@ -19,9 +19,10 @@ impl Engine {
         question: &Question,
         time: Time,
     ) -> Result<(), QueryError> {
-        let Some(position) = question.wait else {
+        let Some(wait) = &question.wait else {
             return Ok(());
         };
+        let position = here(wait)?;
         let defs = self.parts.catalog.definitions();
         let rows = match asked {
             Asked::Query(ast) => self.parts.rows_named(ast, &defs, question.tenant)?,
@@ -38,6 +39,16 @@ impl Engine {
     }
 }
 
+/// A position of this machine.
+///
+/// # Errors
+/// `Elsewhere` if it is one of many machines.
+pub(super) fn here(wait: &Reached) -> Result<Position, QueryError> {
+    wait.position().ok_or_else(|| QueryError::Elsewhere {
+        position: wait.clone(),
+    })
+}
+
 /// Waits until a frontier is at a position.
 pub(super) async fn reach(
     mut frontier: watch::Receiver<Seq>,
@@ -47,6 +58,9 @@ pub(super) async fn reach(
     let reached = frontier.wait_for(|seq| *seq >= position.seq());
     match timeout_at(deadline, reached).await {
         Ok(Ok(_)) => Ok(()),
-        Ok(Err(_)) | Err(_) => Err(QueryError::Position { position, limit }),
+        Ok(Err(_)) | Err(_) => {
+            let position = position.into();
+            Err(QueryError::Position { position, limit })
+        }
     }
 }

@@ -11,7 +11,7 @@ use datafusion::arrow::{
     datatypes::{Int32Type, Schema},
     ipc::reader::StreamReader,
 };
-use mainstem_kernel::{ColumnType, Seq};
+use mainstem_kernel::{ColumnType, Position, Seq};
 
 use super::*;
 
@@ -94,7 +94,7 @@ fn written(format: ResultFormat, batches: &[RecordBatch]) -> Vec<u8> {
     for batch in batches {
         out.extend(writer.batch(batch).unwrap());
     }
-    out.extend(writer.end(Position::at(Seq(7))).unwrap());
+    out.extend(writer.end(&Position::at(Seq(7)).into()).unwrap());
     out
 }
 

@@ -22,10 +22,12 @@ use tokio::{sync::watch, time::Instant};
 
 pub(super) use told::Followed;
 
-use super::{HEARTBEAT, HttpError, LAST_EVENT_ID, LAST_EVENT_ID_NAME, Slot, Stage, event};
+use super::{
+    FEEDS, HEARTBEAT, HttpError, LAST_EVENT_ID, LAST_EVENT_ID_NAME, Slot, Stage, event, from,
+};
 use crate::http::{
     answer,
-    call::{Call, Outcome, parse_position, short_header, shorten},
+    call::{Call, Outcome, local, parse_seq, short_header},
     problem::Refusal,
     routes::FROM,
     stopped,
@@ -65,11 +67,8 @@ enum Begin {
 
 /// Follows a table or a view whose rows change.
 pub(super) fn follow(call: Call, followed: Followed) -> Outcome {
-    let AppRows { tables, .. } = call
-        .door
-        .parts
-        .engine
-        .rows_of(call.tenant(), &followed.app)?;
+    let local = local(&call.door, FEEDS)?;
+    let AppRows { tables, .. } = local.engine.rows_of(call.tenant(), &followed.app)?;
     let mut moved = tables.follow();
     let now = *moved.borrow_and_update();
     let (cursor, rows) = match begin(&call, now)? {
@@ -102,21 +101,13 @@ pub(super) fn follow(call: Call, followed: Followed) -> Outcome {
 
 fn begin(call: &Call, now: Seq) -> Result<Begin, HttpError> {
     if let Some(id) = short_header(&call.head.headers, &LAST_EVENT_ID, LAST_EVENT_ID_NAME)? {
-        let position = parse_position(LAST_EVENT_ID_NAME, id.to_owned())?;
-        return Ok(Begin::After(position.seq()));
+        let seq = parse_seq(LAST_EVENT_ID_NAME, id.to_owned())?;
+        return Ok(Begin::After(seq));
     }
     match call.parameter(FROM.name)?.as_deref() {
         None | Some("now") => Ok(Begin::After(now)),
         Some("earliest") => Ok(Begin::Rows),
-        Some(text) => {
-            let position: Result<Position, _> = text.parse();
-            let position = position.map_err(|_source| HttpError::Value {
-                what: "parameter \"from\"",
-                expected: "earliest, now, or a position as an earlier answer gave it".to_owned(),
-                found: shorten(text),
-            });
-            position.map(|position| Begin::After(position.seq()))
-        }
+        Some(text) => from(text).map(Begin::After),
     }
 }
 

@@ -176,7 +176,8 @@ async fn ask(door: &Door, tenant: TenantId, sql: String) -> Result<Rows, QueryEr
         wait: None,
         time_max: None,
     };
-    Ok(door.parts.engine.ask(question).await?.rows)
+    let questions = Arc::clone(&door.parts.questions);
+    Ok(questions.ask(question).await?.rows)
 }
 
 impl Page {

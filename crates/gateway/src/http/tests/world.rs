@@ -27,7 +27,7 @@ use tokio::{
 
 use super::shelf::Shelf;
 use crate::{
-    AppStatus, BackupSummary, Control, GatewayParts, HttpConfig, Later, PausedApp, Readiness,
+    AppStatus, BackupSummary, Control, GatewayParts, HttpConfig, Later, Local, PausedApp, Readiness,
     Standing, Status, StreamStatus, ViewStatus,
     http::{Door, listener},
 };
@@ -75,7 +75,7 @@ impl Control for Node {
         Status {
             version: "0.0.0".to_owned(),
             uptime_seconds: 7,
-            position: Position::at(self.log.frontier()),
+            position: Position::at(self.log.frontier()).into(),
             problem: None,
             memory_resident_bytes: 1,
             memory_budget_bytes: 2,
@@ -238,12 +238,13 @@ fn parts(clock: &SharedClock, folder: &TempDir) -> (GatewayParts, Arc<Node>, Arc
         catalog: Arc::clone(&catalog),
         problem: Mutex::default(),
     });
+    let engine = Engine::open(sql, sql_config());
     let parts = GatewayParts {
         admission: Admission::open(admit, admit_config()).unwrap(),
-        engine: Engine::open(sql, sql_config()),
+        questions: Arc::<Engine>::clone(&engine),
         apps: Apps::open(Arc::clone(&catalog)),
         catalog,
-        log,
+        local: Some(Local { log, engine }),
         control: Arc::clone(&node) as Arc<dyn Control>,
         clock: Arc::clone(clock),
         spawn,

@@ -289,7 +289,7 @@ impl Bed {
         while let Some(batch) = answered.rows.next().await {
             out.extend(writer.batch(&batch?)?);
         }
-        out.extend(writer.end(answered.position)?);
+        out.extend(writer.end(&answered.position)?);
         Ok(String::from_utf8(out).unwrap())
     }
 

@@ -173,7 +173,7 @@ async fn a_row_by_its_whole_key_is_what_a_question_answers() {
     let row = async |name: &str, key: &[&str], wait: Option<Seq>| {
         let object = defs.object(TenantId::ONLY, name).unwrap();
         let key: Vec<String> = key.iter().map(|value| (*value).to_owned()).collect();
-        let wait = wait.map(Position::at);
+        let wait = wait.map(|seq| Position::at(seq).into());
         let found = bed.engine.row_by_key((TenantId::ONLY, object), &key, wait);
         found.await.unwrap()
     };
@@ -212,7 +212,7 @@ async fn a_row_by_its_whole_key_is_what_a_question_answers() {
         bed.append("s", 0..1);
         bed.step();
     });
-    assert!(found.unwrap().position.seq() > here);
+    assert!(found.unwrap().position.position().unwrap().seq() > here);
 }
 
 async fn written(mut answered: Answered, format: ResultFormat) -> Vec<u8> {
@@ -221,7 +221,7 @@ async fn written(mut answered: Answered, format: ResultFormat) -> Vec<u8> {
     while let Some(batch) = answered.rows.next().await {
         bytes.extend(writer.batch(&batch.unwrap()).unwrap());
     }
-    bytes.extend(writer.end(answered.position).unwrap());
+    bytes.extend(writer.end(&answered.position).unwrap());
     bytes
 }
 
@@ -252,7 +252,7 @@ async fn a_question_is_at_one_frontier_with_streams() {
         "a stream alone is at the log's frontier"
     );
     let answered = bed.engine.ask(Bed::question(both)).await.unwrap();
-    assert_eq!(answered.position.seq(), bed.rows.tables.frontier());
+    assert_eq!(answered.position.position().unwrap().seq(), bed.rows.tables.frontier());
     bed.put("t", vec![texts(&["all"]), numbers(&[20])]);
     assert_eq!(
         bed.ask(both).await,
@@ -266,7 +266,7 @@ async fn an_answer_waits_for_the_frontier_of_rows() {
     bed.declare("CREATE STREAM s (id BIGINT); CREATE TABLE t (k TEXT PRIMARY KEY, n BIGINT)");
     bed.append("s", 0..10);
     let mut question = Bed::question("SELECT count(*) AS n FROM t");
-    question.wait = Some(Position::at(bed.frontier()));
+    question.wait = Some(Position::at(bed.frontier()).into());
     question.time_max = Some(Duration::from_millis(1));
     let problem = bed.asked(question.clone()).await.unwrap_err();
     let code = mainstem_kernel::Fault::answer(&problem).code;

@@ -53,7 +53,8 @@ async fn read(bed: &Bed, name: &str, page: Page) -> Result<Rows, QueryError> {
         let lines = std::str::from_utf8(&lines).unwrap().lines();
         rows.extend(lines.map(|line| serde_json::from_str::<Value>(line).unwrap()));
     }
-    Ok((rows, answered.answered.position, answered.next))
+    let position = answered.answered.position.position();
+    Ok((rows, position.unwrap(), answered.next))
 }
 
 async fn refused(bed: &Bed, name: &str, page: Page) -> Code {

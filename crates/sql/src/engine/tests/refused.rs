@@ -144,11 +144,17 @@ async fn waits_for_a_position_and_says_when_it_does_not_come() {
     bed.append("a", 0..1);
     let now = bed.frontier();
     let at = |seq, millis| crate::Question {
-        wait: Some(Position::at(seq)),
+        wait: Some(Position::at(seq).into()),
         time_max: Some(Duration::from_millis(millis)),
         ..Bed::question("SELECT count(*) AS n FROM a")
     };
     assert_eq!(bed.asked(at(now, 1_000)).await.unwrap(), "{\"n\":1}\n");
+    let elsewhere = crate::Question {
+        wait: Some("p2-16.0:1".parse().unwrap()),
+        ..at(now, 1_000)
+    };
+    let error = bed.asked(elsewhere).await.unwrap_err();
+    assert_eq!(error.answer().code, Code::Clus041, "{error}");
     let error = bed.asked(at(Seq(now.0 + 1), 20)).await.unwrap_err();
     assert!(
         matches!(error.answer().code, Code::Sql033 | Code::Sql030),
