@@ -8,6 +8,7 @@
 
 mod death;
 mod door;
+mod share;
 
 use std::{
     collections::BTreeMap,

@@ -229,6 +229,8 @@ codes! {
     Clus063 = "CLUS-063",
     Clus064 = "CLUS-064",
     Clus065 = "CLUS-065",
+    Clus080 = "CLUS-080",
+    Clus081 = "CLUS-081",
     Clus090 = "CLUS-090",
     Clus091 = "CLUS-091",
     Clus092 = "CLUS-092",
