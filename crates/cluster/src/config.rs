@@ -25,10 +25,16 @@ pub struct ClusterConfig {
 /// How Spark is reached, and what is asked of it.
 #[derive(Clone, Debug)]
 pub struct SparkConfig {
-    /// `sc://host:port` of its Connect door.
+    /// `sc://HOST[:PORT][/;use_ssl=true;token=…]` of its Connect door.
     pub address: String,
+    /// What all nodes of this cluster share, and no other cluster does: the prefix of its topics.
+    pub session: String,
     /// How long it has to answer the first time.
     pub connect_max: Duration,
+    /// How long a command may take: starting or stopping a query, reading how far it is.
+    pub command_max: Duration,
+    /// Partitions of a query's state, fixed when its checkpoint begins.
+    pub state_partitions: u16,
     /// Rows that one query takes from its topics at once.
     pub trigger_rows_max: u64,
 }
