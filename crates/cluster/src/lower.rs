@@ -33,6 +33,7 @@ mod columns;
 mod errors;
 mod level;
 mod lowering;
+mod replan;
 
 #[cfg(test)]
 mod tests;
@@ -44,6 +45,7 @@ use mainstem_sql::{spark::Note, view::Node};
 
 pub use errors::LowerError;
 pub use lowering::lower;
+pub use replan::replan;
 
 /// Column: how many rows a row was computed from.
 pub const VERSION_COLUMN: &str = "_version";

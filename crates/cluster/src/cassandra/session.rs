@@ -60,6 +60,12 @@ impl Rows {
         Ok(rows)
     }
 
+    /// Where all tables are.
+    #[must_use]
+    pub fn keyspace(&self) -> &str {
+        &self.config.keyspace
+    }
+
     async fn create_keyspace(&self) -> Result<(), CassandraError> {
         let CassandraConfig {
             keyspace, replicas, ..

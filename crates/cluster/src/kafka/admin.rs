@@ -122,6 +122,17 @@ impl Topics {
             .map(found))
     }
 
+    /// The names of all topics.
+    pub(crate) fn names(&self) -> Result<Vec<String>, ClusterError> {
+        let metadata = self
+            .admin
+            .inner()
+            .fetch_metadata(None, self.config.connect_max)
+            .map_err(|error| unreachable(&self.config, error))?;
+        let topics = metadata.topics().iter();
+        Ok(topics.map(|topic| topic.name().to_owned()).collect())
+    }
+
     fn create(&self, wanted: &Wanted) -> Result<(), ClusterError> {
         let replicas = TopicReplication::Fixed(i32::from(wanted.replicas));
         let settings = wanted.settings();

@@ -46,6 +46,14 @@ pub enum LowerError {
         /// The column.
         column: String,
     },
+    /// Operator: bring all nodes to one version of the program, or apply the application again.
+    #[error("view \"{view}\" is declared, and this program does not plan it: {reason}")]
+    Unplanned {
+        /// The view.
+        view: StreamName,
+        /// What stands against it.
+        reason: String,
+    },
 }
 
 impl Fault for LowerError {
@@ -56,6 +64,7 @@ impl Fault for LowerError {
             Self::NullableKey { .. } => Code::Clus032,
             Self::Zone { .. } => Code::Clus033,
             Self::Place { .. } => Code::Clus034,
+            Self::Unplanned { .. } => Code::Clus070,
         })
     }
 
@@ -78,6 +87,9 @@ impl Fault for LowerError {
             Self::Place { .. } => "The same row has another place on Kafka, and there is no one \
                                    order over all partitions."
                 .to_owned(),
+            Self::Unplanned { .. } => "Another version of the program, or another state of the \
+                                       definitions, has declared it."
+                .to_owned(),
         })
     }
 
@@ -95,6 +107,10 @@ impl Fault for LowerError {
             }
             Self::Zone { .. } => "leave TIME ZONE out, or shift windows by an offset".to_owned(),
             Self::Place { .. } => "use a column of the event".to_owned(),
+            Self::Unplanned { .. } => {
+                "bring all nodes to one version of the program, then apply the application again"
+                    .to_owned()
+            }
         })
     }
 }

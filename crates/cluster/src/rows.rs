@@ -1,0 +1,33 @@
+//! Rows of tables and views, from their topics of changes into Cassandra, and out of it.
+//!
+//! It never computes a row and never decides a write: it makes what others have published be found
+//! by key.
+//!
+//! | part | does |
+//! |---|---|
+//! | `Relation` | how records of an object read, and which table in Cassandra is its own |
+//! | `decode` | records as rows at their versions |
+//! | `RowWriter` | from topics to Cassandra, any number of them at once |
+//!
+//! # Invariants
+//!
+//! * The offsets that the group `PREFIX-rows` has committed say that everything below them is with
+//!   a quorum, or among the dead letters.
+//! * No older row ever comes to lie over a newer one (`cassandra`), whoever writes, and how often.
+//! * A row that cannot be kept stops no other.
+
+#[cfg(feature = "engines")]
+mod decode;
+mod errors;
+#[cfg(feature = "engines")]
+mod followed;
+mod relation;
+#[cfg(feature = "engines")]
+mod writer;
+
+pub use errors::RowsError;
+#[cfg(feature = "engines")]
+pub use followed::Followed;
+pub use relation::{GENERATION_COLUMN, Relation, STREAM_KEY_COLUMN};
+#[cfg(feature = "engines")]
+pub use writer::{RowWriter, RowWriterParts, RowWriterStatus, group_name};
