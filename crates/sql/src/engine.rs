@@ -66,8 +66,10 @@ pub(crate) use begin::constant;
 pub(crate) use columns::StreamColumns;
 pub(crate) use keyed::{Access, KeyedColumns};
 pub(crate) use limits::OutOfMemory;
-pub(crate) use names::{bare, check_calls, folded, near, unknown};
+pub(crate) use names::{Relations, bare, check_calls, folded, near, resolve, unknown};
 pub(crate) use session::default_planners;
+pub(crate) use show::answer as shown;
+pub(crate) use statement::{Asked, read};
 
 /// Limits of questions.
 #[derive(Clone, Debug)]

@@ -3,6 +3,7 @@
 //! It never appends by itself: writes are handed to `table`, compiled. A question reads nothing but
 //! declared objects.
 
+pub mod beyond;
 mod declare;
 mod dialect;
 mod engine;

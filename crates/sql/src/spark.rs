@@ -110,12 +110,24 @@ pub struct Scope<'a> {
 pub struct Speller {
     /// Differences that stay.
     pub notes: BTreeSet<Note>,
+    /// What stands behind aggregates: nothing, or OVER and a window.
+    over: String,
 }
 
 pub(crate) type Expr = Arc<dyn PhysicalExpr>;
 pub(crate) type Spelled = Result<String, Unspelled>;
 
 impl Speller {
+    /// What stands behind aggregates from now on; gives what stood there.
+    pub(crate) fn set_window(&mut self, over: String) -> String {
+        std::mem::replace(&mut self.over, over)
+    }
+
+    /// What stands behind aggregates.
+    pub(crate) fn window(&self) -> String {
+        self.over.clone()
+    }
+
     /// An expression in Spark SQL, in parentheses where it needs them.
     ///
     /// # Errors

@@ -250,6 +250,9 @@ codes! {
     Clus093 = "CLUS-093",
     Clus094 = "CLUS-094",
     Clus095 = "CLUS-095",
+    Clus096 = "CLUS-096",
+    Clus100 = "CLUS-100",
+    Clus101 = "CLUS-101",
     // app
     App001 = "APP-001",
     App002 = "APP-002",

@@ -111,7 +111,7 @@ pub(crate) fn of_question(prototype: &SessionState, given: Given) -> Result<Sess
 }
 
 /// What `now()` is.
-fn set_now(state: &mut SessionState, now: Timestamp) {
+pub(crate) fn set_now(state: &mut SessionState, now: Timestamp) {
     let options = Arc::clone(state.config_options());
     let props = state.execution_props_mut();
     props.query_execution_start_time = DateTime::from_timestamp_micros(now.0);

@@ -72,8 +72,9 @@ fn way(from: &DataType, to: &DataType) -> Option<Way> {
             true => Way::Always,
             false => Way::MayFail,
         },
-        (D::Int16 | D::Int32 | D::Int64, D::Float32 | D::Float64 | D::Utf8) => Way::Always,
-        (D::Int16 | D::Int32 | D::Int64, D::Decimal128(precision, scale)) => {
+        (D::Int16 | D::Int32 | D::Int64 | D::UInt64, D::Float32 | D::Float64 | D::Utf8)
+        | (D::UInt64, D::Int64) => Way::Always,
+        (D::Int16 | D::Int32 | D::Int64 | D::UInt64, D::Decimal128(precision, scale)) => {
             let whole = i32::from(*precision) - i32::from(*scale);
             let digits = match from {
                 D::Int16 => 5,

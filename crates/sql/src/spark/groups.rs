@@ -18,10 +18,11 @@ impl Speller {
             Some(filter) => format!("CASE WHEN {filter} THEN {value} END"),
             None => value,
         };
+        let over = self.window();
         let Some(arg) = call.args.first() else {
             return Ok(match &filter {
-                Some(_) => format!("count({})", taken("1".to_owned())),
-                None => "count(*)".to_owned(),
+                Some(_) => format!("count({}){over}", taken("1".to_owned())),
+                None => format!("count(*){over}"),
             });
         };
         let ty = type_of(arg, scope)?;
@@ -31,9 +32,9 @@ impl Speller {
             ty: ty.to_string(),
         };
         match call.function {
-            Function::Count => Ok(format!("count({text})")),
+            Function::Count => Ok(format!("count({text}){over}")),
             Function::Min | Function::Max if !ty.is_nested() => {
-                Ok(format!("{}({text})", call.function.as_str()))
+                Ok(format!("{}({text}){over}", call.function.as_str()))
             }
             Function::CountDistinct => {
                 let is_kept = !ty.is_floating() && !ty.is_nested() && ty != DataType::Binary;
@@ -65,23 +66,24 @@ impl Speller {
             }
             _ => return None,
         }
-        Some(format!("sum({text})"))
+        Some(format!("sum({text}){}", self.window()))
     }
 
     fn mean(&mut self, text: &str, (ty, result): (&DataType, &DataType)) -> Option<Spelled> {
+        let over = self.window();
         Some(match (ty, result) {
             (DataType::Float64, DataType::Float64) => {
                 self.notes.insert(Note::Rounds);
-                Ok(format!("avg({text})"))
+                Ok(format!("avg({text}){over}"))
             }
             // Exact until it is divided: Spark's own mean adds doubles.
             (DataType::Int16 | DataType::Int32 | DataType::Int64, DataType::Float64) => {
                 let sum = match ty {
-                    DataType::Int64 => format!("sum(CAST({text} AS DECIMAL(20,0)))"),
-                    _ => format!("sum({text})"),
+                    DataType::Int64 => format!("sum(CAST({text} AS DECIMAL(20,0))){over}"),
+                    _ => format!("sum({text}){over}"),
                 };
                 Ok(format!(
-                    "(CAST({sum} AS DOUBLE) / nullif(count({text}), 0L))"
+                    "(CAST({sum} AS DOUBLE) / nullif(count({text}){over}, 0L))"
                 ))
             }
             (DataType::Decimal128(precision, scale), DataType::Decimal128(wide, more))
@@ -90,11 +92,11 @@ impl Speller {
                     && *precision <= 28 =>
             {
                 let sum = decimals::Decimal::new(
-                    format!("sum({text})"),
+                    format!("sum({text}){over}"),
                     precision.saturating_add(10),
                     *scale,
                 );
-                let count = format!("CAST(nullif(count({text}), 0L) AS DECIMAL(20,0))");
+                let count = format!("CAST(nullif(count({text}){over}, 0L) AS DECIMAL(20,0))");
                 let mean = decimals::quotient(&sum, &decimals::Decimal::new(count, 20, 0));
                 mean.and_then(|mean| Ok(format!("CAST({mean} AS {})", types::of(result)?)))
             }

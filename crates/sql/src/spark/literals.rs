@@ -20,6 +20,7 @@ pub(super) fn literal(value: &ScalarValue) -> Spelled {
         ScalarValue::Int16(Some(value)) => format!("CAST({value} AS SMALLINT)"),
         ScalarValue::Int32(Some(value)) => value.to_string(),
         ScalarValue::Int64(Some(value)) => format!("{value}L"),
+        ScalarValue::UInt64(Some(value)) if i64::try_from(*value).is_ok() => format!("{value}L"),
         ScalarValue::Float32(Some(value)) => {
             format!("CAST({} AS FLOAT)", double(f64::from(*value)))
         }

@@ -55,7 +55,8 @@ pub(super) fn of(ty: &DataType) -> Result<String, Unspelled> {
         DataType::Boolean => "BOOLEAN".to_owned(),
         DataType::Int16 => "SMALLINT".to_owned(),
         DataType::Int32 => "INT".to_owned(),
-        DataType::Int64 => "BIGINT".to_owned(),
+        // Only numbers of rows are unsigned here.
+        DataType::Int64 | DataType::UInt64 => "BIGINT".to_owned(),
         DataType::Float32 => "FLOAT".to_owned(),
         DataType::Float64 => "DOUBLE".to_owned(),
         DataType::Decimal128(precision, scale) if scale >= 0 => {
