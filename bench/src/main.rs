@@ -10,6 +10,7 @@ mod duckdb;
 mod events;
 mod load;
 mod probe;
+mod prove;
 mod report;
 mod server;
 mod sink;
@@ -39,6 +40,8 @@ enum Bench {
     Log(Options),
     /// Through tables and views: lookup join, windows, keyed aggregates
     Views(Options),
+    /// Beyond one machine: what was acknowledged is there once, whatever dies meanwhile
+    Prove(prove::Options),
 }
 
 /// What to run, and where.
@@ -78,6 +81,7 @@ fn main() -> Result<()> {
     match Arguments::parse().bench {
         Bench::Log(options) => run("log", (&LOG, 50_000_000), options),
         Bench::Views(options) => run("views", (&VIEWS, 20_000_000), options),
+        Bench::Prove(options) => prove::run(&options),
     }
 }
 

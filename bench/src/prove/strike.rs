@@ -1,0 +1,85 @@
+//! What strikes whom: killed at once, or paused as a machine is that swaps or migrates.
+
+use std::{fmt, str::FromStr};
+
+/// What happens to one process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Strike {
+    pub(crate) action: Action,
+    /// `gateway-1`, `worker-2`, `kafka-3`, `spark`.
+    pub(crate) victim: String,
+}
+
+/// How it is struck.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// SIGKILL, and started again.
+    Kill,
+    /// SIGSTOP and SIGCONT: others have taken over when it goes on.
+    Pause,
+}
+
+/// Kinds of engines; all else is a node of ours.
+const ENGINES: [&str; 3] = ["kafka", "cassandra", "spark"];
+
+impl Strike {
+    /// Whether an engine is struck, not a node of ours.
+    pub(crate) fn is_of_an_engine(&self) -> bool {
+        ENGINES.contains(&self.kind())
+    }
+
+    /// `worker` of `worker-2`.
+    fn kind(&self) -> &str {
+        self.victim.split('-').next().unwrap_or(&self.victim)
+    }
+}
+
+impl FromStr for Strike {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let expected = || format!("expected kill:NAME or pause:NAME, found \"{text}\"");
+        let (action, victim) = text.split_once(':').ok_or_else(expected)?;
+        let action = match action {
+            "kill" => Action::Kill,
+            "pause" => Action::Pause,
+            _ => return Err(expected()),
+        };
+        let strike = Self {
+            action,
+            victim: victim.to_owned(),
+        };
+        match strike.kind() {
+            "gateway" | "worker" | "writer" | "kafka" | "cassandra" | "spark" => Ok(strike),
+            _ => Err(expected()),
+        }
+    }
+}
+
+impl fmt::Display for Strike {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let action = match self.action {
+            Action::Kill => "kill -9",
+            Action::Pause => "pause",
+        };
+        write!(f, "{action} {}", self.victim)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_strikes_and_refuses_others() {
+        let strike: Strike = "kill:kafka-2".parse().unwrap();
+        assert!(strike.is_of_an_engine());
+        assert_eq!(strike.to_string(), "kill -9 kafka-2");
+        let strike: Strike = "pause:worker-1".parse().unwrap();
+        assert!(!strike.is_of_an_engine());
+        assert_eq!(strike.action, Action::Pause);
+        for wrong in ["kafka-1", "kill:", "kill:balancer-1", "burn:worker-1"] {
+            assert!(wrong.parse::<Strike>().is_err(), "{wrong}");
+        }
+    }
+}
