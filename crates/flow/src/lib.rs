@@ -4,6 +4,7 @@
 //! told at [`Application`].
 
 mod aggregate;
+mod apart;
 mod application;
 mod aside;
 mod buckets;
@@ -32,6 +33,7 @@ mod unit;
 mod view;
 mod watermark;
 
+pub use apart::{Apart, ApartTables, Ran};
 pub use application::{
     Application, ApplicationParts, FlowConfig, Health, Steps, ViewHealth, schemas,
 };
