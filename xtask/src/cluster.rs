@@ -15,6 +15,7 @@ mod machine;
 pub(crate) mod packages;
 mod place;
 mod process;
+mod proof;
 mod prove;
 mod ready;
 mod spark;
@@ -35,6 +36,9 @@ cargo xtask cluster up [--brokers 1|3] [--cassandras 1|3]
                     start Kafka, Cassandra and Spark, wait until each answers; again is harmless
 cargo xtask cluster test [--brokers 1|3] [--cassandras 1|3]
                     try what is promised at scale on them; starts and stops them if need be
+cargo xtask cluster prove [--brokers 1|3] [--cassandras 1|3] [...]
+                    clients write while gateways, workers and engines are killed and paused; what
+                    they were told is compared with what is there (--help for its options)
 cargo xtask cluster status
                     what runs, where, and how much memory it holds
 cargo xtask cluster down [--purge]
@@ -47,13 +51,15 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     match words.as_slice() {
         ["up", ..] => up(Form::parse(args.get(1..).unwrap_or_default())?),
         ["test", ..] => prove::run(Form::parse(args.get(1..).unwrap_or_default())?),
+        ["prove", ..] => proof::run(args.get(1..).unwrap_or_default()),
         ["status"] => status(),
+        ["pids"] => pids(),
         ["down"] => down(),
         ["down", "--purge"] => {
             down()?;
             purge()
         }
-        _ => bail!("expected up, test, status or down\n{HELP}"),
+        _ => bail!("expected up, test, prove, status or down\n{HELP}"),
     }
 }
 
@@ -74,7 +80,7 @@ fn up(form: Form) -> Result<()> {
         start::all(&missing, &place, &tools)?;
     }
     start::wait(&form.engines(), &place)?;
-    let file = addresses::write(form)?;
+    let file = addresses::write(&place)?;
     print_status(&place)?;
     println!("\nthe addresses, as settings: {file}");
     Ok(())
@@ -115,6 +121,15 @@ fn status() -> Result<()> {
         }
     }
     println!("nothing runs: cargo xtask cluster up");
+    Ok(())
+}
+
+/// Prints the name and process of each that runs: for programs.
+fn pids() -> Result<()> {
+    for process in process::running(&place::root()?)? {
+        let name = process.folder.file_name().unwrap_or_default();
+        println!("{} {}", name.to_string_lossy(), process.pid);
+    }
     Ok(())
 }
 

@@ -163,6 +163,7 @@ impl Client {
         let body = events(self.id, self.page.acked, count);
         let mut refused_since = None;
         loop {
+            let begin = SystemClock.monotonic();
             let why = match self.attempt(&body, count).await? {
                 Attempt::Acknowledged => break,
                 Attempt::Refused(why) => why,
@@ -171,7 +172,7 @@ impl Client {
                     why
                 }
             };
-            let since = *refused_since.get_or_insert_with(|| SystemClock.monotonic());
+            let since = *refused_since.get_or_insert(begin);
             let refused = SystemClock.monotonic() - since;
             // Whoever waits for minutes waits for ever: then the proof has failed.
             if refused > Duration::from_secs(300) {

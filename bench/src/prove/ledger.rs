@@ -10,7 +10,7 @@ pub(crate) struct Page {
     /// Events of requests whose outcome the client never learned, each time that it was so. It has
     /// sent all of them again until they were acknowledged.
     pub(crate) unknown: u64,
-    /// Longest time from a refusal, or a broken connection, to the next acknowledgement.
+    /// Longest time from the begin of an attempt that failed to the next acknowledgement.
     pub(crate) refused_max: Duration,
 }
 

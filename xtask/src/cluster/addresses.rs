@@ -1,21 +1,28 @@
 //! Where the engines are, as settings of a node: `deploy/local-cluster.toml`.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result};
 
 use super::{
     form::{Form, Kind},
     kafka,
+    place::Place,
 };
 use crate::shell;
 
 const FILE: &str = "deploy/local-cluster.toml";
 
 /// Writes the file, and gives its path from the repository's root.
-pub(crate) fn write(form: Form) -> Result<&'static str> {
+pub(crate) fn write(place: &Place) -> Result<&'static str> {
     let path = path();
-    fs::write(&path, text(form)).with_context(|| format!("could not write {}", path.display()))?;
+    let shared = place.shared();
+    fs::create_dir_all(&shared).with_context(|| shared.display().to_string())?;
+    fs::write(&path, text(place.form, &shared))
+        .with_context(|| format!("could not write {}", path.display()))?;
     Ok(FILE)
 }
 
@@ -31,7 +38,7 @@ fn path() -> PathBuf {
     shell::root().join(FILE)
 }
 
-fn text(form: Form) -> String {
+fn text(form: Form, shared: &Path) -> String {
     let addresses = |kind| -> String {
         let all = form
             .of_kind(kind)
@@ -50,10 +57,12 @@ kafka_in_sync_min = {in_sync}
 cassandra = [{}]
 cassandra_replicas = {copies}
 spark = \"sc://{}\"
+folder = \"{}\"
 ",
         addresses(Kind::Kafka),
         addresses(Kind::Cassandra),
         addresses(Kind::Spark).trim_matches('"'),
+        shared.display(),
     )
 }
 
@@ -63,15 +72,17 @@ mod tests {
 
     #[test]
     fn names_every_address_that_a_client_needs() {
-        let text = text(Form {
+        let form = Form {
             brokers: 3,
             cassandras: 3,
-        });
+        };
+        let text = text(form, Path::new("/w/shared"));
         for line in [
             "kafka = [\"127.0.0.1:19092\", \"127.0.0.1:19093\", \"127.0.0.1:19094\"]",
             "kafka_in_sync_min = 2",
             "cassandra = [\"127.0.0.1:19042\", \"127.0.0.2:19042\", \"127.0.0.3:19042\"]",
             "spark = \"sc://127.0.0.1:15002\"",
+            "folder = \"/w/shared\"",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }

@@ -38,6 +38,11 @@ impl Place {
         self.base.join(engine.name())
     }
 
+    /// What Spark and all nodes share: history, and what Spark remembers.
+    pub(crate) fn shared(&self) -> PathBuf {
+        self.base.join("shared")
+    }
+
     /// What it has said since it was started.
     pub(crate) fn log(&self, engine: &Engine) -> PathBuf {
         self.folder(engine).join("log")
