@@ -43,6 +43,8 @@ mod fixture;
 mod reader;
 #[cfg(feature = "engines")]
 mod session;
+#[cfg(feature = "engines")]
+mod slice;
 mod table;
 #[cfg(feature = "engines")]
 mod value;
@@ -58,6 +60,8 @@ pub use errors::CassandraError;
 pub use reader::Found;
 #[cfg(feature = "engines")]
 pub use session::{Rows, Target};
+#[cfg(feature = "engines")]
+pub use slice::Slice;
 pub use table::{RowTable, TableSpec};
 
 /// How Cassandra is reached, and what is asked of it.

@@ -8,6 +8,8 @@
 //! | `Relation` | how records of an object read, and which table in Cassandra is its own |
 //! | `decode` | records as rows at their versions |
 //! | `RowWriter` | from topics to Cassandra, any number of them at once |
+//! | `Frontiers` | whether what was acknowledged is among the rows, and waiting until it is |
+//! | `RowReader` | rows by key, one or page by page, without those of windows that are open |
 //!
 //! # Invariants
 //!
@@ -19,8 +21,14 @@
 #[cfg(feature = "engines")]
 mod decode;
 mod errors;
+#[cfg(test)]
+mod fixture;
 #[cfg(feature = "engines")]
 mod followed;
+#[cfg(feature = "engines")]
+mod frontiers;
+#[cfg(feature = "engines")]
+mod reader;
 mod relation;
 #[cfg(feature = "engines")]
 mod writer;
@@ -28,6 +36,10 @@ mod writer;
 pub use errors::RowsError;
 #[cfg(feature = "engines")]
 pub use followed::Followed;
-pub use relation::{GENERATION_COLUMN, Relation, STREAM_KEY_COLUMN};
+#[cfg(feature = "engines")]
+pub use frontiers::{FrontierParts, Frontiers};
+#[cfg(feature = "engines")]
+pub use reader::RowReader;
+pub use relation::{GENERATION_COLUMN, OpenWindows, Relation, STREAM_KEY_COLUMN};
 #[cfg(feature = "engines")]
 pub use writer::{RowWriter, RowWriterParts, RowWriterStatus, group_name};

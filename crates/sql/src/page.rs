@@ -55,7 +55,26 @@ pub struct After {
 
 impl After {
     /// Longest key that one holds, so that it has room in the head of a request.
-    pub(crate) const KEY_BYTES_MAX: usize = 8 << 10;
+    pub const KEY_BYTES_MAX: usize = 8 << 10;
+
+    /// Behind a key, or whatever else tells where rows of an object go on; `None` if it is too long
+    /// to hold.
+    #[must_use]
+    pub fn new(object: StreamId, key: Vec<u8>) -> Option<Self> {
+        (key.len() <= Self::KEY_BYTES_MAX).then_some(Self { object, key })
+    }
+
+    /// Whose rows go on.
+    #[must_use]
+    pub const fn object(&self) -> StreamId {
+        self.object
+    }
+
+    /// Where.
+    #[must_use]
+    pub fn key(&self) -> &[u8] {
+        &self.key
+    }
 }
 
 impl fmt::Display for After {
@@ -98,7 +117,7 @@ pub fn first_rows(object: Object<'_>, key: &[String], limit: usize) -> Result<St
 ///
 /// # Errors
 /// When there are more than the key has, or one does not fit its column.
-pub(crate) fn key_columns(
+pub fn key_columns(
     object: Object<'_>,
     values: &[String],
 ) -> Result<Vec<ArrayRef>, QueryError> {

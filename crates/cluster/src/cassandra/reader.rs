@@ -57,9 +57,8 @@ impl Rows {
         number: usize,
         values: Vec<Option<CqlValue>>,
     ) -> Result<Option<(usize, Row)>, CassandraError> {
-        let doing = ("read from", target.table.name());
-        let answer = self.session.execute_unpaged(&target.select, &values).await;
-        let answer = answer.map_err(|error| self.failed(doing, error))?;
+        let read = || self.session.execute_unpaged(&target.select, &values);
+        let answer = self.again(target.table.name(), read).await?;
         let shape = |reason: String| CassandraError::Shape {
             table: target.table.name().to_owned(),
             reason,
@@ -73,7 +72,7 @@ impl Rows {
     }
 }
 
-fn found_rows(target: &Target, found: Vec<(usize, Row)>) -> Result<Found, String> {
+pub(super) fn found_rows(target: &Target, found: Vec<(usize, Row)>) -> Result<Found, String> {
     let keys = found.iter().map(|(number, _)| *number).collect();
     let mut rows: Vec<_> = found
         .into_iter()

@@ -1,7 +1,8 @@
 //! `Rows`: a session with Cassandra, and tables that are made in it.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 use scylla::{
     client::{
         execution_profile::ExecutionProfile, session::Session, session_builder::SessionBuilder,
@@ -18,11 +19,16 @@ use super::{CassandraConfig, CassandraError, RowTable};
 const KEYSPACE_MAX: usize = 48;
 /// One attempt; those that fail are repeated here, with `acknowledge_max` for all of them.
 const ATTEMPT_MAX: Duration = Duration::from_secs(5);
+/// Whoever reads waits for an answer: a few attempts, soon.
+const READ_TRIES: u32 = 3;
+const READ_PAUSE: Duration = Duration::from_millis(100);
 
 /// Rows of views in Cassandra.
 pub struct Rows {
     pub(super) session: Session,
     pub(super) config: CassandraConfig,
+    /// Statements that read slices, by their text.
+    pub(super) slices: Mutex<HashMap<String, PreparedStatement>>,
 }
 
 /// A table that is there, and statements on it.
@@ -55,7 +61,11 @@ impl Rows {
             nodes: config.nodes.join(", "),
             source: Box::new(error),
         })?;
-        let rows = Self { session, config };
+        let rows = Self {
+            session,
+            config,
+            slices: Mutex::default(),
+        };
         rows.create_keyspace().await?;
         Ok(rows)
     }
@@ -125,7 +135,7 @@ impl Rows {
             .map_err(|error| self.failed((doing, name), error))
     }
 
-    async fn prepare(
+    pub(super) async fn prepare(
         &self,
         table: &RowTable,
         text: String,
@@ -173,6 +183,26 @@ impl Rows {
             }
         }
         Ok(())
+    }
+
+    /// Reads, and once more if a node has just gone: another one has the row, too.
+    pub(super) async fn again<T, F: Future<Output = Result<T, ExecutionError>>>(
+        &self,
+        table: &str,
+        mut read: impl FnMut() -> F,
+    ) -> Result<T, CassandraError> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let error = match read().await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            if tries >= READ_TRIES || !passes(&error) {
+                return Err(self.failed(("read from", table), error));
+            }
+            tokio::time::sleep(READ_PAUSE).await;
+        }
     }
 
     /// What an error means for whoever asked.

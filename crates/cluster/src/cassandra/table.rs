@@ -145,6 +145,19 @@ impl RowTable {
         }
     }
 
+    /// Some columns of its key alone, in their order.
+    #[cfg(feature = "engines")]
+    pub(super) fn part(&self, names: &[String]) -> Result<Self, String> {
+        let cell = |name: &String| {
+            let cell = self.key().find(|cell| cell.name == *name).cloned();
+            cell.ok_or_else(|| format!("column \"{name}\" is not of the key"))
+        };
+        Ok(Self {
+            cells: names.iter().map(cell).collect::<Result<_, _>>()?,
+            ..self.clone()
+        })
+    }
+
     /// Whether the view has no key, so that there is one row.
     pub(super) fn is_single(&self) -> bool {
         self.key().next().is_none()
@@ -224,6 +237,35 @@ impl RowTable {
             self.path(),
             self.is_row()
         )
+    }
+
+    /// `SELECT` of the rows with these columns of the key: the columns as declared. Cassandra goes
+    /// through all rows for it, unless the columns begin its primary key.
+    pub(super) fn slice(&self, given: &[String]) -> String {
+        let names: Vec<_> = self
+            .declared()
+            .into_iter()
+            .map(|(name, _)| format!("\"{name}\""))
+            .collect();
+        let mut text = format!("SELECT {} FROM {}", names.join(", "), self.path());
+        if !given.is_empty() {
+            let equal: Vec<_> = given.iter().map(|name| format!("\"{name}\" = ?")).collect();
+            let _infallible = write!(text, " WHERE {}", equal.join(" AND "));
+        }
+        if !given.is_empty() && !self.begins(given) {
+            text.push_str(" ALLOW FILTERING");
+        }
+        text
+    }
+
+    /// Whether these columns are all of the partition, and the first ones of those that order it.
+    fn begins(&self, given: &[String]) -> bool {
+        let is_given = |cell: &&Cell| given.contains(&cell.name);
+        let mut partition = self.cells.iter().filter(|cell| cell.role.is_partition());
+        let mut bounds = self.cells.iter().filter(|cell| cell.role == Role::Bound);
+        // Behind the first one that is not given there is none.
+        partition.all(|cell| is_given(&cell))
+            && !bounds.by_ref().skip_while(is_given).any(|cell| is_given(&cell))
     }
 
     fn is_row(&self) -> String {

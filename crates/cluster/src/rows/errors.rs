@@ -50,6 +50,20 @@ pub enum RowsError {
         /// The view or table.
         label: Label,
     },
+    /// Caller: take what the answer before gave.
+    #[error("\"after\" is not of an answer of {label}")]
+    After {
+        /// The view or table.
+        label: Label,
+    },
+    /// Caller: ask by SQL.
+    #[error("a key of {length} bytes of {label} is too long to go on from")]
+    AfterTooLong {
+        /// The view or table.
+        label: Label,
+        /// Of what would have to be given back.
+        length: usize,
+    },
     /// Caller: the position is of another cluster, or older than a drop.
     #[error("the position has a place in object {id}, which is not there")]
     Unknown {
@@ -114,6 +128,7 @@ impl Fault for RowsError {
                 retry: Retry::Backoff,
             },
             Self::Unknown { .. } => Answer::caller(Code::Clus073),
+            Self::After { .. } | Self::AfterTooLong { .. } => Answer::caller(Code::Sql048),
             Self::Broken { .. } => Answer {
                 code: Code::Clus025,
                 blame: Blame::Node,
@@ -133,6 +148,13 @@ impl Fault for RowsError {
             Self::NotYet { .. } => {
                 Some("ask again in a moment; mainstem status says who makes tables".to_owned())
             }
+            Self::After { .. } => Some(
+                "take \"next\" of the answer before, with the same key, or leave \"after\" out"
+                    .to_owned(),
+            ),
+            Self::AfterTooLong { .. } => Some(
+                "ask with POST /v1/sql: SELECT … WHERE key > … ORDER BY key LIMIT n".to_owned(),
+            ),
             Self::Unknown { .. } => {
                 Some("use the position that a write to this cluster has answered".to_owned())
             }

@@ -7,11 +7,12 @@
 //! | view whose rows change | its key | `_version` |
 //! | view that is a stream | `_key`: what tells its rows apart, as a JSON array, since parts of it may be NULL | `_version`, or 1 where a row is made of one row |
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use mainstem_catalog::{Definitions, Kind, Label, TableDef, ViewDef};
+use mainstem_catalog::{Definitions, Emit, Kind, Label, TableDef, ViewDef};
 use mainstem_kernel::{
-    ByteSize, Column, ColumnName, ColumnType, Columns, StreamId, StreamName, ids::NameError,
+    ByteSize, Column, ColumnName, ColumnType, Columns, StreamId, StreamName, Timestamp,
+    ids::NameError,
 };
 use mainstem_sql::{PlannedView, spark};
 
@@ -38,12 +39,38 @@ pub struct Relation {
     pub letters: Option<StreamId>,
     /// Its table in Cassandra.
     pub table: TableSpec,
+    /// The columns that `SELECT *` shows, as they are declared.
+    pub shown: Columns,
+    /// Which of its rows are of windows that are still open, if it has such.
+    pub open: Option<OpenWindows>,
     /// The columns of its records.
     pub(super) record: Columns,
     /// What decides between two rows of a key.
     pub(super) version: Version,
     /// Columns of the record that become `_key`, if it is a stream.
     pub(super) stream_key: Option<Vec<String>>,
+}
+
+/// Rows of windows that are still open are there, and not shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenWindows {
+    /// The column that tells when the window of a row ends.
+    pub end: ColumnName,
+    /// How long rows of a window are corrected: so far is the watermark that Spark tells of behind
+    /// the one that closes windows.
+    pub corrections: Duration,
+}
+
+impl OpenWindows {
+    /// Up to when windows are closed, by the watermark that Spark tells of: shown is what ends at
+    /// that time or before. Nothing is as long as there is no watermark.
+    #[must_use]
+    pub fn closed_until(&self, watermark: Option<Timestamp>) -> Timestamp {
+        let corrections = i64::try_from(self.corrections.as_micros()).unwrap_or(i64::MAX);
+        watermark.map_or(Timestamp(i64::MIN), |watermark| {
+            Timestamp(watermark.0.saturating_add(corrections))
+        })
+    }
 }
 
 /// What decides between two rows of a key.
@@ -79,6 +106,8 @@ impl Relation {
             id: def.id,
             name: spec.name.clone(),
             letters: None,
+            shown: spec.columns.clone(),
+            open: None,
             record: columns.clone(),
             table: TableSpec {
                 id: def.id,
@@ -128,6 +157,8 @@ impl Relation {
             key: spec.key.clone(),
             window: window(plan, &spec.key),
         };
+        let shown = spec.columns.0.iter();
+        let shown = shown.filter(|column| !spec.hidden.contains(&column.name));
         if is_stream {
             let key = column(STREAM_KEY_COLUMN, ColumnType::Text, false)?;
             table.key = vec![key.name.clone()];
@@ -138,6 +169,8 @@ impl Relation {
             name: spec.name.clone(),
             letters: Some(def.letters),
             table,
+            shown: Columns(shown.cloned().collect()),
+            open: open_windows(def.spec.emit, lowered),
             record,
             version: match has(VERSION_COLUMN) {
                 true => Version::Counted,
@@ -194,6 +227,17 @@ fn column(name: &str, ty: ColumnType, nullable: bool) -> Result<Column, NameErro
         ty,
         nullable,
     })
+}
+
+fn open_windows(emit: Emit, lowered: &Lowered) -> Option<OpenWindows> {
+    let Emit::OnWindowClose {
+        corrections: Some(corrections),
+    } = emit
+    else {
+        return None;
+    };
+    let end = lowered.watermark.as_ref()?.hidden_until.clone()?;
+    Some(OpenWindows { end, corrections })
 }
 
 /// The columns of the key that are bounds of the window.

@@ -1,11 +1,9 @@
-use std::collections::BTreeMap;
-
 use arrow::{array::AsArray, datatypes::TimestampMicrosecondType};
-use mainstem_catalog::{AppDef, Change as Declare, ChangeSet, Definitions, Object, preview};
-use mainstem_kernel::{AppName, Seq, TenantId};
-use mainstem_sql::{Declaration, declarations, plan_view};
+use mainstem_catalog::Object;
+use mainstem_kernel::TenantId;
 
 use super::*;
+use crate::rows::fixture::declared;
 
 const DECLARED: &str = "
 CREATE STREAM readings (
@@ -24,39 +22,8 @@ CREATE MATERIALIZED VIEW closed AS
 CREATE MATERIALIZED VIEW hot AS SELECT device, celsius FROM readings WHERE celsius > 80;
 ";
 
-fn declared() -> Definitions {
-    let mut defs = Definitions::default();
-    let app = AppName::new("shop").unwrap();
-    let mut changes = vec![Declare::SetApp(AppDef {
-        tenant: TenantId::ONLY,
-        name: app.clone(),
-        version: None,
-        revision: 1,
-        files: BTreeMap::new(),
-    })];
-    let files = BTreeMap::from([("a.sql".to_owned(), DECLARED.to_owned())]);
-    for (seq, declared) in (1..).zip(declarations(&files).unwrap()) {
-        changes.push(match declared.declaration {
-            Declaration::Stream(spec) => Declare::CreateStream(spec),
-            Declaration::Table(spec) => Declare::CreateTable(spec),
-            Declaration::View(text) => {
-                let planned = plan_view(&defs, TenantId::ONLY, &text).unwrap();
-                Declare::CreateView(planned.spec(&text))
-            }
-            other => panic!("{other:?}"),
-        });
-        let set = ChangeSet {
-            tenant: TenantId::ONLY,
-            app: app.clone(),
-            changes: std::mem::take(&mut changes),
-        };
-        defs = preview(defs, &set, Seq(seq)).unwrap();
-    }
-    defs
-}
-
 fn relation(name: &str) -> Arc<Relation> {
-    let defs = declared();
+    let defs = declared(DECLARED);
     match defs.object(TenantId::ONLY, name).unwrap() {
         Object::Table(def) => Relation::of_table(def),
         Object::View(def) => Relation::of_view(def, &defs).unwrap(),
@@ -108,7 +75,7 @@ fn a_row_of_a_table_is_as_new_as_its_record() {
 #[test]
 fn the_newest_row_of_a_key_wins_wherever_it_stands() {
     let view = relation("hottest");
-    assert_eq!(view.table.window.len(), 1, "{:?}", view.table);
+    assert_eq!(view.table.window.len(), 2, "{:?}", view.table);
     let row = |device: &str, celsius: f64, hidden: &str| {
         format!(
             r#"{{"window_start":"2026-01-01T00:00:00.000000Z","device":"{device}",
