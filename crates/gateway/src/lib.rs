@@ -90,8 +90,29 @@ pub trait Control: Debug + Send + Sync {
     fn flush(&self, stream: Option<String>) -> Later<Position>;
     /// Writes a consistent copy into an empty or absent folder of the node's machine.
     fn backup(&self, folder: PathBuf) -> Later<BackupSummary>;
+    /// Opens or closes the doors to writes; the position is the newest that was written before. It
+    /// returns once no write is under way.
+    fn doors(&self, doors: Doors) -> Later<Position>;
     /// Called after every apply: streams may have come, gone or changed.
     fn definitions_changed(&self);
+}
+
+/// What becomes of writes while data is moved to another server; reads always go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "state", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Doors {
+    /// They are taken.
+    Open,
+    /// They are refused for so long, ten seconds at most, and are taken again by themselves then.
+    Paused {
+        /// The time.
+        milliseconds: u64,
+    },
+    /// They are refused, and told to go to another server, also after a restart.
+    Moved {
+        /// Its address.
+        to: String,
+    },
 }
 
 /// Requests are served. Whoever asks needs no key, so it says no more than which applications stand

@@ -6,7 +6,8 @@ use std::{path::PathBuf, sync::Arc};
 
 use mainstem_catalog::StreamDef;
 use mainstem_gateway::{
-    AppStatus, BackupSummary, Control, Later, PausedApp, Readiness, Standing, Status, StreamStatus,
+    AppStatus, BackupSummary, Control, Doors, Later, PausedApp, Readiness, Standing, Status,
+    StreamStatus,
 };
 use mainstem_kernel::{Fault, Position, Problem, StreamId, TenantId};
 
@@ -44,6 +45,15 @@ impl Control for NodeControl {
     fn backup(&self, folder: PathBuf) -> Later<BackupSummary> {
         let parts = Arc::clone(&self.0);
         later(move || backup::backup(&parts, &folder).map_err(|error| error.problem()))
+    }
+
+    fn doors(&self, doors: Doors) -> Later<Position> {
+        let parts = Arc::clone(&self.0);
+        later(move || {
+            let changed = parts.moving.change(doors);
+            changed.map_err(|error| error.problem())?;
+            Ok(Position::at(parts.journal.log().frontier()))
+        })
     }
 
     fn definitions_changed(&self) {

@@ -5,6 +5,7 @@
 //! <data>/FORMAT      "mainstem data 1\n"; another version is refused by name
 //! <data>/admin.key   the only key: 32 random bytes as base32, mode 0600
 //! <data>/endpoint    URL of the running server; gone when it has ended orderly
+//! <data>/moved       where the data has gone to, if it has: then writes are refused
 //! <data>/journal/    the log
 //! <data>/history/    one Delta table per stream
 //! <data>/redo/       checkpoints of tables and views, a folder per application
@@ -21,7 +22,7 @@ use std::{
 
 use mainstem_disk::{Disk, DiskLock, SharedDisk, write_durably, write_new_durably};
 
-use crate::errors::NodeError;
+use crate::{errors::NodeError, moving::MOVED_FILE};
 
 /// File of the key.
 pub const KEY_FILE: &str = "admin.key";
@@ -77,6 +78,10 @@ impl DataFolder {
     /// As an absolute path.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    pub(crate) fn moved(&self) -> PathBuf {
+        self.path.join(MOVED_FILE)
     }
 
     pub(crate) fn journal(&self) -> PathBuf {

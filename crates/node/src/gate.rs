@@ -1,5 +1,5 @@
 //! `Gate`: the log as writers see it: slower when the journal nears its limit, closed while the
-//! disk is almost full. Reads and trims go on.
+//! disk is almost full and while data is moved elsewhere. Reads and trims go on.
 
 use std::{
     sync::{
@@ -14,7 +14,10 @@ use mainstem_kernel::{ProducerId, Seq, StreamId};
 use mainstem_log::{Append, AppendError, Chunk, Done, Extent, Log, ReadError, ReadFrom, SharedLog};
 use tokio::sync::watch;
 
-use crate::health::{Health, Obstacle};
+use crate::{
+    health::{Health, Obstacle},
+    moving::Moving,
+};
 
 /// Percent of the journal's limit from which appends are slowed down.
 const SLOW_FROM: u64 = 80;
@@ -26,14 +29,20 @@ const WAIT_PER_PERCENT: Duration = Duration::from_millis(2);
 pub(crate) struct Gate {
     log: SharedLog,
     health: Arc<Health>,
+    moving: Arc<Moving>,
     /// Percent of the journal's limit that is in use.
     fill: AtomicU64,
 }
 
 impl Gate {
-    pub(crate) fn new(log: SharedLog, health: Arc<Health>) -> Arc<Self> {
+    pub(crate) fn new(log: SharedLog, health: Arc<Health>, moving: Arc<Moving>) -> Arc<Self> {
         let fill = AtomicU64::new(0);
-        Arc::new(Self { log, health, fill })
+        Arc::new(Self {
+            log,
+            health,
+            moving,
+            fill,
+        })
     }
 
     /// Notes how full the journal is, in percent of its limit.
@@ -75,12 +84,16 @@ impl Log for Gate {
         if let Some(error) = self.refusal() {
             return done(Err(error));
         }
+        if let Err(error) = self.moving.enter() {
+            return done(Err(error));
+        }
         self.slow_down();
-        let health = Arc::clone(&self.health);
+        let (health, moving) = (Arc::clone(&self.health), Arc::clone(&self.moving));
         let watched = move |outcome: Result<_, AppendError>| {
             if let Err(AppendError::Poisoned { path }) = &outcome {
                 health.note_log_poisoned(path);
             }
+            moving.leave();
             done(outcome);
         };
         self.log.append(append, Box::new(watched));
@@ -119,11 +132,12 @@ impl Log for Gate {
 mod tests {
     use std::sync::Mutex;
 
+    use mainstem_disk::RealDisk;
     use mainstem_kernel::{ByteSize, Fault, clock::SystemClock, metrics::Metrics};
     use mainstem_log::MemoryLog;
 
     use super::*;
-    use crate::supervisor::Supervisor;
+    use crate::{moving::MOVED_FILE, supervisor::Supervisor};
 
     /// The log's own refusal of an append without rows: it says that the gate let it through.
     const LET_THROUGH: Option<&str> = Some("LOG-006");
@@ -146,7 +160,13 @@ mod tests {
             .unwrap();
         let health = Health::new(Supervisor::new(runtime.handle().clone(), Metrics::new()));
         let log = Arc::new(MemoryLog::new(Arc::new(SystemClock)));
-        let gate = Gate::new(log, Arc::clone(&health));
+        let folder = tempfile::tempdir().unwrap();
+        let moving = Moving::open(
+            Arc::new(RealDisk),
+            Arc::new(SystemClock),
+            folder.path().join(MOVED_FILE),
+        );
+        let gate = Gate::new(log, Arc::clone(&health), Arc::new(moving.unwrap()));
         assert_eq!(append(&gate), LET_THROUGH);
         let (free, floor) = (ByteSize(1), ByteSize(2));
         health.note_disk(Some(Obstacle::DiskFull {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use mainstem_kernel::ByteSize;
 use mainstem_log::{JournalLog, JournalParts, LogConfig, Pin, SharedLog};
 
-use crate::{errors::NodeError, gate::Gate, health::Health};
+use crate::{errors::NodeError, gate::Gate, health::Health, moving::Moving};
 
 /// The log of this node.
 #[derive(Debug)]
@@ -21,6 +21,7 @@ impl Journal {
         parts: JournalParts,
         config: LogConfig,
         health: &Arc<Health>,
+        moving: &Arc<Moving>,
     ) -> Result<Self, NodeError> {
         let (file_size, size_max) = (config.journal_file_size, config.journal_size_max);
         let journal = JournalLog::open(parts, config)?;
@@ -30,7 +31,11 @@ impl Journal {
                 "damage of the journal was accepted: these rows are lost"
             );
         }
-        let gate = Gate::new(Arc::<JournalLog>::clone(&journal), Arc::clone(health));
+        let gate = Gate::new(
+            Arc::<JournalLog>::clone(&journal),
+            Arc::clone(health),
+            Arc::clone(moving),
+        );
         Ok(Self {
             journal,
             gate,

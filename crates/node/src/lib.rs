@@ -14,6 +14,7 @@ mod health;
 mod journal;
 mod lobby;
 mod memory;
+mod moving;
 mod node;
 mod pace;
 mod parts;

@@ -34,6 +34,7 @@ use crate::{
     health::Health,
     journal::Journal,
     memory::Shares,
+    moving::Moving,
     runtimes::Runtimes,
     supervisor::Supervisor,
 };
@@ -58,6 +59,7 @@ pub(crate) struct Parts {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) supervisor: Arc<Supervisor>,
     pub(crate) health: Arc<Health>,
+    pub(crate) moving: Arc<Moving>,
     pub(crate) journal: Journal,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) history: Arc<History>,
@@ -93,6 +95,8 @@ impl Parts {
         let spawn: SharedSpawn = Arc::<Supervisor>::clone(&supervisor);
         let health = Health::new(Arc::clone(&supervisor));
 
+        let moving = Moving::open(Arc::clone(&disk), Arc::clone(&clock), folder.moved())?;
+        let moving = Arc::new(moving);
         let journal = Journal::open(
             JournalParts {
                 disk: Arc::clone(&disk),
@@ -103,6 +107,7 @@ impl Parts {
             },
             config.log(shares),
             &health,
+            &moving,
         )?;
         let log = journal.log();
         let catalog = Catalog::open(Arc::clone(&log))?;
@@ -163,6 +168,7 @@ impl Parts {
             metrics,
             supervisor,
             health,
+            moving,
             journal,
             catalog,
             history,

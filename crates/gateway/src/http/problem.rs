@@ -179,8 +179,8 @@ fn status_of_code(code: Code) -> Option<StatusCode> {
             StatusCode::CONFLICT
         }
         Code::App001 | Code::Sql030 | Code::Sql031 => StatusCode::UNPROCESSABLE_ENTITY,
-        Code::Sql032 | Code::Node009 => StatusCode::TOO_MANY_REQUESTS,
-        Code::Sql033 => StatusCode::SERVICE_UNAVAILABLE,
+        Code::Sql032 | Code::Node009 | Code::Node020 => StatusCode::TOO_MANY_REQUESTS,
+        Code::Sql033 | Code::Node021 => StatusCode::SERVICE_UNAVAILABLE,
         _ => return None,
     })
 }

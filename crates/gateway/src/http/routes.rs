@@ -373,6 +373,19 @@ pub(crate) static ROUTES: &[Route] = &[
         )
     },
     Route {
+        takes: Takes::Json("Doors"),
+        gives: Gives::Json("DoorsChanged"),
+        ..route(
+            (Post, "/v1/doors"),
+            Operate,
+            (
+                "changeDoors",
+                "Take writes, refuse them for a moment, or send them to another server",
+            ),
+            |call| Box::pin(status::doors(call)),
+        )
+    },
+    Route {
         gives: Gives::Text(status::OPENMETRICS),
         ..route(
             (Get, "/metrics"),

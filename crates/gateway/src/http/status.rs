@@ -7,6 +7,8 @@ use mainstem_kernel::Position;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::Doors;
+
 use super::{
     answer,
     call::{Call, Outcome, find_stream},
@@ -82,6 +84,23 @@ pub(crate) async fn backup(mut call: Call) -> Outcome {
         .await
         .map_err(Refusal::of_node)?;
     Ok(answer::json(&summary))
+}
+
+/// Answer to a change of the doors.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DoorsChanged)]
+pub(crate) struct DoorsChanged {
+    /// The newest position that was written before.
+    #[schema(value_type = String)]
+    position: Position,
+}
+
+/// `POST /v1/doors`.
+pub(crate) async fn doors(mut call: Call) -> Outcome {
+    let doors: Doors = call.json().await?;
+    let changed = call.door.parts.control.doors(doors).await;
+    let position = changed.map_err(Refusal::of_node)?;
+    Ok(answer::json(&DoorsChanged { position }))
 }
 
 /// `GET /metrics`.

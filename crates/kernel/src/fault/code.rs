@@ -316,6 +316,8 @@ codes! {
     Node017 = "NODE-017",
     Node018 = "NODE-018",
     Node019 = "NODE-019",
+    Node020 = "NODE-020",
+    Node021 = "NODE-021",
     // mainstem
     Cli001 = "CLI-001",
     Cli002 = "CLI-002",

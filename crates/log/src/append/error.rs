@@ -85,6 +85,18 @@ pub enum AppendError {
         /// What has to be.
         floor: ByteSize,
     },
+    /// Node: the same append passes in a moment. Raised by the node while its data is moved.
+    #[error("the doors are closed for a moment: data is being moved")]
+    Paused {
+        /// The longest time until they open again.
+        wait: Duration,
+    },
+    /// Caller: ask the other server. Raised by the node whose data was moved.
+    #[error("the data has moved to {to}")]
+    Moved {
+        /// The other server.
+        to: String,
+    },
     /// Node: history must take over rows, so that journal files become free.
     #[error("the journal has reached its limit of {limit}")]
     JournalFull {
@@ -136,6 +148,8 @@ impl Fault for AppendError {
             Self::Write { .. } => Answer::node(Code::Log007),
             Self::DiskFull { .. } => Answer::busy(Code::Log008, FULL_WAIT),
             Self::Reserve { .. } => Answer::busy(Code::Node009, FULL_WAIT),
+            Self::Paused { wait } => Answer::busy(Code::Node020, *wait),
+            Self::Moved { .. } => Answer::node(Code::Node021),
             Self::JournalFull { .. } => Answer::busy(Code::Log009, FULL_WAIT),
             Self::Carry { .. } => Answer::node(Code::Log010),
             Self::Poisoned { .. } => Answer::restart(Code::Log011),
@@ -162,7 +176,9 @@ impl Fault for AppendError {
                 "set the machine's clock; up to {} s are tolerated",
                 limit.as_secs()
             )),
-            Self::Repeated(_)
+            Self::Moved { to } => Some(format!("send it to {to}")),
+            Self::Paused { .. }
+            | Self::Repeated(_)
             | Self::Conflict { .. }
             | Self::Gap { .. }
             | Self::Fenced { .. }

@@ -312,6 +312,8 @@ fn again(error: &AppendError) -> AppendError {
             free: *free,
             floor: *floor,
         },
+        AppendError::Paused { wait } => AppendError::Paused { wait: *wait },
+        AppendError::Moved { to } => AppendError::Moved { to: to.clone() },
         AppendError::JournalFull { limit } => AppendError::JournalFull { limit: *limit },
         AppendError::Engine(fault) => AppendError::Engine(Arc::clone(fault)),
         AppendError::Poisoned { path } => AppendError::Poisoned { path: path.clone() },

@@ -5,11 +5,11 @@ use serde_json::{Map, Value, json};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::{
-    AppStatus, BackupSummary, PausedApp, Readiness, Standing, Status, StreamStatus, ViewStatus,
+    AppStatus, BackupSummary, Doors, PausedApp, Readiness, Standing, Status, StreamStatus, ViewStatus,
     http::{
         apps::{AppSource, Rollback},
         sql::QuestionBody,
-        status::{Backup, Flush, Flushed},
+        status::{Backup, DoorsChanged, Flush, Flushed},
         streams::{ColumnBody, NextRow, StreamBody, WatermarkBody},
     },
 };
@@ -169,6 +169,8 @@ pub(super) fn schemas() -> Value {
     add::<Flushed>(&mut all, "Flushed");
     add::<Backup>(&mut all, "Backup");
     add::<BackupSummary>(&mut all, "BackupSummary");
+    add::<Doors>(&mut all, "Doors");
+    add::<DoorsChanged>(&mut all, "DoorsChanged");
     add::<Problem>(&mut all, "Problem");
     add::<Place>(&mut all, "Place");
     Value::Object(all)
@@ -214,6 +216,8 @@ pub(super) fn example(schema: &str) -> Value {
         "BackupSummary" => json!({
             "folder": "/backups/2026-11-21", "files": 12, "bytes": 734003, "position": POSITION,
         }),
+        "Doors" => json!({ "state": "paused", "milliseconds": 10_000 }),
+        "DoorsChanged" => json!({ "position": POSITION }),
         "Stream" => json!({
             "name": "readings", "app": "fleet", "is_dead_letters": false,
             "columns": [{ "name": "celsius", "type": "DOUBLE PRECISION", "nullable": false }],

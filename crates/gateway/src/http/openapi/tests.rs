@@ -92,7 +92,12 @@ fn check(document: &Value, schema: &Value, value: &Value, place: &str) {
         match value {
             Value::Null => assert!(choices.iter().any(|choice| is_null(&choice)), "{place}"),
             _ => {
-                let choice = choices.iter().find(|choice| !is_null(choice)).unwrap();
+                // Of choices with a tag, the one that has the value's.
+                let state = |choice: &Value| choice["properties"]["state"]["enum"][0].clone();
+                let fits =
+                    |choice: &&Value| state(choice).is_null() || state(choice) == value["state"];
+                let mut some = choices.iter().filter(|choice| !is_null(choice));
+                let choice = some.find(fits).unwrap();
                 check(document, choice, value, place);
             }
         }

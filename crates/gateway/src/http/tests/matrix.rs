@@ -3,9 +3,12 @@
 use std::collections::HashSet;
 
 use super::world::{Answer, KEY, World};
-use crate::http::{
-    auth::Permission,
-    routes::{ROUTES, Takes, Verb},
+use crate::{
+    Doors,
+    http::{
+        auth::Permission,
+        routes::{ROUTES, Takes, Verb},
+    },
 };
 
 fn path(pattern: &str) -> String {
@@ -181,6 +184,11 @@ async fn the_nodes_own_affairs_answer() {
     assert_eq!(world.events("{\"device\":\"a\"}").await.status, 200);
     assert!(flush("readings").await.body.contains("p1-"));
     assert_eq!(flush("nothing").await.code(), "HTTP-019");
+    let doors = |body| world.send("POST /v1/doors", body);
+    let paused = "{\"state\":\"paused\",\"milliseconds\":500}";
+    assert!(doors(paused).await.body.contains("p1-"));
+    assert_eq!(*world.node.doors.lock(), Doors::Paused { milliseconds: 500 });
+    assert_eq!(doors("{\"state\":\"shut\"}").await.status, 400);
     let metrics = world.send("GET /metrics", "").await;
     assert!(
         metrics

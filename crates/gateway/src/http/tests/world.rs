@@ -27,7 +27,7 @@ use tokio::{
 
 use super::shelf::Shelf;
 use crate::{
-    AppStatus, BackupSummary, Control, GatewayParts, HttpConfig, Later, Local, PausedApp, Readiness,
+    AppStatus, BackupSummary, Control, Doors, GatewayParts, HttpConfig, Later, Local, PausedApp, Readiness,
     Standing, Status, StreamStatus, ViewStatus,
     http::{Door, listener},
 };
@@ -59,6 +59,7 @@ pub(super) struct Node {
     history: Arc<History>,
     catalog: Arc<Catalog>,
     pub(super) problem: Mutex<Option<Problem>>,
+    pub(super) doors: Mutex<Doors>,
 }
 
 impl Control for Node {
@@ -131,6 +132,12 @@ impl Control for Node {
             let flushed = tokio::task::spawn_blocking(move || history.flush(stream.id)).await;
             Ok(Position::at(flushed.unwrap().unwrap()))
         })
+    }
+
+    fn doors(&self, doors: Doors) -> Later<Position> {
+        let position = Position::at(self.log.frontier());
+        *self.doors.lock() = doors;
+        Box::pin(async move { Ok(position) })
     }
 
     fn backup(&self, folder: PathBuf) -> Later<BackupSummary> {
@@ -237,6 +244,7 @@ fn parts(clock: &SharedClock, folder: &TempDir) -> (GatewayParts, Arc<Node>, Arc
         history,
         catalog: Arc::clone(&catalog),
         problem: Mutex::default(),
+        doors: Mutex::new(Doors::Open),
     });
     let engine = Engine::open(sql, sql_config());
     let parts = GatewayParts {
