@@ -37,7 +37,9 @@ pub(crate) const LAYERS: &[Layer] = &[
     ),
     layer(
         "cluster",
-        &["kernel", "log", "store", "catalog", "table", "admit", "sql"],
+        &[
+            "kernel", "disk", "log", "store", "catalog", "table", "admit", "sql",
+        ],
     ),
     layer("app", &["kernel", "log", "catalog", "sql"]),
     layer(

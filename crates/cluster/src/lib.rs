@@ -15,6 +15,7 @@ pub mod kafka;
 pub mod lower;
 pub mod spark;
 pub mod progress;
+pub mod tables;
 pub mod rows;
 
 pub use config::ClusterConfig;

@@ -83,7 +83,7 @@ const KIND_NOTE: u8 = 3;
 const KIND_OUTGOING: u8 = 4;
 
 /// The application whose rows these are.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AppId {
     /// Its owner.
     pub tenant: TenantId,

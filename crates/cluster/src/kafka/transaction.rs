@@ -256,6 +256,20 @@ impl Transaction<'_> {
         flight::told(error, (message.topic, size), limit)
     }
 
+    /// Waits until the brokers have what was sent so far; where it ends. Nobody sees it yet.
+    ///
+    /// # Errors
+    /// When a broker does not take it; the transaction can only be dropped then.
+    pub fn written(&mut self) -> Result<Ends, ClusterError> {
+        let drained = self.output.drain();
+        drained.map_err(|(_, error)| self.output.broken(error))?;
+        let context = self.output.producer.context();
+        match context.refused.lock().take() {
+            Some(refused) => Err(refused),
+            None => Ok(context.ends.lock().clone()),
+        }
+    }
+
     /// Makes the records visible.
     ///
     /// # Errors

@@ -251,6 +251,7 @@ codes! {
     Clus094 = "CLUS-094",
     Clus095 = "CLUS-095",
     Clus096 = "CLUS-096",
+    Clus096 = "CLUS-096",
     Clus100 = "CLUS-100",
     Clus101 = "CLUS-101",
     // app

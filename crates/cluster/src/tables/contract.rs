@@ -1,0 +1,1 @@
+//! The promises of writes to tables, tried on a real broker.
