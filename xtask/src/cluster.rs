@@ -8,7 +8,7 @@
 
 mod addresses;
 mod cassandra;
-mod form;
+pub(crate) mod form;
 mod java;
 mod kafka;
 mod machine;
@@ -16,7 +16,7 @@ pub(crate) mod packages;
 mod place;
 mod process;
 mod proof;
-mod prove;
+pub(crate) mod prove;
 mod ready;
 mod spark;
 mod start;

@@ -52,7 +52,7 @@ pub(crate) const LAYERS: &[Layer] = &[
         "node",
         &[
             "kernel", "disk", "log", "history", "store", "catalog", "table", "admit", "sql",
-            "flow", "app", "gateway",
+            "flow", "cluster", "app", "gateway",
         ],
     ),
     layer(

@@ -26,13 +26,14 @@ const HELP: &str = "\
 cargo xtask VERB
 
   test              everything that must pass: fmt, tidy, clippy, tests, licences, then the
-                    proofs that need other programs (Python with DuckDB and delta-rs)
+                    proofs that need other programs (Python with DuckDB and delta-rs; Java with
+                    Kafka, Cassandra and Spark)
   ci                the same, as a build server runs it: what is skipped elsewhere fails here
   tidy              the house rules: layers, lengths, module docs, links, error pages, words
   codegen           write the generated pages of docs/reference (the tests check them)
   bench log [...]   measure the way from the door to the answer (--help for its options)
   bench views [...] measure tables and views: rates, latencies, reads, writes, rebuilds, restarts
-  cluster up [--brokers 1|3] [--cassandras 1|3] | test | status | down [--purge]
+  cluster up [--brokers 1|3] [--cassandras 1|3] | test | prove | status | down [--purge]
                     Kafka, Cassandra and Spark on this machine, from their published packages
                     (deploy/README.md)
   sim [SECTION] [--seed N] [--rounds N] [--stride N] [--transfers N]

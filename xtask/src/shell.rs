@@ -2,11 +2,15 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::Command,
-    time::Instant,
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
+
+/// How often it is looked whether a command has ended.
+const POLL: Duration = Duration::from_millis(100);
 
 /// The folder of the repository.
 pub(crate) fn root() -> PathBuf {
@@ -32,6 +36,36 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     ensure!(status.success(), "`{line}` failed ({status})");
     println!("    took {:.0} s", start.elapsed().as_secs_f64());
     Ok(())
+}
+
+/// Runs a command with its output shown; fails when it does, and when it takes too long.
+pub(crate) fn run_within(command: &mut Command, max: Duration) -> Result<()> {
+    let line = shown(command);
+    println!("\n==> {line}");
+    let start = Instant::now();
+    let mut child = command
+        .spawn()
+        .with_context(|| format!("could not start `{line}`"))?;
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if start.elapsed() > max {
+            child.kill()?;
+            child.wait()?;
+            bail!("`{line}` was stopped: it took longer than {max:?}");
+        }
+        thread::sleep(POLL);
+    };
+    ensure!(status.success(), "`{line}` failed ({status})");
+    println!("    took {:.0} s", start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// Runs a command and takes what it answers, with all else that it says shown; fails when it does.
+pub(crate) fn answer(command: &mut Command) -> Result<String> {
+    command.stderr(Stdio::inherit());
+    output(command)
 }
 
 /// Runs a command and takes what it prints; fails when it does.

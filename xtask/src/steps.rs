@@ -2,7 +2,13 @@
 
 use anyhow::{Context, Result, bail};
 
-use crate::{python, shell, tidy};
+use crate::{
+    cluster::{form::Form, prove},
+    python, shell, tidy,
+};
+
+/// What the program is built with to run beyond one machine.
+pub(crate) const CLUSTER: &str = "--features=mainstem/cluster";
 
 /// Where the checks run: a server has every optional tool, a laptop may not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,19 +23,41 @@ pub(crate) enum Place {
 pub(crate) fn test(place: Place) -> Result<()> {
     cargo(&["fmt", "--all", "--check"])?;
     tidy::run()?;
-    cargo(&[
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        "--locked",
-        "--",
-        "--deny=warnings",
-    ])?;
-    cargo(&["test", "--workspace", "--locked", "--quiet"])?;
+    clippy(&[])?;
+    // Where engines run, everything is built once, with what speaks to them; elsewhere without.
+    let engines = prove::needed();
+    let features: &[&str] = match &engines {
+        Ok(()) => &[CLUSTER],
+        Err(_missing) => &[],
+    };
+    if engines.is_ok() {
+        clippy(features)?;
+    }
+    cargo(&[&["test", "--workspace", "--locked", "--quiet"], features].concat())?;
     deny(place)?;
     python::proofs(place)?;
+    // Says by itself what is missing, if it is.
+    prove::run(Form::default())?;
     println!("\nall checks passed");
     Ok(())
+}
+
+fn clippy(features: &[&str]) -> Result<()> {
+    let args = ["clippy", "--workspace", "--all-targets", "--locked"];
+    let strict = ["--", "--deny=warnings"];
+    cargo(&[&args, features, &strict].concat())
+}
+
+/// Whether the messages of Spark Connect can be generated.
+///
+/// # Errors
+/// When there is no protoc: with how to get it.
+pub(crate) fn protoc() -> Result<()> {
+    let program = std::env::var_os("PROTOC").unwrap_or_else(|| "protoc".into());
+    let program = program.to_string_lossy();
+    shell::output(&mut shell::command(&program, &["--version"]))
+        .map(drop)
+        .context("install protoc (Debian: apt-get install protobuf-compiler), or set PROTOC")
 }
 
 /// Seeded simulations: their sections, the package of each and its tests.

@@ -111,6 +111,7 @@ controller.quorum.fetch.timeout.ms=2000
 controller.quorum.election.timeout.ms=1000
 group.min.session.timeout.ms=1000
 group.initial.rebalance.delay.ms=0
+transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
 group.consumer.min.session.timeout.ms=1000
 group.consumer.session.timeout.ms=3000
 group.consumer.min.heartbeat.interval.ms=500

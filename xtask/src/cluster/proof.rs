@@ -1,10 +1,15 @@
 //! `cargo xtask cluster prove`: builds the program and the harness, starts the engines if need be,
 //! and lets the harness kill and compare.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 
 use super::{down, form::Form, place::Place, process, up};
-use crate::{bench::target_folder, shell};
+use crate::{bench::target_folder, shell, steps::CLUSTER};
+
+/// Longer than every proof takes.
+const LARGE_MAX: Duration = Duration::from_secs(7_200);
 
 /// What is struck in the large form, each in turn; the harness knows the small one by itself.
 const LARGE: &[&str] = &[
@@ -24,11 +29,11 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let (form, rest) = split(args)?;
     build()?;
     let target = target_folder()?;
-    prove(form, &target, &rest)
+    prove(form, &target, (&rest, LARGE_MAX))
 }
 
 /// The same with programs that are built already.
-pub(crate) fn prove(form: Form, target: &str, rest: &[String]) -> Result<()> {
+pub(crate) fn prove(form: Form, target: &str, (rest, max): (&[String], Duration)) -> Result<()> {
     let place = Place::new(form)?;
     let was_up = !process::running(&place.root)?.is_empty();
     up(form)?;
@@ -51,7 +56,7 @@ pub(crate) fn prove(form: Form, target: &str, rest: &[String]) -> Result<()> {
         harness.args(defaults);
     }
     harness.args(rest);
-    let outcome = shell::run(&mut harness);
+    let outcome = shell::run_within(&mut harness, max);
     if was_up {
         // What was killed on the way comes back.
         up(form)?;
@@ -66,12 +71,7 @@ pub(crate) fn prove(form: Form, target: &str, rest: &[String]) -> Result<()> {
 fn build() -> Result<()> {
     shell::run(&mut shell::command(
         "cargo",
-        &[
-            "build",
-            "--workspace",
-            "--locked",
-            "--features=mainstem/cluster",
-        ],
+        &["build", "--workspace", "--locked", CLUSTER],
     ))
 }
 
