@@ -24,6 +24,7 @@ mod errors;
 pub mod progress;
 #[cfg(feature = "engines")]
 mod queries;
+pub mod record;
 #[cfg(feature = "engines")]
 mod session;
 pub mod spec;
@@ -36,4 +37,4 @@ pub use progress::Progress;
 pub use queries::{QueryId, Running};
 #[cfg(feature = "engines")]
 pub use session::Spark;
-pub use spec::QuerySpec;
+pub use spec::{HistoryQuery, QueryParts, QuerySpec, ViewQuery};

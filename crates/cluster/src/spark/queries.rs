@@ -17,6 +17,7 @@ use spark_connect_proto::{
 use super::{
     Progress, QuerySpec, Spark, SparkError,
     client::{Deed, unread},
+    record::quoted,
     session::{command, relation, sql_relation, watermarked},
     spec::Sink,
 };
@@ -57,13 +58,16 @@ impl Spark {
     pub async fn start(&self, spec: &QuerySpec) -> Result<QueryId, SparkError> {
         self.settle().await?;
         let deed = Deed::new("start", &spec.name);
-        self.name(&spec.view(0), read(spec)).await?;
-        for (stage, from) in spec.stages.iter().zip(0_usize..) {
+        for statement in &spec.before {
+            self.run(statement).await?;
+        }
+        self.name(&spec.records, read(spec)).await?;
+        for stage in &spec.stages {
             let mut made = sql_relation(&stage.sql);
             if let Some((column, delay)) = &stage.watermark {
                 made = watermarked(made, column, *delay);
             }
-            self.name(&spec.view(from.saturating_add(1)), made).await?;
+            self.name(&stage.name, made).await?;
         }
         let plan = command(CommandType::WriteStreamOperationStart(start(spec)));
         let pick = |answer| match answer {
@@ -72,8 +76,9 @@ impl Spark {
         };
         let started = self.client.command((&deed, plan), pick).await;
         // What is running does not need the names; the next start makes them anew.
-        for view in 0..=spec.stages.len() {
-            let drop = format!("DROP VIEW IF EXISTS `{}`", spec.view(view));
+        let stages = spec.stages.iter().map(|stage| &stage.name);
+        for name in stages.chain([&spec.records]) {
+            let drop = format!("DROP VIEW IF EXISTS {}", quoted(name));
             if let Err(error) = self.run(&drop).await {
                 tracing::debug!(query = spec.name, %error, "name of a relation stays");
             }
@@ -194,11 +199,10 @@ fn read(spec: &QuerySpec) -> Relation {
 }
 
 fn start(spec: &QuerySpec) -> WriteStreamOperationStart {
+    let last = spec.stages.last();
+    let last = last.map_or(&spec.records, |stage| &stage.name);
     let mut start = WriteStreamOperationStart {
-        input: Some(sql_relation(&format!(
-            "SELECT * FROM `{}`",
-            spec.view(spec.stages.len())
-        ))),
+        input: Some(sql_relation(&format!("SELECT * FROM {}", quoted(last)))),
         output_mode: spec.output_mode.as_str().to_owned(),
         query_name: spec.name.clone(),
         // 0: the next micro-batch as soon as there is something.

@@ -19,6 +19,12 @@ use crate::config::SparkConfig;
 /// The versions that views and questions were tried on.
 const VERSION: &str = "3.5.";
 
+/// How files of history are written: as one machine does, so that every program reads them.
+const FILES: [(&str, &str); 2] = [
+    ("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS"),
+    ("spark.sql.parquet.compression.codec", "zstd"),
+];
+
 /// Our session in Spark. Cloned freely: all clones are the same session.
 #[derive(Clone, Debug)]
 pub struct Spark {
@@ -71,6 +77,7 @@ impl Spark {
             .collect();
         let partitions = self.config.state_partitions.to_string();
         settings.push(("spark.sql.shuffle.partitions", partitions));
+        settings.extend(FILES.map(|(key, value)| (key, value.to_owned())));
         self.client.set(&settings).await
     }
 

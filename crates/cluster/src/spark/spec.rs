@@ -1,19 +1,29 @@
 //! `QuerySpec`: what a streaming query reads, computes and writes. Pure.
 
+mod history;
+mod view;
+
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::lower::OutputMode;
+use crate::{config::SparkConfig, kafka::KafkaConfig, lower::OutputMode};
+
+pub use history::{DAY_COLUMN, HistoryQuery, expire, folder_name};
+pub use view::ViewQuery;
 
 /// A streaming query: a topic through questions to a topic or a Delta table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuerySpec {
     /// Found by it: one query of a name runs.
     pub name: String,
+    /// Statements that come before, and do nothing when they were done already.
+    pub before: Vec<String>,
+    /// The name of the relation of records, in Spark's session.
+    pub records: String,
     /// Options of Spark's Kafka source.
     pub source: BTreeMap<String, String>,
-    /// Questions, each over the one before; the first over the source.
+    /// Questions, each over the relations before it; the rows of the last are written.
     pub stages: Vec<Stage>,
-    /// Where the rows of the last go.
+    /// Where they go.
     pub sink: Sink,
     /// Which rows of a micro-batch.
     pub output_mode: OutputMode,
@@ -26,7 +36,9 @@ pub struct QuerySpec {
 /// One question of a query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stage {
-    /// Over the relation `QuerySpec::view` of the stage before.
+    /// The name of its rows as a relation, in Spark's session.
+    pub name: String,
+    /// What is asked.
     pub sql: String,
     /// The column of its answer with event time, and how far the watermark is behind the greatest.
     pub watermark: Option<(String, Duration)>,
@@ -51,17 +63,50 @@ pub enum Sink {
     },
 }
 
-impl QuerySpec {
-    /// The relation that the question of this number reads; the first is of the source.
-    #[must_use]
-    pub fn view(&self, stage: usize) -> String {
-        relation_name(&self.name, stage)
+/// What all queries are made of.
+#[derive(Clone, Debug)]
+pub struct QueryParts<'a> {
+    /// One query of a name runs.
+    pub name: String,
+    /// The topic that is read.
+    pub topic: String,
+    /// Where Spark keeps how far it is.
+    pub checkpoint: String,
+    /// The brokers.
+    pub kafka: &'a KafkaConfig,
+    /// Limits.
+    pub spark: &'a SparkConfig,
+}
+
+impl QueryParts<'_> {
+    /// Options of the Kafka source. Nothing is skipped: what is gone before it was read stops the
+    /// query, and what a transaction has not committed is not read.
+    fn source(&self, with_headers: bool) -> BTreeMap<String, String> {
+        let spark = self.spark;
+        options([
+            ("kafka.bootstrap.servers", self.kafka.brokers.join(",")),
+            ("subscribe", self.topic.clone()),
+            ("startingOffsets", "earliest".to_owned()),
+            ("failOnDataLoss", "true".to_owned()),
+            ("kafka.isolation.level", "read_committed".to_owned()),
+            ("maxOffsetsPerTrigger", spark.trigger_rows_max.to_string()),
+            ("minPartitions", spark.state_partitions.to_string()),
+            ("includeHeaders", with_headers.to_string()),
+        ])
+    }
+
+    /// A name in Spark's session that no other query has.
+    fn relation(&self, what: &str) -> String {
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+        let name: String = self.name.chars().map(plain).collect();
+        format!("{name}_{what}")
     }
 }
 
-/// A name in Spark's session: queries of one session tell theirs apart by it.
-fn relation_name(query: &str, stage: usize) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
-    let query: String = query.chars().map(plain).collect();
-    format!("mainstem_{query}_{stage}")
+fn options<const N: usize>(list: [(&str, String); N]) -> BTreeMap<String, String> {
+    let options = list.into_iter().map(|(key, value)| (key.to_owned(), value));
+    options.collect()
 }
+
+#[cfg(test)]
+mod tests;
