@@ -41,7 +41,7 @@ mod control;
 #[cfg(feature = "engines")]
 mod definitions;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 #[cfg(feature = "engines")]
 mod flight;
 #[cfg(feature = "engines")]
