@@ -5,7 +5,9 @@
 //! A stream's topic, what a worker made of it, or a view that is a stream: a JSON object per
 //! record. Columns that a version of the stream called otherwise are found under the name of then
 //! (header `mainstem-schema`). A record that is no JSON object, or whose value is not of its
-//! column's type, stops the query by name: nothing is read as NULL that is something else.
+//! column's type, stops the query by name: nothing is read as NULL that is something else. Of JSON
+//! columns Spark 3.5 keeps what they mean as it reads numbers, as DOUBLE, and gives a text without
+//! its quotes.
 //!
 //! # What Spark writes into change topics
 //!

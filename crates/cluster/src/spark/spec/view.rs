@@ -1,5 +1,7 @@
 //! The query of a view: its input through its question into its change topic.
 
+use std::time::Duration;
+
 use crate::{
     lower::Lowered,
     spark::record::{self, Spelled},
@@ -7,6 +9,8 @@ use crate::{
 
 use super::{QueryParts, QuerySpec, Sink, Stage, options};
 
+/// How often at most, unless EVERY says so: each look for new events asks the brokers.
+const EVERY: Duration = Duration::from_millis(200);
 /// Largest record that is written: as much as the topics of views take.
 const RECORD_BYTES_MAX: u32 = 16 << 20;
 
@@ -74,7 +78,7 @@ impl QuerySpec {
                 ]),
             },
             output_mode: lowered.output_mode,
-            every: lowered.every,
+            every: Some(lowered.every.unwrap_or(EVERY)),
             checkpoint: parts.checkpoint.clone(),
         }
     }
