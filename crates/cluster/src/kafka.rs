@@ -61,7 +61,7 @@ use std::time::Duration;
 use mainstem_kernel::ByteSize;
 
 #[cfg(feature = "engines")]
-pub(crate) use admin::Topics;
+pub(crate) use admin::{Topic, Topics};
 #[cfg(feature = "engines")]
 pub use control::{Control, Entry, Turn};
 #[cfg(feature = "engines")]

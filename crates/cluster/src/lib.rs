@@ -10,6 +10,7 @@
 
 pub mod cassandra;
 pub mod config;
+pub mod control;
 mod errors;
 pub mod kafka;
 pub mod lower;

@@ -34,6 +34,8 @@ use serde::{Deserialize, Serialize};
 pub use format::{Entry, FORMAT, FormatError};
 #[cfg(feature = "engines")]
 pub use view::ProgressView;
+#[cfg(feature = "engines")]
+pub(crate) use view::read_once;
 
 /// A query that Spark runs for us, and its name there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -108,6 +108,29 @@ impl Topics {
         })
     }
 
+    /// Deletes all topics with a prefix. Those that are gone are fine.
+    pub(crate) fn forget(&self, prefix: &str) -> Result<(), ClusterError> {
+        let all = self.names()?;
+        let names = all.iter().map(String::as_str);
+        let names: Vec<&str> = names.filter(|name| name.starts_with(prefix)).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let deleted = wait(self.admin.delete_topics(&names, &self.options()));
+        let results = deleted.map_err(|error| unreachable(&self.config, error))?;
+        for result in results {
+            match result {
+                Ok(_) | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition)) => {}
+                Err((name, code)) => {
+                    let error = KafkaError::AdminOp(code);
+                    return Err(refused("delete topic", &name, error));
+                }
+            }
+        }
+        tracing::info!(topics = names.join(", "), "topics deleted");
+        Ok(())
+    }
+
     /// The topic, once every partition of it has a leader. All topics are asked for: asking for
     /// one by its name would make it on brokers that make topics by themselves.
     fn find(&self, is_it: &dyn Fn(&str) -> bool) -> Result<Option<Found>, ClusterError> {

@@ -144,12 +144,12 @@ impl Wanted {
         Self::named(name, cleanup, (partitions, config))
     }
 
-    /// The topic that a worker writes for a version of a view: like that of the stream it reads.
+    /// The topic that a worker writes for a version of a view: like the one that it reads.
     #[must_use]
-    pub fn of_input(view: &ViewDef, source: &StreamDef, config: &KafkaConfig) -> Self {
+    pub fn of_input(view: &ViewDef, source: &Self, config: &KafkaConfig) -> Self {
         Self {
             name: input_name_of(config, view.id, &view.spec.name),
-            ..Self::of(source, config)
+            ..source.clone()
         }
     }
 

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Name of the thread.
-pub const THREAD: &str = "progress";
+const THREAD: &str = "progress";
 /// Records that are read at once.
 const ROWS_MAX: usize = 1_000;
 /// How long a read waits; also how long `close` may take.

@@ -1,0 +1,138 @@
+//! Why what is declared does not run, or whoever is in control does not get on.
+
+use std::time::Duration;
+
+use mainstem_catalog::CatalogError;
+use mainstem_kernel::{Answer, Blame, Code, Fault, Retry, StreamId, StreamName};
+
+use super::engine::EngineFault;
+use crate::{ClusterError, cassandra::CassandraError, lower::LowerError, progress::Query};
+
+/// Why what is declared does not run, or whoever is in control does not get on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ControlError {
+    /// Operator: it is started again by itself; if it goes on, Spark has to be mended.
+    #[error("query \"{query}\" has failed: {fault}")]
+    Failed {
+        /// Which one.
+        query: Query,
+        /// What Spark said.
+        fault: EngineFault,
+    },
+    /// Operator: Spark forgot the query; it is started again at once.
+    #[error("query \"{query}\" does not run any more, and Spark does not say why")]
+    Vanished {
+        /// Which one.
+        query: Query,
+    },
+    /// Caller: a longer RETENTION, or a shorter window.
+    #[error(
+        "stream \"{stream}\" keeps rows for {} s, windows of view \"{view}\" can change for {} s",
+        .retention.as_secs(), .needed.as_secs()
+    )]
+    Retention {
+        /// The view.
+        view: StreamName,
+        /// What it reads.
+        stream: StreamName,
+        /// How long that keeps rows.
+        retention: Duration,
+        /// How long it would have to.
+        needed: Duration,
+    },
+    /// Nobody: another node does the work.
+    #[error("another node has taken over control")]
+    Superseded {
+        /// What Kafka said.
+        #[source]
+        source: ClusterError,
+    },
+    /// Caller: declare it in another way, or apply it with this version of the program.
+    #[error("view \"{view}\" does not run beyond one machine")]
+    Refused {
+        /// The view.
+        view: StreamName,
+        /// Why.
+        #[source]
+        source: Box<LowerError>,
+    },
+    /// Caller: the view below it has to run first.
+    #[error("what view \"{view}\" reads does not run")]
+    Input {
+        /// The view.
+        view: StreamName,
+        /// What it reads.
+        id: StreamId,
+    },
+    /// Dependency: passes once Spark answers.
+    #[error("Spark was not asked how queries are: {fault}")]
+    Spark {
+        /// What stands against it.
+        fault: EngineFault,
+    },
+    /// Dependency: Kafka.
+    #[error(transparent)]
+    Kafka(#[from] ClusterError),
+    /// Dependency: Cassandra.
+    #[error(transparent)]
+    Cassandra(#[from] CassandraError),
+    /// Node: definitions were not changed; it is tried again.
+    #[error("definitions were not changed")]
+    Catalog(#[from] CatalogError),
+}
+
+impl Fault for ControlError {
+    fn answer(&self) -> Answer {
+        let dependency = |code| Answer {
+            code,
+            blame: Blame::Dependency,
+            retry: Retry::Backoff,
+        };
+        match self {
+            Self::Failed { .. } | Self::Vanished { .. } => dependency(Code::Clus060),
+            Self::Retention { .. } => Answer::caller(Code::Clus061),
+            Self::Superseded { .. } => Answer::node(Code::Clus062),
+            Self::Refused { .. } | Self::Input { .. } => Answer::caller(Code::Clus063),
+            Self::Spark { fault } => fault.answer(),
+            Self::Kafka(source) => source.answer(),
+            Self::Cassandra(source) => source.answer(),
+            Self::Catalog(source) => source.answer(),
+        }
+    }
+
+    fn detail(&self) -> Option<String> {
+        match self {
+            Self::Refused { source, .. } => Some(format!("{source}.")),
+            _ => None,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Failed { fault, .. } => Some(fault.hint().unwrap_or_else(|| {
+                "it is started again from its checkpoint by itself; the log of Spark's driver \
+                 says more"
+                    .to_owned()
+            })),
+            Self::Vanished { .. } => Some(
+                "it is started again from its checkpoint by itself; see whether Spark was \
+                 restarted"
+                    .to_owned(),
+            ),
+            Self::Retention { stream, needed, .. } => Some(format!(
+                "declare RETENTION of stream \"{stream}\" as {} hours or more",
+                needed.as_secs().div_ceil(3_600)
+            )),
+            Self::Superseded { .. } => {
+                Some("nothing has to be done: this node waits for its turn".to_owned())
+            }
+            Self::Refused { source, .. } => source.hint(),
+            Self::Input { .. } => Some("see what stands against the view that it reads".to_owned()),
+            Self::Spark { fault } => fault.hint(),
+            Self::Kafka(source) => source.hint(),
+            Self::Cassandra(source) => source.hint(),
+            Self::Catalog(source) => source.hint(),
+        }
+    }
+}

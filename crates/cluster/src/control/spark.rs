@@ -1,0 +1,158 @@
+//! `SparkQueries`: Spark as control asks it, reached when it is first needed, and again when it
+//! was gone.
+
+use std::{collections::BTreeMap, fmt};
+
+use mainstem_kernel::{Timestamp, spawn::SharedSpawn};
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+
+use super::{Batch, EngineFault, Need, QueryEngine, QueryTopics, Run, needs::relation};
+use crate::{
+    ClusterConfig,
+    progress::Query,
+    spark::{
+        HistoryQuery, Progress, QueryId, QueryParts, QuerySpec, Spark, SparkError, ViewQuery,
+        record::Spelled,
+    },
+};
+
+/// Spark as control asks it.
+pub struct SparkQueries {
+    config: ClusterConfig,
+    spawn: SharedSpawn,
+    runtime: Handle,
+    spark: Mutex<Option<Spark>>,
+}
+
+impl fmt::Debug for SparkQueries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SparkQueries").finish_non_exhaustive()
+    }
+}
+
+impl SparkQueries {
+    /// Connects to nobody yet.
+    #[must_use]
+    pub fn new(config: &ClusterConfig, spawn: SharedSpawn, runtime: Handle) -> Self {
+        Self {
+            config: config.clone(),
+            spawn,
+            runtime,
+            spark: Mutex::new(None),
+        }
+    }
+
+    fn spark(&self) -> Result<Spark, EngineFault> {
+        let mut known = self.spark.lock();
+        if let Some(spark) = &*known {
+            return Ok(spark.clone());
+        }
+        let opened = Spark::open(self.config.spark.clone(), SharedSpawn::clone(&self.spawn));
+        let spark = self.runtime.block_on(opened).map_err(fault)?;
+        Ok(known.insert(spark).clone())
+    }
+
+    fn spec(&self, query: Query, need: &Need, topics: &QueryTopics) -> QuerySpec {
+        let name = query.to_string();
+        let config = &self.config;
+        let parts = QueryParts {
+            topic: topics.input.clone(),
+            checkpoint: config.checkpoint(&checkpoint(&name, topics.generation)),
+            name,
+            kafka: &config.kafka,
+            spark: &config.spark,
+        };
+        match need {
+            Need::History { stream, .. } => QuerySpec::history(&HistoryQuery {
+                parts,
+                stream,
+                folder: config.history(),
+            }),
+            Need::View {
+                def,
+                lowered,
+                stream,
+                ..
+            } => QuerySpec::view(&ViewQuery {
+                parts,
+                lowered,
+                relation: &relation(def.id),
+                spelled: stream.as_deref().map_or(Spelled::AsNamed, Spelled::Stream),
+                change_topic: topics.changes.clone().unwrap_or_default(),
+                generation: topics.generation,
+            }),
+        }
+    }
+}
+
+/// Where a query keeps how far it is: one that is begun anew begins with nothing.
+fn checkpoint(name: &str, generation: u16) -> String {
+    match generation {
+        0 | 1 => name.to_owned(),
+        again => format!("{name}-{again}"),
+    }
+}
+
+impl QueryEngine for SparkQueries {
+    fn active(&self) -> Result<BTreeMap<Query, Run>, EngineFault> {
+        let spark = self.spark()?;
+        let running = self.runtime.block_on(spark.queries()).map_err(fault)?;
+        let ours = running.into_iter().filter_map(|running| {
+            let query = running.name.parse().ok()?;
+            let QueryId { id, run } = running.id;
+            Some((query, Run { id, run }))
+        });
+        Ok(ours.collect())
+    }
+
+    fn last_batch(&self, run: &Run) -> Result<Option<Batch>, EngineFault> {
+        let spark = self.spark()?;
+        let told = self.runtime.block_on(spark.progress(&id(run)));
+        Ok(told.map_err(fault)?.map(batch))
+    }
+
+    fn failure(&self, run: &Run) -> Result<Option<EngineFault>, EngineFault> {
+        let spark = self.spark()?;
+        match self.runtime.block_on(spark.exception(&id(run))) {
+            Ok(failure) => Ok(failure.map(fault)),
+            Err(SparkError::Gone { .. }) => Ok(None),
+            Err(error) => Err(fault(error)),
+        }
+    }
+
+    fn start(&self, query: Query, need: &Need, topics: &QueryTopics) -> Result<Run, EngineFault> {
+        let spark = self.spark()?;
+        let spec = self.spec(query, need, topics);
+        let QueryId { id, run } = self.runtime.block_on(spark.start(&spec)).map_err(fault)?;
+        Ok(Run { id, run })
+    }
+
+    fn stop(&self, run: &Run) -> Result<(), EngineFault> {
+        let spark = self.spark()?;
+        self.runtime.block_on(spark.stop(&id(run))).map_err(fault)
+    }
+}
+
+fn fault(error: SparkError) -> EngineFault {
+    Box::new(error)
+}
+
+fn id(run: &Run) -> QueryId {
+    QueryId {
+        id: run.id.clone(),
+        run: run.run.clone(),
+    }
+}
+
+fn batch(progress: Progress) -> Batch {
+    let next = progress.inputs.into_iter();
+    Batch {
+        number: progress.batch,
+        next: next.map(|(place, input)| (place, input.end)).collect(),
+        rows_in_per_second: progress.input_rows_per_second,
+        rows_taken_per_second: progress.processed_rows_per_second,
+        state_rows: progress.state_rows,
+        watermark: progress.watermark_us.map(Timestamp),
+    }
+}
