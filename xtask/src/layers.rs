@@ -38,7 +38,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     layer(
         "cluster",
         &[
-            "kernel", "disk", "log", "store", "catalog", "table", "admit", "sql",
+            "kernel", "disk", "log", "store", "catalog", "table", "admit", "sql", "flow",
         ],
     ),
     layer("app", &["kernel", "log", "catalog", "sql"]),

@@ -54,6 +54,7 @@ pub mod topic;
 #[cfg(feature = "engines")]
 pub mod transaction;
 #[cfg(feature = "engines")]
+pub(crate) mod whole;
 mod writer;
 
 use std::time::Duration;

@@ -17,6 +17,7 @@ pub mod lower;
 pub mod spark;
 pub mod progress;
 pub mod tables;
+pub mod worker;
 pub mod rows;
 
 pub use config::ClusterConfig;

@@ -77,7 +77,7 @@ pub(crate) fn replication(form: Form) -> (u8, u8) {
     if form.brokers == 1 { (1, 1) } else { (3, 2) }
 }
 
-fn properties(engine: &Engine, form: Form, folder: &Path) -> String {
+pub(crate) fn properties(engine: &Engine, form: Form, folder: &Path) -> String {
     let (replicas, in_sync) = replication(form);
     let controller = |engine: &Engine| engine.inner.first().copied().unwrap_or(engine.address);
     let voters: Vec<String> = form

@@ -242,15 +242,19 @@ impl Group {
         let again = std::mem::take(&mut self.again);
         fetched.messages.extend(again);
         // Who waits for a partition asks again soon.
-        let is_arriving = !self.arriving.is_empty();
+        let is_arriving = !self.arriving.is_empty() || !fetched.messages.is_empty();
         let mut patience = if is_arriving { patience.min(ARRIVE_PAUSE) } else { patience };
-        while fetched.messages.len() < messages_max {
+        // Asked at least once, whatever was given back: only so it is known what has moved.
+        loop {
             let polled = self.consumer.poll(patience).map(|polled| polled.map(|m| message(&m)));
             self.follow(&mut fetched);
             match polled {
                 None => break,
                 Some(Ok(message)) => self.keep(message?, &mut fetched),
                 Some(Err(error)) => self.judge(error)?,
+            }
+            if fetched.messages.len() >= messages_max {
+                break;
             }
             patience = Duration::ZERO;
         }

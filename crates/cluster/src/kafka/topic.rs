@@ -7,6 +7,8 @@
 //! | `PREFIX-ID-NAME` of a stream | its rows |
 //! | `PREFIX-ID-NAME` of a version of a view | its rows; those of a view with a key are compacted |
 //! | `PREFIX-ID-NAME-input` of a version of a view | what a worker made of the rows it reads |
+//! | `PREFIX-ID-NAME-unique` of a stream with DEDUPLICATE BY | its rows, each once |
+//! | `PREFIX-ID-NAME-seen` of such a stream | what tells them apart, compacted |
 //! | `PREFIX-ID-NAME` of a table | its rows by primary key, compacted |
 //! | `PREFIX-definitions` | every change of what is declared |
 //! | `PREFIX-progress` | how far everything is that is computed (`progress`), compacted |
@@ -24,6 +26,10 @@ pub use judge::{Found, judge};
 
 /// What the name of a topic ends with that a worker writes for a view.
 const INPUT_SUFFIX: &str = "-input";
+/// The same, of the rows of a stream each once.
+const UNIQUE_SUFFIX: &str = "-unique";
+/// The same, of the keys that it was seen with.
+const SEEN_SUFFIX: &str = "-seen";
 
 /// Parts of the topic of a table: as many row writers can share it.
 pub const TABLE_PARTITIONS: u16 = 4;
@@ -93,6 +99,18 @@ pub fn input_name_of(config: &KafkaConfig, view: StreamId, name: &StreamName) ->
     format!("{}{INPUT_SUFFIX}", name_of(config, view, name))
 }
 
+/// The topic of a stream's rows that are new, if it has DEDUPLICATE BY, if it is made now.
+#[must_use]
+pub fn unique_name_of(config: &KafkaConfig, id: StreamId, name: &StreamName) -> String {
+    format!("{}{UNIQUE_SUFFIX}", name_of(config, id, name))
+}
+
+/// The topic of what tells them apart, if it is made now.
+#[must_use]
+pub fn seen_name_of(config: &KafkaConfig, id: StreamId, name: &StreamName) -> String {
+    format!("{}{SEEN_SUFFIX}", name_of(config, id, name))
+}
+
 /// Whether `topic` is the one that `wanted` would be made as, whatever its object was called when
 /// it was made. No name of an object has a hyphen in it, so what follows one is a suffix.
 #[must_use]
@@ -158,6 +176,22 @@ impl Wanted {
     pub fn of_table(table: &TableDef, config: &KafkaConfig) -> Self {
         let name = name_of(config, table.id, &table.spec.name);
         Self::named(name, Cleanup::Compact, (TABLE_PARTITIONS, config))
+    }
+
+    /// The topic of a stream's rows that are new: like that of the stream.
+    #[must_use]
+    pub fn of_unique(stream: &StreamDef, config: &KafkaConfig) -> Self {
+        Self {
+            name: unique_name_of(config, stream.id, &stream.spec.name),
+            ..Self::of(stream, config)
+        }
+    }
+
+    /// The topic of what tells them apart: as many partitions, compacted.
+    #[must_use]
+    pub fn of_seen(stream: &StreamDef, config: &KafkaConfig) -> Self {
+        let name = seen_name_of(config, stream.id, &stream.spec.name);
+        Self::named(name, Cleanup::Compact, (stream.spec.partitions, config))
     }
 
     /// The topic of progress.

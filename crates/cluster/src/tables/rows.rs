@@ -60,7 +60,7 @@ pub(super) fn records(codec: &RowCodec, changed: &Changed) -> Result<Vec<RowReco
 
 /// Rows of a table as they are read back, in order.
 #[derive(Debug)]
-pub(super) struct RowsRead {
+pub(crate) struct RowsRead {
     versions: BTreeMap<SchemaVersion, Arc<Columns>>,
     newest: Columns,
     /// What came last is gathered; another version begins a new part.
@@ -78,7 +78,7 @@ struct Part {
 }
 
 impl RowsRead {
-    pub(super) fn new(table: &TableSchema) -> Self {
+    pub(crate) fn new(table: &TableSchema) -> Self {
         // Of a row that is gone only the key is there.
         let nullable = |columns: &Columns| {
             let columns = columns.0.iter().map(|column| {
@@ -102,7 +102,7 @@ impl RowsRead {
     ///
     /// # Errors
     /// Why it is no row of this table.
-    pub(super) fn push(
+    pub(crate) fn push(
         &mut self,
         (key, value): (&[u8], Option<&[u8]>),
         version: SchemaVersion,
@@ -131,7 +131,7 @@ impl RowsRead {
     }
 
     /// How many were taken.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         let parts = self.done.iter().chain(&self.open);
         parts.map(|part| part.written.len()).sum()
     }
@@ -140,7 +140,7 @@ impl RowsRead {
     ///
     /// # Errors
     /// When they are no rows of the table.
-    pub(super) fn take(&mut self, codec: &RowCodec) -> Result<Vec<Changed>, String> {
+    pub(crate) fn take(&mut self, codec: &RowCodec) -> Result<Vec<Changed>, String> {
         self.done.extend(self.open.take());
         let mut changes = Vec::with_capacity(self.done.len());
         for mut part in std::mem::take(&mut self.done) {

@@ -1,0 +1,155 @@
+//! `LookupWork`: filters and lookups of a version of a view.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use arrow::{
+    array::RecordBatch,
+    datatypes::{Field, Schema, SchemaRef},
+};
+use mainstem_flow::Apart;
+use mainstem_kernel::{Offset, SchemaVersion, StreamId};
+use mainstem_sql::objects;
+
+use super::{
+    WorkerError,
+    copies::Copies,
+    letters::Letters,
+    member::{Counted, Work},
+    source::SourceRows,
+};
+use crate::kafka::{Message, NewMessage, Place, SCHEMA_HEADER, Transaction};
+
+/// Filters and lookups of a version of a view.
+#[derive(Debug)]
+pub(super) struct LookupWork {
+    pub(super) view: StreamId,
+    pub(super) apart: Apart,
+    pub(super) source: SourceRows,
+    pub(super) copies: Copies,
+    pub(super) letters: Option<Letters>,
+    /// The topic that is written.
+    pub(super) input: String,
+    /// The names of its columns: no two are the same.
+    pub(super) names: Vec<String>,
+}
+
+/// The version of the columns that a record names.
+pub(super) fn schema_of(message: &Message) -> SchemaVersion {
+    let named = message.header(SCHEMA_HEADER);
+    SchemaVersion(named.and_then(|text| text.parse().ok()).unwrap_or(1))
+}
+
+impl LookupWork {
+    fn defect(&self, error: impl std::error::Error + Send + Sync + 'static) -> WorkerError {
+        WorkerError::Plan {
+            object: self.view,
+            source: Box::new(error),
+        }
+    }
+
+    /// The rows of one partition.
+    fn partition(
+        &self,
+        messages: &[&Message],
+        transaction: &mut Transaction<'_>,
+    ) -> Result<Counted, WorkerError> {
+        let records = messages.iter().map(|message| {
+            let value = message.value.as_deref().unwrap_or_default();
+            (schema_of(message), value)
+        });
+        let read = self.source.read(records).map_err(|error| self.defect(error))?;
+        let mut counted = Counted {
+            rows: messages.len() as u64,
+            ..Counted::default()
+        };
+        if !read.refused.is_empty() {
+            let refused = read.refused.iter();
+            let refused: Vec<(&Message, &str)> = refused
+                .filter_map(|(number, reason)| Some((*messages.get(*number)?, reason.as_str())))
+                .collect();
+            counted.letters += refused.len() as u64;
+            if let Some(letters) = &self.letters {
+                let rows = letters.of_refused(&refused).map_err(|error| self.defect(error))?;
+                letters.send(&rows, transaction)?;
+            }
+        }
+        let schema = match &self.letters {
+            Some(letters) => letters.schema(),
+            None => Arc::new(Schema::empty()),
+        };
+        let ran = self.apart.run(read.rows, &self.copies.rows, &schema);
+        let ran = ran.map_err(|error| self.defect(error))?;
+        if let (Some(rows), Some(letters)) = (&ran.letters, &self.letters) {
+            counted.letters += rows.num_rows() as u64;
+            letters.send(rows, transaction)?;
+        }
+        counted.out += ran.rows.num_rows() as u64;
+        let partition = messages.first().map(|message| message.place.partition.0);
+        self.send(&ran.rows, partition, transaction)?;
+        Ok(counted)
+    }
+
+    fn send(
+        &self,
+        rows: &RecordBatch,
+        partition: Option<u16>,
+        transaction: &mut Transaction<'_>,
+    ) -> Result<(), WorkerError> {
+        let rows = rows.clone().with_schema(self.named(&rows.schema()));
+        let rows = rows.map_err(|error| self.defect(error))?;
+        let mut failed = None;
+        let each = |_: usize, value: &[u8]| {
+            if failed.is_none() {
+                let message = NewMessage {
+                    topic: &self.input,
+                    partition,
+                    key: None,
+                    value: Some(value),
+                    headers: &[],
+                };
+                failed = transaction.send(&message).err();
+            }
+        };
+        objects(&rows, each).map_err(|error| self.defect(error))?;
+        failed.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    /// The columns under the names that the topic's reader knows them by.
+    fn named(&self, schema: &SchemaRef) -> SchemaRef {
+        let fields = schema.fields().iter().zip(&self.names);
+        let fields: Vec<Field> = fields
+            .map(|(field, name)| field.as_ref().clone().with_name(name))
+            .collect();
+        Arc::new(Schema::new(fields))
+    }
+}
+
+impl Work for LookupWork {
+    fn taken(&mut self, _place: &Place, _next: Offset) -> Result<(), WorkerError> {
+        self.copies.catch_up()
+    }
+
+    fn lost(&mut self, _place: &Place) {}
+
+    fn work(
+        &mut self,
+        messages: &[Message],
+        transaction: &mut Transaction<'_>,
+    ) -> Result<Counted, WorkerError> {
+        // After the rows were fetched: they see what was acknowledged before they were sent.
+        self.copies.catch_up()?;
+        let mut places: BTreeMap<&Place, Vec<&Message>> = BTreeMap::new();
+        for message in messages {
+            places.entry(&message.place).or_default().push(message);
+        }
+        let mut all = Counted::default();
+        for messages in places.values() {
+            all.add(self.partition(messages, transaction)?);
+        }
+        Ok(all)
+    }
+
+    fn aborted(&mut self) -> Result<(), WorkerError> {
+        Ok(())
+    }
+}
