@@ -8,6 +8,8 @@
 
 mod addresses;
 mod cassandra;
+#[cfg(test)]
+mod compose;
 pub(crate) mod form;
 mod java;
 mod kafka;

@@ -21,7 +21,7 @@ const PYSPARK: &str = "pyspark==3.5.7";
 const FILES_PER_LINE: usize = 20;
 
 /// Group, artifact and version of what is asked for; the rest follows from them.
-fn artifacts(kind: Kind) -> &'static [(&'static str, &'static str, &'static str)] {
+pub(crate) fn artifacts(kind: Kind) -> &'static [(&'static str, &'static str, &'static str)] {
     match kind {
         Kind::Kafka => &[
             ("org.apache.kafka", "kafka_2.13", "4.1.0"),

@@ -1,0 +1,106 @@
+//! `deploy/compose.yaml` against what is started here: the same versions, packages and settings.
+
+use std::fs;
+
+use super::{
+    form::{Form, Kind},
+    kafka, packages,
+};
+use crate::shell;
+
+const LARGE: Form = Form {
+    brokers: 3,
+    cassandras: 3,
+};
+
+/// Settings of a broker that belong to its place, or to a machine that does other things too.
+const OF_THE_PLACE: [&str; 10] = [
+    "node.id",
+    "controller.quorum.voters",
+    "listeners",
+    "log.dirs",
+    "offsets.topic.num.partitions",
+    "transaction.state.log.num.partitions",
+    "share.coordinator.state.topic.num.partitions",
+    "num.network.threads",
+    "num.io.threads",
+    "log.cleaner.dedupe.buffer.size",
+];
+
+fn compose() -> String {
+    fs::read_to_string(shell::root().join("deploy/compose.yaml")).unwrap()
+}
+
+/// The version of an artifact, as it is fetched here.
+fn version(kind: Kind, artifact: &str) -> &'static str {
+    let mut all = packages::artifacts(kind).iter();
+    all.find(|(_, name, _)| *name == artifact).unwrap().2
+}
+
+#[test]
+fn containers_run_the_versions_that_are_tried_here() {
+    let text = compose();
+    let mut images: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("image: "))
+        .collect();
+    images.dedup();
+    let kafka = version(Kind::Kafka, "kafka_2.13");
+    let cassandra = version(Kind::Cassandra, "cassandra-all");
+    let spark = version(Kind::Spark, "spark-connect_2.12");
+    let expected = [
+        format!("apache/kafka:{kafka}"),
+        format!("cassandra:{cassandra}"),
+        format!("spark:{spark}-scala2.12-java17-ubuntu"),
+        "mainstem".to_owned(),
+    ];
+    assert_eq!(images, expected);
+    let artifacts = packages::artifacts(Kind::Spark)
+        .iter()
+        .map(|(group, artifact, version)| format!("{group}:{artifact}:{version}"));
+    let wanted = format!("--packages={}\n", artifacts.collect::<Vec<_>>().join(","));
+    assert!(text.contains(&wanted), "{wanted}");
+}
+
+#[test]
+fn brokers_in_containers_keep_the_same_promises() {
+    let text = compose();
+    let engine = LARGE.of_kind(Kind::Kafka).next().unwrap();
+    let settings = kafka::properties(&engine, LARGE, std::path::Path::new("/x"));
+    let settings = settings.lines().filter(|line| !line.starts_with('#'));
+    let mut compared = 0;
+    for (name, value) in settings.filter_map(|line| line.split_once('=')) {
+        if OF_THE_PLACE.contains(&name) {
+            continue;
+        }
+        let name = name.to_uppercase().replace('.', "_");
+        let line = format!("  KAFKA_{name}: ");
+        let found = text.lines().find_map(|found| found.strip_prefix(&line));
+        assert_eq!(
+            found.map(|found| found.trim_matches('"')),
+            Some(value),
+            "{name}"
+        );
+        compared += 1;
+    }
+    assert!(compared > 15, "only {compared} settings were compared");
+}
+
+#[test]
+fn nodes_in_containers_know_every_engine_by_its_name() {
+    let path = shell::root().join("deploy/compose.toml");
+    let settings = fs::read_to_string(path).unwrap();
+    let text = compose();
+    for word in settings.split(['"', ':']).filter(|word| word.contains('-')) {
+        let Some((kind, _)) = word.split_once('-') else {
+            continue;
+        };
+        if ["kafka", "cassandra"].contains(&kind) {
+            let service = format!("\n  {word}:\n");
+            assert!(text.contains(&service), "no service is called {word}");
+        }
+    }
+    let (replicas, in_sync) = kafka::replication(LARGE);
+    assert!(settings.contains(&format!("kafka_replicas = {replicas}\n")));
+    assert!(settings.contains(&format!("kafka_in_sync_min = {in_sync}\n")));
+}
