@@ -8,6 +8,7 @@
     allow(dead_code, reason = "what is pure is called by what speaks to engines")
 )]
 
+pub mod asking;
 pub mod cassandra;
 pub mod config;
 pub mod control;

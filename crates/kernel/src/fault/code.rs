@@ -254,9 +254,9 @@ codes! {
     Clus094 = "CLUS-094",
     Clus095 = "CLUS-095",
     Clus096 = "CLUS-096",
-    Clus096 = "CLUS-096",
     Clus100 = "CLUS-100",
     Clus101 = "CLUS-101",
+    Clus102 = "CLUS-102",
     // app
     App001 = "APP-001",
     App002 = "APP-002",
