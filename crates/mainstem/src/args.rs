@@ -169,6 +169,19 @@ A broken connection is taken up again where it broke; no row is missed or shown 
   mainstem status
   mainstem status --json")]
     Status(Status),
+    /// Carry tables and history to another server, most often one on Kafka, Spark and Cassandra
+    #[command(after_help = "Examples:
+  mainstem apply apps/retail --url http://10.0.0.7:7400 --key …      the same application, there
+  mainstem move --to http://10.0.0.7:7400 --to-key …
+  mainstem move --to-data /srv/cluster-node                          a server of this machine
+  mainstem move --back                                               take writes here again
+
+This server goes on while its rows follow. Only for the last ones its doors are paused, for ten
+seconds at most: writes are told to come again (429). Then they say where the data is now, and both
+servers count. Whatever breaks off is taken up by the same command; the notebook knows where.
+Lookups are made anew there, with the rows that tables have when they are moved; the time to live of
+such rows begins anew. Dead letters stay here.")]
+    Move(Move),
     /// Write a consistent copy of everything while the server runs
     #[command(after_help = "Example:
   mainstem backup --to /backups/2026-11-21
@@ -380,6 +393,26 @@ pub(crate) struct Status {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Options of `move`.
+#[derive(Args, Debug)]
+pub(crate) struct Move {
+    /// Address of the other server
+    #[arg(long, value_name = "URL", required_unless_present_any = ["to_data", "back"])]
+    pub(crate) to: Option<String>,
+    /// The other server's key, as its file admin.key holds it
+    #[arg(long, value_name = "KEY")]
+    pub(crate) to_key: Option<String>,
+    /// The other server's data folder, if it is on this machine
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) to_data: Option<PathBuf>,
+    /// Where the way of every stream is noted; the default is moving.json in the data folder
+    #[arg(long, value_name = "FILE")]
+    pub(crate) notebook: Option<PathBuf>,
+    /// Open the doors of this server again, and carry nothing
+    #[arg(long, conflicts_with_all = ["to", "to_key", "to_data"])]
+    pub(crate) back: bool,
 }
 
 /// Options of `backup`.

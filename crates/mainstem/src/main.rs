@@ -54,6 +54,7 @@ fn run(cli: &Cli) -> Outcome {
         Command::Sql(options) => wait(command::sql::sql(target, options)),
         Command::Tail(options) => wait(command::tail::tail(target, options)),
         Command::Status(options) => wait(command::status::status(target, options)),
+        Command::Move(options) => wait(command::relocate::relocate(target, options)),
         Command::Backup(options) => wait(command::copy::backup(target, options)),
         Command::Restore(options) => wait(command::copy::restore(target, options)),
     }

@@ -343,6 +343,12 @@ codes! {
     Cli018 = "CLI-018",
     Cli019 = "CLI-019",
     Cli020 = "CLI-020",
+    Cli021 = "CLI-021",
+    Cli022 = "CLI-022",
+    Cli023 = "CLI-023",
+    Cli024 = "CLI-024",
+    Cli025 = "CLI-025",
+    Cli026 = "CLI-026",
 }
 
 impl fmt::Display for Code {

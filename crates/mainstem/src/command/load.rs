@@ -24,8 +24,9 @@ use crate::{
     failure::Outcome,
 };
 
-use batch::{Batch, Batches};
-use send::Sender;
+pub(super) use batch::Batch;
+use batch::Batches;
+pub(super) use send::Sender;
 use source::Source;
 use summary::Summary;
 

@@ -22,13 +22,13 @@ const _: () = assert!(BATCH_BYTES_MAX as u64 <= ROW_BYTES_MAX.0);
 
 /// The rows of one request.
 #[derive(Clone, Debug)]
-pub(super) struct Batch {
+pub(in crate::command) struct Batch {
     /// Number of its first row in the file, from 0, without the header.
-    pub(super) first: u64,
+    pub(in crate::command) first: u64,
     /// How many.
-    pub(super) rows: u32,
+    pub(in crate::command) rows: u32,
     /// As it is sent.
-    pub(super) body: Bytes,
+    pub(in crate::command) body: Bytes,
 }
 
 /// A file, cut.

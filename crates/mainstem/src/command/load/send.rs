@@ -27,26 +27,26 @@ const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// What became of a batch.
 #[derive(Clone, Debug, Deserialize)]
-pub(super) struct Ack {
-    pub(super) accepted: u64,
-    pub(super) rejected: u64,
-    pub(super) position: String,
+pub(in crate::command) struct Ack {
+    pub(in crate::command) accepted: u64,
+    pub(in crate::command) rejected: u64,
+    pub(in crate::command) position: String,
     #[serde(default)]
-    pub(super) rejects: Vec<Reject>,
+    pub(in crate::command) rejects: Vec<Reject>,
 }
 
 /// Why a row was rejected.
 #[derive(Clone, Debug, Deserialize)]
-pub(super) struct Reject {
+pub(in crate::command) struct Reject {
     /// Row of the request, from 0.
-    pub(super) row: u64,
-    pub(super) code: String,
-    pub(super) reason: String,
+    pub(in crate::command) row: u64,
+    pub(in crate::command) code: String,
+    pub(in crate::command) reason: String,
 }
 
 /// Sends the batches of one file to one stream.
 #[derive(Debug)]
-pub(super) struct Sender {
+pub(in crate::command) struct Sender {
     server: Server,
     path: String,
     producer: String,
@@ -64,7 +64,12 @@ enum Attempt {
 }
 
 impl Sender {
-    pub(super) fn new(server: Server, stream: &str, producer: &str, format: RowFormat) -> Self {
+    pub(in crate::command) fn new(
+        server: Server,
+        stream: &str,
+        producer: &str,
+        format: RowFormat,
+    ) -> Self {
         let content_type = match format {
             RowFormat::Csv => "text/csv",
             RowFormat::Ndjson => "application/x-ndjson",
@@ -81,7 +86,11 @@ impl Sender {
 
     /// Sends a batch until it is acknowledged or refused for good. `waits` is told why it takes
     /// longer.
-    pub(super) async fn send(&self, batch: &Batch, waits: impl Fn(&str)) -> Outcome<Ack> {
+    pub(in crate::command) async fn send(
+        &self,
+        batch: &Batch,
+        waits: impl Fn(&str),
+    ) -> Outcome<Ack> {
         let patience = Duration::from_secs(60 * PATIENCE_MINUTES);
         let deadline = SystemClock.monotonic().saturating_add(patience);
         let mut pause = WAIT_MIN;
