@@ -55,6 +55,7 @@ pub mod topic;
 pub mod transaction;
 #[cfg(feature = "engines")]
 pub(crate) mod whole;
+#[cfg(feature = "engines")]
 mod writer;
 
 use std::time::Duration;
