@@ -18,6 +18,8 @@
 //! * No older row ever comes to lie over a newer one (`cassandra`), whoever writes, and how often.
 //! * A row that cannot be kept stops no other.
 
+#[cfg(test)]
+mod contract;
 #[cfg(feature = "engines")]
 mod decode;
 mod errors;

@@ -121,6 +121,14 @@ impl Rows {
         self.change("drop table", name, text).await
     }
 
+    /// Removes the keyspace of a test.
+    #[cfg(test)]
+    pub(crate) async fn forget_keyspace(&self) {
+        let name = self.keyspace();
+        let text = format!("DROP KEYSPACE IF EXISTS \"{name}\"");
+        self.change("drop keyspace", name, text).await.unwrap();
+    }
+
     /// A change of what is declared.
     async fn change(
         &self,
