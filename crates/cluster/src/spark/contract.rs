@@ -7,4 +7,7 @@
 #![cfg(feature = "engines")]
 
 mod bed;
+mod history;
 mod questions;
+mod streams;
+mod views;

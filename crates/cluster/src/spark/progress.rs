@@ -1,7 +1,9 @@
 //! `Progress`: how far a streaming query is, read from what Spark tells about a micro-batch. Pure.
 //!
-//! Source: org.apache.spark.sql.streaming.StreamingQueryProgress of 3.5, as JSON. A micro-batch is
+//! Source: org.apache.spark.sql.streaming.StreamingQueryProgress of 3.5, as the Connect server writes
+//! its fields: offsets are JSON within a text, rates that are no number are texts. A micro-batch is
 //! told about once it is committed, so its end offsets are what the query will never read again.
+//! A query that has nothing to do tells so every ten seconds, under the number of the next.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -55,9 +57,6 @@ impl Progress {
         })?;
         let mut progress = Self {
             batch: told.batch_id,
-            input_rows: told.num_input_rows,
-            input_rows_per_second: told.input_rows_per_second.unwrap_or_default(),
-            processed_rows_per_second: told.processed_rows_per_second.unwrap_or_default(),
             duration: Duration::from_millis(
                 told.duration_ms
                     .get("triggerExecution")
@@ -79,6 +78,10 @@ impl Progress {
     }
 
     fn take(&mut self, source: &Source) {
+        self.input_rows += source.num_input_rows;
+        self.input_rows_per_second += source.input_rows_per_second.as_f64().unwrap_or_default();
+        let processed = &source.processed_rows_per_second;
+        self.processed_rows_per_second += processed.as_f64().unwrap_or_default();
         let sides = [
             &source.start_offset,
             &source.end_offset,
@@ -86,7 +89,7 @@ impl Progress {
         ];
         for (side, offsets) in sides.into_iter().enumerate() {
             // No start before the first micro-batch; sources other than topics have other words.
-            let Ok(offsets) = Offsets::deserialize(offsets) else {
+            let Some(offsets) = offsets_of(offsets) else {
                 continue;
             };
             for (topic, partitions) in offsets {
@@ -120,14 +123,17 @@ fn micros(text: &str) -> Option<i64> {
 
 type Offsets = BTreeMap<String, BTreeMap<u16, u64>>;
 
+fn offsets_of(told: &Value) -> Option<Offsets> {
+    match told {
+        Value::String(text) => serde_json::from_str(text).ok(),
+        other => Offsets::deserialize(other).ok(),
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Told {
     batch_id: u64,
-    num_input_rows: u64,
-    // NaN is left out.
-    input_rows_per_second: Option<f64>,
-    processed_rows_per_second: Option<f64>,
     #[serde(default)]
     duration_ms: BTreeMap<String, u64>,
     #[serde(default)]
@@ -151,6 +157,12 @@ struct Operator {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Source {
+    #[serde(default)]
+    num_input_rows: u64,
+    #[serde(default)]
+    input_rows_per_second: Value,
+    #[serde(default)]
+    processed_rows_per_second: Value,
     #[serde(default)]
     start_offset: Value,
     #[serde(default)]

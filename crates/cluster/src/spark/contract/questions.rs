@@ -10,10 +10,8 @@ use mainstem_kernel::Fault as _;
 
 use super::{
     super::{Spark, SparkError},
-    bed::{Unwatched, config, spark},
+    bed::{TIME, Unwatched, config, spark},
 };
-
-const TIME: Duration = Duration::from_secs(60);
 
 /// The code of an error, and all of its words.
 fn told(error: &SparkError) -> (&'static str, String) {

@@ -1,0 +1,73 @@
+//! History: every row once, in the columns that one machine writes.
+
+use std::{fs, path::Path};
+
+use super::{
+    super::{HistoryQuery, QueryId, QuerySpec},
+    bed::Bed,
+};
+use crate::kafka::{fixture::readings, topic::Cleanup};
+
+fn rows(from: i64) -> Vec<String> {
+    let row = |n: i64| match n % 10 {
+        0 => format!(r#"{{"device":"d","n":null,"_extra":{{"fw":"1.2","n":[1,{{"x":null}}]}}}}"#),
+        _ => format!(r#"{{"device":"d{}","n":{n}}}"#, n % 3),
+    };
+    (from..from + 100).map(row).collect()
+}
+
+/// Files below a folder whose names end so.
+fn files(folder: &Path, end: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path, end));
+        } else if path.to_str().unwrap().ends_with(end) {
+            found.push(path.display().to_string());
+        }
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_row_is_in_history_once() {
+    let Some(bed) = Bed::open("history").await else {
+        return;
+    };
+    let topic = bed.topic("16-readings", Cleanup::Delete(None));
+    let stream = readings(2);
+    let spec = QuerySpec::history(&HistoryQuery {
+        parts: bed.parts("history-16", &topic),
+        stream: &stream,
+        folder: bed.path("history"),
+    });
+    for from in [0, 100] {
+        bed.write(&topic, &rows(from));
+        let id: QueryId = bed.spark.start(&spec).await.unwrap();
+        bed.spark.drain(&id).await.unwrap();
+        bed.spark.stop(&id).await.unwrap();
+    }
+    let path = bed.path("history/readings-16");
+    let table = format!("delta.`{path}`");
+    let count = bed.number(&format!("SELECT count(*) FROM {table}")).await;
+    let distinct = format!("SELECT count(DISTINCT _partition, _offset) FROM {table}");
+    assert_eq!((count, bed.number(&distinct).await), (200, 200));
+    let sum = format!("SELECT sum(n) FROM {table} WHERE _extra IS NULL");
+    let all: i64 = (0..200).filter(|n| n % 10 != 0).sum();
+    assert_eq!(bed.number(&sum).await, all);
+    let extra = format!("SELECT DISTINCT _extra FROM {table} WHERE _extra IS NOT NULL");
+    assert_eq!(
+        bed.texts(&extra).await,
+        [r#"{"fw":"1.2","n":[1,{"x":null}]}"#]
+    );
+    // The time of arrival, to the millisecond; and its day, which files are found by.
+    let today = format!(
+        "SELECT count(*) FROM {table} WHERE CAST(timestamp_millis(shiftright(_seq, 16)) AS DATE) \
+         = _day AND abs(unix_millis(now()) - shiftright(_seq, 16)) < 600000"
+    );
+    assert_eq!(bed.number(&today).await, 200);
+    assert!(!files(Path::new(&path), ".zstd.parquet").is_empty());
+    println!("history of {topic} was at {path}");
+    bed.clear();
+}
