@@ -64,6 +64,7 @@ pub(crate) enum Command {
   mainstem serve --data /srv/mainstem --listen 0.0.0.0:7400
   mainstem serve --print-config > mainstem-config.toml      every setting, its meaning and default
   mainstem serve --config mainstem-config.toml
+  mainstem serve --engine cluster --config deploy/local-cluster.toml
 
 An empty or absent folder becomes a data folder; the key is made then, in <data>/admin.key.
 SIGTERM or Ctrl-C: requests under way are finished, then it ends, within five seconds.")]
@@ -212,6 +213,10 @@ pub(crate) struct Serve {
     /// File of settings; what it does not name keeps its default
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// What it runs on: its own disk, or Kafka, Spark and Cassandra as [cluster] of the settings
+    /// names them
+    #[arg(long, value_name = "ENGINE", default_value = "embedded")]
+    pub(crate) engine: Engine,
     /// Print every setting with its meaning and default, and end
     #[arg(long)]
     pub(crate) print_config: bool,

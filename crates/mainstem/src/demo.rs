@@ -23,7 +23,7 @@ use std::{
 use mainstem_app::{Applied, Plan, Source};
 use mainstem_disk::{Disk, RealDisk};
 use mainstem_kernel::{AppName, Clock, clock::SystemClock};
-use mainstem_node::{Config, Node, NodeError, Options};
+use mainstem_node::{Config, Engines, Node, NodeError, Options};
 use serde_json::json;
 use tokio::{
     runtime::{Builder, Runtime},
@@ -113,6 +113,7 @@ fn start(data: &Path, config: Config) -> Result<Node, NodeError> {
         data: data.to_owned(),
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
         config: config.clone(),
+        engines: Engines::Embedded,
     };
     match Node::start(at(PORT)) {
         Err(NodeError::Listen { .. }) => Node::start(at(0)),

@@ -3,6 +3,7 @@
 //! `default.toml` is the only home of defaults. It never asks the environment, and a setting
 //! that it does not know is refused by name and line.
 
+mod cluster;
 mod layer;
 mod limits;
 mod reference;
@@ -15,6 +16,9 @@ use std::{fmt, path::Path};
 use mainstem_kernel::ByteSize;
 use serde::{Deserialize, Deserializer, de::Error};
 
+#[cfg(feature = "cluster")]
+pub(crate) use cluster::ClusterLimits;
+pub use cluster::{ClusterSettings, RoleSetting, SettingError};
 pub use layer::ConfigError;
 pub use reference::settings_page;
 pub use span::Span;
@@ -46,6 +50,8 @@ pub struct Config {
     pub flow: ViewConfig,
     /// The HTTP door.
     pub http: HttpConfig,
+    /// Engines beyond one machine.
+    pub cluster: ClusterSettings,
 }
 
 /// What is told on standard error.

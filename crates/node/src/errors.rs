@@ -7,7 +7,7 @@ use mainstem_catalog::CatalogError;
 use mainstem_history::HistoryError;
 use mainstem_kernel::{Answer, ByteSize, Code, Fault, StreamName};
 
-use crate::config::ConfigError;
+use crate::config::{ConfigError, SettingError};
 
 /// Why a node could not be opened, copied or restored.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +55,15 @@ pub enum NodeError {
     /// Operator: correct the file of settings.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// Operator: correct the settings of the engines.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// Operator: take a program that was built for it.
+    #[error("this program was built without the clients of Kafka, Spark and Cassandra")]
+    Unable,
+    /// Operator: what an engine says.
+    #[error("{0}")]
+    Cluster(mainstem_log::SharedFault),
     /// Operator: give it more.
     #[error("a memory budget of {budget} is too small, it needs {least}")]
     Memory {
@@ -130,6 +139,9 @@ impl Fault for NodeError {
             Self::System { .. } | Self::Door { .. } => Answer::node(Code::Node016),
             Self::UnknownStream { .. } => Answer::caller(Code::Node017),
             Self::Config(error) => error.answer(),
+            Self::Setting(error) => error.answer(),
+            Self::Unable => Answer::caller(Code::Clus042),
+            Self::Cluster(error) => error.answer(),
             Self::Log(error) => error.answer(),
             Self::Catalog(error) => error.answer(),
             Self::History(error) | Self::Stream { source: error, .. } => error.answer(),
@@ -140,11 +152,14 @@ impl Fault for NodeError {
     fn detail(&self) -> Option<String> {
         match self {
             Self::Config(error) => error.detail(),
+            Self::Setting(error) => error.detail(),
+            Self::Cluster(error) => error.detail(),
             Self::Log(error) => error.detail(),
             Self::Catalog(error) => error.detail(),
             Self::History(error) => error.detail(),
             Self::Admit(error) => error.detail(),
-            Self::Locked { .. }
+            Self::Unable
+            | Self::Locked { .. }
             | Self::Format { .. }
             | Self::NotAData { .. }
             | Self::Folder { .. }
@@ -179,6 +194,11 @@ impl Fault for NodeError {
             Self::UnknownStream { .. } => "`mainstem status` lists the streams".to_owned(),
             Self::Folder { .. } | Self::System { .. } | Self::Door { .. } => return None,
             Self::Config(error) => return error.hint(),
+            Self::Setting(error) => return error.hint(),
+            Self::Cluster(error) => return error.hint(),
+            Self::Unable => "take one that was built with --features cluster, or leave --engine \
+                 cluster out"
+                .to_owned(),
             Self::Log(error) => return error.hint(),
             Self::Catalog(error) => return error.hint(),
             Self::History(error) | Self::Stream { source: error, .. } => return error.hint(),

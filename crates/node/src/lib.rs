@@ -5,6 +5,8 @@
 mod applications;
 mod backup;
 mod care;
+#[cfg(feature = "cluster")]
+mod cluster;
 pub mod config;
 mod control;
 mod errors;
@@ -23,10 +25,10 @@ mod runtimes;
 mod supervisor;
 
 pub use backup::restore;
-pub use config::{Config, ConfigError, DEFAULT_TOML, settings_page};
+pub use config::{Config, ConfigError, SettingError, DEFAULT_TOML, settings_page};
 pub use errors::{CopyError, NodeError};
 pub use folder::{ENDPOINT_FILE, KEY_FILE};
 pub use health::Obstacle;
 pub use memory::Shares;
-pub use node::{Node, Options};
+pub use node::{Engines, Node, Options};
 pub use rehearsal::{Heard, Rehearsal, RehearsalError};

@@ -1,20 +1,19 @@
 //! `Node`: a running server; from a data folder to open doors, and back in reverse.
 
 use std::{
-    io,
+    fmt, io,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
-use mainstem_gateway::{GatewayParts, Local};
+use mainstem_admit::Admission;
+use mainstem_gateway::GatewayParts;
 use tokio::{net::TcpListener, runtime::Runtime, sync::watch, task::JoinHandle};
 
 use crate::{
-    care,
     config::Config,
-    control::NodeControl,
     errors::NodeError,
     folder::{DataFolder, KEY_FILE},
     lobby::Lobby,
@@ -37,12 +36,39 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Settings.
     pub config: Config,
+    /// What it runs on.
+    pub engines: Engines,
+}
+
+/// What a node runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engines {
+    /// Its own disk.
+    Embedded,
+    /// Kafka, Spark and Cassandra.
+    Cluster,
+}
+
+/// What is behind the doors of a node.
+pub(crate) trait Core: fmt::Debug + Send + Sync {
+    /// Where requests go.
+    fn doors(self: Arc<Self>, admin_key: Arc<str>) -> GatewayParts;
+    /// Its data folder.
+    fn folder(&self) -> &DataFolder;
+    /// How memory is split.
+    fn shares(&self) -> Shares;
+    /// From now on nothing new is served.
+    fn begin_stop(&self);
+    /// Ends every part, each within so long.
+    fn close(self: Arc<Self>, runtime: &Runtime, time_max: Duration);
+    /// How long it has run.
+    fn age(&self) -> Duration;
 }
 
 /// A running server.
 #[derive(Debug)]
 pub struct Node {
-    parts: Arc<Parts>,
+    core: Arc<dyn Core>,
     runtimes: Runtimes,
     address: SocketAddr,
     shutdown: watch::Sender<bool>,
@@ -62,39 +88,24 @@ impl Node {
         let runtime = &runtimes.doors;
         let (listener, address) = listen(runtime, options.listen)?;
         let lobby = Lobby::open(runtime, Arc::clone(&listener));
-        let opened = Parts::open(folder, options.config, &runtimes);
+        let opened = open(folder, options, &runtimes);
         lobby.close(runtime);
-        let parts = opened?;
-        care::start(&parts)?;
+        let core = opened?;
         let (shutdown, stop) = watch::channel(false);
-        let doors = GatewayParts {
-            admission: Arc::clone(&parts.admission),
-            questions: Arc::<mainstem_sql::Engine>::clone(&parts.engine),
-            apps: Arc::clone(&parts.apps),
-            catalog: Arc::clone(&parts.catalog),
-            local: Some(Local {
-                log: parts.journal.log(),
-                engine: Arc::clone(&parts.engine),
-            }),
-            control: Arc::new(NodeControl(Arc::clone(&parts))),
-            clock: Arc::clone(&parts.clock),
-            spawn: Arc::<crate::supervisor::Supervisor>::clone(&parts.supervisor),
-            metrics: Arc::clone(&parts.metrics),
-            admin_key,
-        };
+        let doors = Arc::clone(&core).doors(admin_key);
         let door = runtime.spawn(async move {
             let listener = Arc::into_inner(listener)
                 .ok_or_else(|| io::Error::other("the listener is still in use"))?;
             mainstem_gateway::serve_http(doors, http, listener, stop).await
         });
         let node = Self {
-            parts,
+            core,
             runtimes,
             address,
             shutdown,
             door,
         };
-        node.parts.folder.write_endpoint(&node.url())?;
+        node.core.folder().write_endpoint(&node.url())?;
         tracing::info!(%address, data = %node.data().display(), "doors opened");
         Ok(node)
     }
@@ -120,7 +131,7 @@ impl Node {
     /// The data folder, absolute.
     #[must_use]
     pub fn data(&self) -> &Path {
-        self.parts.data()
+        self.core.folder().path()
     }
 
     /// The file of the key.
@@ -132,7 +143,7 @@ impl Node {
     /// How memory is split.
     #[must_use]
     pub fn shares(&self) -> Shares {
-        self.parts.shares
+        self.core.shares()
     }
 
     /// Whether the door has broken: nobody can reach the node any more.
@@ -149,14 +160,14 @@ impl Node {
     /// `Door` when the door had broken before.
     pub fn stop(self) -> Result<(), NodeError> {
         let Self {
-            parts,
+            core,
             runtimes,
             shutdown,
             door,
             ..
         } = self;
         let runtime = &runtimes.doors;
-        parts.health.stop();
+        core.begin_stop();
         shutdown.send_replace(true);
         let drained = runtime.block_on(async { tokio::time::timeout(DRAIN_TIME_MAX, door).await });
         let outcome = match drained {
@@ -169,26 +180,42 @@ impl Node {
                 Ok(())
             }
         };
-        close_admission(&parts, runtime);
-        parts.applications.close(&parts.supervisor, JOIN_TIME_MAX);
-        for thread in [care::CARE_THREAD, care::HISTORY_THREAD] {
-            if !parts.supervisor.join_within(thread, JOIN_TIME_MAX) {
-                tracing::warn!(thread, "thread was still at work at the end");
-            }
-        }
-        parts.journal.close(JOIN_TIME_MAX);
-        parts.folder.remove_endpoint();
-        tracing::info!(took = ?parts.clock.monotonic().saturating_sub(parts.started), "stopped");
+        Arc::clone(&core).close(runtime, JOIN_TIME_MAX);
+        core.folder().remove_endpoint();
+        tracing::info!(took = ?core.age(), "stopped");
         runtimes.shutdown(Duration::from_millis(100));
         outcome
     }
 }
 
+/// Opens what is behind the doors.
+fn open(
+    folder: DataFolder,
+    options: Options,
+    runtimes: &Runtimes,
+) -> Result<Arc<dyn Core>, NodeError> {
+    match options.engines {
+        Engines::Embedded => Ok(Parts::open(folder, options.config, runtimes)?),
+        #[cfg(feature = "cluster")]
+        Engines::Cluster => Ok(crate::cluster::ClusterParts::open(
+            folder,
+            options.config,
+            runtimes,
+        )?),
+        #[cfg(not(feature = "cluster"))]
+        Engines::Cluster => Err(NodeError::Unable),
+    }
+}
+
 /// Waits for what is being admitted, but not for ever.
-fn close_admission(parts: &Arc<Parts>, runtime: &Runtime) {
-    let closing = Arc::clone(parts);
-    let closed = runtime.spawn_blocking(move || closing.admission.close());
-    let closed = runtime.block_on(async { tokio::time::timeout(JOIN_TIME_MAX, closed).await });
+pub(crate) fn close_admission(
+    admission: &Arc<Admission>,
+    runtime: &Runtime,
+    time_max: Duration,
+) {
+    let closing = Arc::clone(admission);
+    let closed = runtime.spawn_blocking(move || closing.close());
+    let closed = runtime.block_on(async { tokio::time::timeout(time_max, closed).await });
     if closed.is_err() {
         tracing::warn!("rows were still being admitted at the end; they were not acknowledged");
     }

@@ -15,6 +15,7 @@ use mainstem_admit::{Admission, AdmitParts};
 use mainstem_app::Apps;
 use mainstem_catalog::{Catalog, Definitions, StreamDef};
 use mainstem_disk::{RealDisk, SharedDisk};
+use mainstem_gateway::{GatewayParts, Local};
 use mainstem_history::{History, HistoryParts, StreamTable};
 use mainstem_kernel::{
     StreamId,
@@ -25,15 +26,19 @@ use mainstem_kernel::{
 use mainstem_log::JournalParts;
 use mainstem_sql::{Engine, SharedRowSource, SqlParts};
 use parking_lot::Mutex;
+use tokio::runtime::Runtime;
 
 use crate::{
     applications::{Applications, ApplicationsParts},
+    care,
     config::Config,
+    control::NodeControl,
     errors::NodeError,
     folder::DataFolder,
     health::Health,
     journal::Journal,
     memory::Shares,
+    node::{Core, close_admission},
     moving::Moving,
     runtimes::Runtimes,
     supervisor::Supervisor,
@@ -159,7 +164,7 @@ impl Parts {
             },
             config.admit(shares),
         )?;
-        Ok(Arc::new(Self {
+        let parts = Arc::new(Self {
             config,
             shares,
             disk,
@@ -179,7 +184,9 @@ impl Parts {
             tables,
             archiving: Mutex::new(()),
             started,
-        }))
+        });
+        care::start(&parts)?;
+        Ok(parts)
     }
 
     /// Tells history of streams that are new or have changed, of so many at most; whether there are
@@ -220,6 +227,53 @@ impl Parts {
     /// As an absolute path.
     pub(crate) fn data(&self) -> &Path {
         self.folder.path()
+    }
+}
+
+impl Core for Parts {
+    fn doors(self: Arc<Self>, admin_key: Arc<str>) -> GatewayParts {
+        GatewayParts {
+            admission: Arc::clone(&self.admission),
+            questions: Arc::<Engine>::clone(&self.engine),
+            apps: Arc::clone(&self.apps),
+            catalog: Arc::clone(&self.catalog),
+            local: Some(Local {
+                log: self.journal.log(),
+                engine: Arc::clone(&self.engine),
+            }),
+            clock: Arc::clone(&self.clock),
+            spawn: Arc::<Supervisor>::clone(&self.supervisor),
+            metrics: Arc::clone(&self.metrics),
+            admin_key,
+            control: Arc::new(NodeControl(self)),
+        }
+    }
+
+    fn folder(&self) -> &DataFolder {
+        &self.folder
+    }
+
+    fn shares(&self) -> Shares {
+        self.shares
+    }
+
+    fn begin_stop(&self) {
+        self.health.stop();
+    }
+
+    fn close(self: Arc<Self>, runtime: &Runtime, time_max: Duration) {
+        close_admission(&self.admission, runtime, time_max);
+        self.applications.close(&self.supervisor, time_max);
+        for thread in [care::CARE_THREAD, care::HISTORY_THREAD] {
+            if !self.supervisor.join_within(thread, time_max) {
+                tracing::warn!(thread, "thread was still at work at the end");
+            }
+        }
+        self.journal.close(time_max);
+    }
+
+    fn age(&self) -> Duration {
+        self.clock.monotonic().saturating_sub(self.started)
     }
 }
 

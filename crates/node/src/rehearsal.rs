@@ -142,6 +142,7 @@ impl Rehearsal {
             rights: Rights::Write,
             wait: None,
             time_max: None,
+            request: None,
         };
         let engine = Arc::clone(&self.running.engine);
         let heard = self.ground.runtimes.doors.block_on(async {

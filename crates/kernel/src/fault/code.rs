@@ -223,6 +223,7 @@ codes! {
     Clus041 = "CLUS-041",
     Clus042 = "CLUS-042",
     Clus043 = "CLUS-043",
+    Clus044 = "CLUS-044",
     Clus050 = "CLUS-050",
     Clus051 = "CLUS-051",
     Clus052 = "CLUS-052",

@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use mainstem_disk::{Disk, RealDisk};
 use mainstem_node::{
-    Config, ConfigError, DEFAULT_TOML, Node, Options,
+    Config, ConfigError, DEFAULT_TOML, Engines, Node, Options,
     config::{TraceConfig, TraceFormat},
 };
 use tokio::{
@@ -14,7 +14,7 @@ use tokio::{
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    args::{Serve, Target},
+    args::{Engine, Serve, Target},
     client::DATA_DEFAULT,
     errors::CliError,
     failure::Outcome,
@@ -34,11 +34,16 @@ pub(crate) fn serve(target: &Target, options: &Serve) -> Outcome {
         Some(path) => read_config(path)?,
     };
     trace(&config.trace);
+    let engines = match options.engine {
+        Engine::Embedded => Engines::Embedded,
+        Engine::Cluster => Engines::Cluster,
+    };
     let data = target.data.clone().unwrap_or_else(|| DATA_DEFAULT.into());
     let node = Node::start(Options {
         data,
         listen: options.listen,
         config,
+        engines,
     })?;
     greet(&node, target);
     let told = wait_for_the_end(&node)?;

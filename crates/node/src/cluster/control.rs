@@ -1,0 +1,133 @@
+//! `Control`: what a node of many does for its doors.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use mainstem_gateway::{
+    AppStatus, BackupSummary, Control, Doors, Later, Readiness, Status, StreamStatus,
+};
+use mainstem_kernel::{Answer, Code, Fault, Offsets, Position, Problem, Reached};
+
+use super::{ClusterParts, follow};
+use crate::memory;
+
+/// An apply is answered once topics and tables are there, or after so long.
+const MADE_WITHIN: Duration = Duration::from_secs(20);
+
+/// The node as its doors see it.
+#[derive(Clone, Debug)]
+pub(super) struct ClusterControl(pub(super) Arc<ClusterParts>);
+
+/// Caller: ask a node of one machine.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("{what} is not there beyond one machine yet")]
+struct NotYet {
+    what: &'static str,
+}
+
+impl Fault for NotYet {
+    fn answer(&self) -> Answer {
+        Answer::caller(Code::Clus040)
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("`mainstem explain-error CLUS-040` says what to do instead".to_owned())
+    }
+}
+
+impl Control for ClusterControl {
+    fn ready(&self) -> Result<Readiness, Problem> {
+        self.0.health.ready()?;
+        match self.0.roles.standing().remove(follow::THREAD) {
+            // Kafka is away: events are refused, and questions may be of yesterday.
+            Some(problem) => Err(problem),
+            None => Ok(Readiness::default()),
+        }
+    }
+
+    fn status(&self) -> Status {
+        status(&self.0)
+    }
+
+    fn flush(&self, _stream: Option<String>) -> Later<Position> {
+        let problem = NotYet { what: "a flush" }.problem();
+        Box::pin(async { Err(problem) })
+    }
+
+    fn backup(&self, _folder: PathBuf) -> Later<BackupSummary> {
+        let problem = NotYet { what: "a backup" }.problem();
+        Box::pin(async { Err(problem) })
+    }
+
+    fn doors(&self, _doors: Doors) -> Later<Position> {
+        let problem = NotYet {
+            what: "closing the doors",
+        }
+        .problem();
+        Box::pin(async { Err(problem) })
+    }
+
+    fn definitions_changed(&self) {
+        let Some(progress) = self.0.roles.progress.get() else {
+            return;
+        };
+        let declared = self.0.catalog.definitions().seq;
+        let mut made = progress.watch();
+        let is_made = made.wait_for(|progress| {
+            let leader = progress.leader.as_ref();
+            leader.is_some_and(|leader| leader.definitions >= declared)
+        });
+        tokio::task::block_in_place(|| {
+            let waited = self.0.runtime.block_on(tokio::time::timeout(MADE_WITHIN, is_made));
+            if waited.is_err() {
+                tracing::warn!("topics and tables of what was declared are not there yet");
+            }
+        });
+    }
+}
+
+fn status(parts: &ClusterParts) -> Status {
+    let definitions = parts.catalog.definitions();
+    let problems = parts.roles.standing().into_iter();
+    let problems: Vec<String> = problems
+        .map(|(part, problem)| format!("{part}: {}", problem.message))
+        .collect();
+    let obstacle = parts.health.obstacle().map(|obstacle| obstacle.to_string());
+    let live = definitions
+        .streams
+        .values()
+        .filter(|def| def.dropped.is_none() && def.dead_letters.is_some());
+    Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        uptime_seconds: parts.age_now().as_secs(),
+        position: Reached::Offsets(Offsets::default()),
+        problem: obstacle.or_else(|| (!problems.is_empty()).then(|| problems.join("; "))),
+        memory_resident_bytes: memory::resident().0,
+        memory_budget_bytes: parts.shares.budget.0,
+        journal_bytes: 0,
+        journal_live_bytes: 0,
+        history_files: 0,
+        history_bytes: 0,
+        apps: definitions
+            .apps
+            .values()
+            .map(|app| AppStatus {
+                name: app.name.to_string(),
+                version: app.version.clone(),
+                revision: app.revision,
+            })
+            .collect(),
+        streams: live
+            .map(|def| StreamStatus {
+                name: def.spec.name.to_string(),
+                app: def.app.to_string(),
+                history_rows: 0,
+                log_rows: 0,
+                bytes: 0,
+                dead_letters: 0,
+            })
+            .collect(),
+        views: Vec::new(),
+        paused: Vec::new(),
+        starting: Vec::new(),
+    }
+}
