@@ -39,7 +39,10 @@ mod reconcile;
 mod role;
 #[cfg(feature = "engines")]
 mod spark;
+mod status;
 
+#[cfg(all(test, feature = "engines"))]
+mod contract;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
@@ -55,3 +58,4 @@ pub use reconcile::{Action, Facts, QueryFacts, reconcile};
 pub use role::{ControlParts, run};
 #[cfg(feature = "engines")]
 pub use spark::SparkQueries;
+pub use status::{QueryStatus, measure, problems, statuses};

@@ -51,6 +51,15 @@ pub struct ViewLabel {
     pub view: u32,
 }
 
+/// A query that Spark runs for an application.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct QueryLabel {
+    /// Its application.
+    pub app: String,
+    /// Its name there: `view-ID` or `history-ID`.
+    pub query: String,
+}
+
 macro_rules! metrics {
     ($($(#[$doc:meta])* $field:ident: $ty:ty = $name:literal, $help:literal, $unit:expr, $new:expr;)*) => {
         /// The process's metrics.
@@ -127,6 +136,14 @@ metrics! {
     view_rows: Family<ViewLabel, Total> = "view_rows", "Rows and changes that a view has told", None, Family::default();
     view_letters: Family<ViewLabel, Total> = "view_letters", "Rows on which a view failed, kept as dead letters", None, Family::default();
     view_state_bytes: Family<ViewLabel, Gauge> = "view_state", "State of a view in memory", Some(Unit::Bytes), Family::default();
+    query_lag_rows: Family<QueryLabel, Gauge> = "query_lag_rows", "Rows that wait for a query of Spark", None, Family::default();
+    query_state_rows: Family<QueryLabel, Gauge> = "query_state_rows", "Rows that Spark keeps as state of a query", None, Family::default();
+    query_rows_per_second: Family<QueryLabel, Gauge> = "query_rows_per_second", "Rows that come in for a query of Spark, per second of its last batch", None, Family::default();
+    query_taken_per_second: Family<QueryLabel, Gauge> = "query_taken_per_second", "Rows per second that a query of Spark takes while it computes", None, Family::default();
+    query_failures: Family<QueryLabel, Gauge> = "query_failures", "How often a query of Spark was started again since it ran well", None, Family::default();
+    query_failed: Family<QueryLabel, Gauge> = "query_failed", "1 if something stands against a query of Spark, else 0", None, Family::default();
+    leader_round: Gauge = "leader_round", "Rounds of whoever is in control; it stands still if nobody is", None, Gauge::default();
+    leader_problems: Gauge = "leader_problems", "What stands against what whoever is in control has to do", None, Gauge::default();
     http_requests: Family<RouteLabel, Total> = "http_requests", "HTTP requests, by route and status", None, Family::default();
     feeds_open: Gauge = "feeds_open", "Change feeds with a reader", None, Gauge::default();
     memory_resident_bytes: Gauge = "memory_resident", "Resident memory of the process", Some(Unit::Bytes), Gauge::default();

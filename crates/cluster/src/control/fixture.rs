@@ -27,7 +27,7 @@ pub(crate) const TOTALS_ANEW: &str = "CREATE MATERIALIZED VIEW totals AS
 /// A view that a worker makes the input of.
 pub(crate) const BRANDS: &str = "CREATE MATERIALIZED VIEW brands AS
   SELECT p.brand AS brand, count(*) AS n FROM orders AS o
-  JOIN products FOR SYSTEM_TIME AS OF o._at AS p ON p.product = o.product
+  JOIN products FOR SYSTEM_TIME AS OF PROCTIME() AS p ON p.product = o.product
   GROUP BY p.brand EMIT ON UPDATE;";
 
 pub(crate) fn app() -> AppName {

@@ -157,6 +157,7 @@ fn a_rollback_starts_the_old_version_again_and_swaps_it_in() {
     world.settle();
     let first = world.shop.view("totals");
     world.catch_up(first);
+    world.settle();
     world.shop.declare(TOTALS_ANEW);
     let second = world.shop.view("totals");
     world.settle();
@@ -175,6 +176,7 @@ fn what_was_replaced_is_forgotten_a_day_later_once_its_query_is_stopped() {
     world.settle();
     let first = world.shop.view("totals");
     world.catch_up(first);
+    world.settle();
     world.shop.declare(TOTALS_ANEW);
     let second = world.shop.view("totals");
     world.settle();
@@ -313,4 +315,44 @@ fn whoever_is_behind_by_a_moment_has_caught_up() {
     // Five seconds ago it ended at 140.
     assert!(ends.is_behind(&places(&[(16, 0, 140)])));
     assert!(!ends.is_behind(&places(&[(16, 0, 139)])));
+}
+
+#[test]
+fn whoever_asks_is_told_how_each_query_is() {
+    let mut shop = Shop::of(&[TOTALS]);
+    let totals = shop.view("totals");
+    let told = |shop: &Shop, doing, input: u64| {
+        let mut progress = crate::progress::Progress::default();
+        let query = crate::progress::QueryProgress {
+            doing,
+            input: places(&[(16, 0, input)]),
+            ends: places(&[(16, 0, 100)]),
+            ..Default::default()
+        };
+        progress.queries.insert(Query::View(totals), query);
+        let all = statuses(&progress, &shop.defs);
+        let metrics = mainstem_kernel::metrics::Metrics::new();
+        measure(&progress, &shop.defs, &metrics);
+        let lag = format!(
+            "mainstem_query_lag_rows{{app=\"shop\",query=\"view-{totals}\"}} {}",
+            100 - input
+        );
+        assert!(metrics.encode().contains(&lag), "{}", metrics.encode());
+        let of = |name: &str| {
+            all.iter()
+                .find(|status| status.name == name)
+                .unwrap()
+                .clone()
+        };
+        assert_eq!(of("orders").state, "starting", "nobody has started it");
+        let view = of("totals");
+        (view.state, view.rows_read, view.lag_rows)
+    };
+    use crate::progress::Doing::{Failed, Running, Starting};
+    assert_eq!(told(&shop, Starting, 0), ("starting", 0, 100));
+    assert_eq!(told(&shop, Running, 40), ("building", 40, 60));
+    assert_eq!(told(&shop, Running, 100), ("ready", 100, 0));
+    shop.apply(Change::SwapView { id: totals });
+    assert_eq!(told(&shop, Starting, 100), ("live", 100, 0));
+    assert_eq!(told(&shop, Failed, 90), ("failed", 90, 10));
 }

@@ -177,13 +177,20 @@ impl Leading {
         let Some(need) = self.need(query) else {
             return;
         };
-        let end = |of: TopicOf| sight.ends.get(&of).cloned().unwrap_or_default();
-        known.progress.ends = end(need.input());
-        known.input_ends.note(elapsed, known.progress.ends.clone());
+        // Of topics that are not made yet nothing is known, and nothing has caught up with them.
+        known.is_caught_up = false;
+        let Some(end) = sight.ends.get(&need.input()) else {
+            return;
+        };
+        known.progress.ends = end.clone();
+        known.input_ends.note(elapsed, end.clone());
         let mut is_caught_up = known.input_ends.is_behind(&known.progress.input);
         if let Some(changes) = need.changes() {
-            known.progress.changes = end(changes);
-            known.change_ends.note(elapsed, end(changes));
+            let Some(end) = sight.ends.get(&changes) else {
+                return;
+            };
+            known.progress.changes = end.clone();
+            known.change_ends.note(elapsed, end.clone());
             let written = sight.written.get(&changes).cloned().unwrap_or_default();
             is_caught_up &= known.change_ends.is_behind(&written);
         }
