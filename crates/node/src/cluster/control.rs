@@ -2,8 +2,13 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use mainstem_catalog::StreamDef;
+use mainstem_cluster::{
+    control::{QueryStatus, problems, statuses},
+    progress::{Progress, Query},
+};
 use mainstem_gateway::{
-    AppStatus, BackupSummary, Control, Doors, Later, Readiness, Status, StreamStatus,
+    AppStatus, BackupSummary, Control, Doors, Later, Readiness, Status, StreamStatus, ViewStatus,
 };
 use mainstem_kernel::{Answer, Code, Fault, Offsets, Position, Problem, Reached};
 
@@ -87,11 +92,9 @@ impl Control for ClusterControl {
 
 fn status(parts: &ClusterParts) -> Status {
     let definitions = parts.catalog.definitions();
-    let problems = parts.roles.standing().into_iter();
-    let problems: Vec<String> = problems
-        .map(|(part, problem)| format!("{part}: {}", problem.message))
-        .collect();
-    let obstacle = parts.health.obstacle().map(|obstacle| obstacle.to_string());
+    let progress = parts.roles.progress.get().map(|progress| progress.now());
+    let progress = progress.unwrap_or_default();
+    let queries = statuses(&progress, &definitions);
     let live = definitions
         .streams
         .values()
@@ -99,8 +102,8 @@ fn status(parts: &ClusterParts) -> Status {
     Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         uptime_seconds: parts.age_now().as_secs(),
-        position: Reached::Offsets(Offsets::default()),
-        problem: obstacle.or_else(|| (!problems.is_empty()).then(|| problems.join("; "))),
+        position: Reached::Offsets(reached(&progress)),
+        problem: problem(parts, &progress),
         memory_resident_bytes: memory::resident().0,
         memory_budget_bytes: parts.shares.budget.0,
         journal_bytes: 0,
@@ -116,18 +119,79 @@ fn status(parts: &ClusterParts) -> Status {
                 revision: app.revision,
             })
             .collect(),
-        streams: live
-            .map(|def| StreamStatus {
-                name: def.spec.name.to_string(),
-                app: def.app.to_string(),
-                history_rows: 0,
-                log_rows: 0,
-                bytes: 0,
-                dead_letters: 0,
-            })
-            .collect(),
-        views: Vec::new(),
+        streams: live.map(|def| stream(def, &queries)).collect(),
+        views: queries.iter().filter_map(view).collect(),
         paused: Vec::new(),
         starting: Vec::new(),
     }
+}
+
+/// What stands against the node, or against whatever one of them has to do.
+fn problem(parts: &ClusterParts, progress: &Progress) -> Option<String> {
+    let obstacle = parts.health.obstacle().map(|obstacle| obstacle.to_string());
+    let own = parts.roles.standing().into_iter();
+    let own = own.map(|(part, problem)| format!("{part}: {}", problem.message));
+    let others = problems(progress).into_iter();
+    let others = others.map(|standing| format!("{}: {}", standing.code, standing.message));
+    let writer = parts.roles.writer.get().map(|writer| writer.status());
+    let writer = writer.and_then(|status| status.problem);
+    let all: Vec<String> = obstacle
+        .into_iter()
+        .chain(own)
+        .chain(others)
+        .chain(writer)
+        .collect();
+    (!all.is_empty()).then(|| all.join("; "))
+}
+
+/// Everything that every query of a stream has seen of it.
+fn reached(progress: &Progress) -> Offsets {
+    let mut reached = Offsets::default();
+    for query in progress.queries.values() {
+        reached.join(&query.reached);
+    }
+    reached
+}
+
+/// Rows that Spark has written to history, and those that wait for it.
+fn stream(def: &StreamDef, queries: &[QueryStatus]) -> StreamStatus {
+    let history = queries
+        .iter()
+        .find(|status| status.query == Query::History(def.id));
+    StreamStatus {
+        name: def.spec.name.to_string(),
+        app: def.app.to_string(),
+        history_rows: history.map_or(0, |status| status.rows_read),
+        log_rows: history.map_or(0, |status| status.lag_rows),
+        bytes: 0,
+        dead_letters: 0,
+    }
+}
+
+fn view(status: &QueryStatus) -> Option<ViewStatus> {
+    let Query::View(_) = status.query else {
+        return None;
+    };
+    let total = status.rows_read.saturating_add(status.lag_rows);
+    let is_building = status.state == "building";
+    let percent = status.rows_read.saturating_mul(100).checked_div(total);
+    let percent = percent.and_then(|percent| u8::try_from(percent).ok());
+    Some(ViewStatus {
+        name: status.name.clone(),
+        app: status.app.clone(),
+        state: status.state.to_owned(),
+        percent: percent.filter(|_| is_building),
+        rows_read: is_building.then_some(status.rows_read),
+        rows_to_read: is_building.then_some(total),
+        remaining_seconds: status
+            .lag_rows
+            .checked_div(status.rows_taken_per_second)
+            .filter(|_| is_building),
+        behind_ms: 0,
+        rows: status.rows_read,
+        dead_letters: 0,
+        late: 0,
+        state_bytes: 0,
+        problem: status.problem.as_ref().map(|standing| standing.message.clone()),
+    })
 }

@@ -2,10 +2,11 @@
 
 use std::{sync::Arc, thread, time::Duration};
 
+use mainstem_cluster::control::measure;
 use mainstem_kernel::{Fault, Problem, fault::chain};
 
 use super::ClusterParts;
-use crate::errors::NodeError;
+use crate::{errors::NodeError, memory};
 
 /// Name of the thread.
 pub(super) const THREAD: &str = "definitions";
@@ -19,10 +20,20 @@ pub(super) fn start(parts: &Arc<ClusterParts>) -> Result<(), NodeError> {
         while !following.health.is_stopping() {
             let looked = look(&following);
             following.roles.note(THREAD, looked.err());
+            tell(&following);
             pause(LOOK_EVERY);
         }
     };
     parts.start_thread(THREAD, body)
+}
+
+/// Tells the metrics how the queries are.
+fn tell(parts: &ClusterParts) {
+    let resident = i64::try_from(memory::resident().0).unwrap_or(i64::MAX);
+    parts.metrics.memory_resident_bytes.set(resident);
+    if let Some(progress) = parts.roles.progress.get() {
+        measure(&progress.now(), &parts.catalog.definitions(), &parts.metrics);
+    }
 }
 
 /// One look; what stands against it.
