@@ -23,8 +23,13 @@ mod questions;
 #[cfg(feature = "engines")]
 mod relations;
 mod stream;
+#[cfg(test)]
+mod tests;
 #[cfg(feature = "engines")]
 mod under_way;
+mod verify;
+#[cfg(feature = "engines")]
+mod verifying;
 
 use std::sync::Arc;
 

@@ -38,7 +38,7 @@ mod column;
 mod contract;
 mod errors;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 #[cfg(feature = "engines")]
 mod reader;
 #[cfg(feature = "engines")]

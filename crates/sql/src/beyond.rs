@@ -51,8 +51,8 @@ pub enum Beyond {
     Known(SchemaRef, Vec<RecordBatch>),
     /// INSERT, UPDATE and DELETE.
     Write,
-    /// VERIFY VIEW of this name.
-    Verify(String),
+    /// VERIFY VIEW of this one.
+    Verify(StreamId),
 }
 
 /// A question in Spark SQL.
@@ -93,7 +93,7 @@ pub async fn understand(
     Ok(match engine::read(sql)? {
         Asked::Query(statement) => return asked(*statement, (defs, tenant), now).await,
         Asked::Write(_) => Beyond::Write,
-        Asked::Verify(named) => Beyond::Verify(named.name),
+        Asked::Verify(named) => Beyond::Verify(engine::verified(defs, tenant, &named)?),
         shown => {
             let batch = engine::shown(&shown, defs, tenant)?;
             Beyond::Known(batch.schema(), vec![batch])

@@ -70,6 +70,7 @@ pub(crate) use names::{Relations, bare, check_calls, folded, near, resolve, unkn
 pub(crate) use session::default_planners;
 pub(crate) use show::answer as shown;
 pub(crate) use statement::{Asked, read};
+pub(crate) use verify::verified;
 
 /// Limits of questions.
 #[derive(Clone, Debug)]

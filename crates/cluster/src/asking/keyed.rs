@@ -11,7 +11,10 @@ use mainstem_kernel::{ColumnType, Timestamp};
 use mainstem_sql::{QueryError, beyond, spark::spark_type};
 
 use super::quoted;
-use crate::cassandra::{RowTable, TableSpec};
+use crate::{
+    cassandra::{RowTable, TableSpec},
+    lower::VERSION_COLUMN,
+};
 
 /// Digits that Spark's connector reads of a NUMERIC before the point, and behind it.
 const DIGITS_MAX: (u8, u8) = (20, 18);
@@ -54,6 +57,9 @@ impl Keyed<'_> {
     }
 
     fn column(&self, name: &str) -> Result<String, QueryError> {
+        if name == VERSION_COLUMN {
+            return Ok(quoted(name));
+        }
         let column = self
             .spec
             .columns

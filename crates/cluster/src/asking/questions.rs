@@ -72,7 +72,7 @@ pub(super) struct Limit(pub(super) Duration, pub(super) Instant);
 
 impl Limit {
     /// What is left of it.
-    fn left(self) -> Duration {
+    pub(super) fn left(self) -> Duration {
         self.1.saturating_duration_since(Instant::now())
     }
 
@@ -101,7 +101,10 @@ impl Asking {
         let spark_question = match asked {
             Beyond::Known(schema, rows) => return Ok(known(schema, rows, question)),
             Beyond::Write => return self.write(question).await,
-            Beyond::Verify(_) => return Err(beyond::refuse("VERIFY VIEW", "It is not built yet.")),
+            Beyond::Verify(view) => {
+                let under_way = self.under_way(tenant)?;
+                return self.verify(view, &defs, (under_way, limit)).await;
+            }
             Beyond::Explain(explained) => {
                 let under_way = self.under_way(tenant)?;
                 return self.explain(&explained, &defs, (under_way, limit)).await;
@@ -127,7 +130,7 @@ impl Asking {
     }
 
     async fn write(&self, question: &Question) -> Result<Answered, QueryError> {
-        let written = self.parts.writes.write(question, None).await?;
+        let written = self.parts.writes.write(question).await?;
         written.ok_or_else(|| beyond::refuse("this statement", "It neither asks nor writes."))
     }
 
@@ -200,7 +203,7 @@ pub(super) fn known(schema: SchemaRef, rows: Vec<RecordBatch>, question: &Questi
 }
 
 /// Rows of Spark as they come. What the question holds is given back with the last of them.
-fn rows(begun: (Answer, UnderWay), schema: &SchemaRef, limit: Limit) -> Rows {
+pub(super) fn rows(begun: (Answer, UnderWay), schema: &SchemaRef, limit: Limit) -> Rows {
     let schema = SchemaRef::clone(schema);
     Box::pin(stream::unfold(Some(begun), move |begun| {
         let schema = SchemaRef::clone(&schema);

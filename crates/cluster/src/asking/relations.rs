@@ -86,7 +86,7 @@ impl Asking {
     }
 
     /// A stream.
-    async fn stream(
+    pub(super) async fn stream(
         &self,
         (def, tail): (&Arc<StreamDef>, &Tail),
         read: &SparkRead,

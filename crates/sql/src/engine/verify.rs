@@ -29,6 +29,7 @@ use datafusion::{execution::FunctionRegistry, physical_plan::execute_stream};
 use mainstem_kernel::TenantId;
 
 use self::subject::Subject;
+pub(crate) use self::subject::verified;
 use super::{Begun, Engine, statement::Named};
 use crate::{
     error::{QueryError, from_engine},

@@ -133,6 +133,18 @@ impl Subject {
     }
 }
 
+/// The view of a name that is to be verified.
+///
+/// # Errors
+/// When there is none.
+pub(crate) fn verified(
+    defs: &Definitions,
+    tenant: TenantId,
+    named: &Named,
+) -> Result<StreamId, QueryError> {
+    Ok(view(defs, tenant, named)?.id)
+}
+
 fn view<'a>(
     defs: &'a Definitions,
     tenant: TenantId,
