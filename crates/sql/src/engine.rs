@@ -136,6 +136,9 @@ pub struct Question {
     pub wait: Option<Reached>,
     /// Shorter than the engine's own limit.
     pub time_max: Option<Duration>,
+    /// Idempotency-Key of a request that writes: beyond one machine, whoever sends it again gets its
+    /// first answer. One machine decides each request.
+    pub request: Option<String>,
 }
 
 /// What an asker may do.

@@ -212,11 +212,7 @@ fn early_fate(
 }
 
 /// Waits for definitions that the door has read already; how far they are known then.
-fn wait_for_definitions(
-    owner: &Owner,
-    state: &mut State,
-    needed: Seq,
-) -> Result<Seq, TablesError> {
+fn wait_for_definitions(owner: &Owner, state: &mut State, needed: Seq) -> Result<Seq, TablesError> {
     let mut waited = Duration::ZERO;
     while state.defs.seq < needed && waited < DEFINITIONS_MAX && !owner.is_stopped() {
         thread::sleep(DEFINITIONS_PAUSE);
@@ -226,11 +222,7 @@ fn wait_for_definitions(
     Ok(state.defs.seq)
 }
 
-fn compiled(
-    owner: &Owner,
-    state: &State,
-    statement: &Statement,
-) -> Result<CompiledWrite, Refusal> {
+fn compiled(owner: &Owner, state: &State, statement: &Statement) -> Result<CompiledWrite, Refusal> {
     let text = WriteText {
         tenant: statement.tenant,
         sql: &statement.sql,

@@ -8,16 +8,9 @@ mod mail;
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use mainstem_catalog::{Catalog, Definitions};
-use mainstem_kernel::{
-    Reached, Timestamp,
-    clock::SharedClock,
-    fault::Fault,
-    spawn::SharedSpawn,
-};
+use mainstem_kernel::{Reached, clock::SharedClock, fault::Fault, spawn::SharedSpawn};
 use mainstem_log::SharedFault;
-use mainstem_sql::{
-    Answered, CompiledWrite, Compiler, QueryError, Question, Reading, Rights, WriteText,
-};
+use mainstem_sql::{Answered, CompiledWrite, Compiler, QueryError, Question, Reading, WriteText};
 use mainstem_table::AppId;
 use parking_lot::Mutex;
 
@@ -77,8 +70,7 @@ impl TableWrites {
         }))
     }
 
-    /// Writes, and answers as one machine does when it is durable; `None` if the text asks. The
-    /// Idempotency-Key is the request's, if it has one.
+    /// Writes, and answers as one machine does when it is durable; `None` if the text asks.
     ///
     /// # Errors
     /// What is wrong with the statement; why it was not written; that nobody knows.
@@ -88,7 +80,6 @@ impl TableWrites {
     pub async fn write(
         self: &Arc<Self>,
         question: &Question,
-        request: Option<&str>,
     ) -> Result<Option<Answered>, QueryError> {
         let mut reading = Reading::Quick;
         loop {
@@ -103,7 +94,7 @@ impl TableWrites {
             let Some(write) = self.compiler.compile(&defs, text)? else {
                 return Ok(None);
             };
-            let answer = self.hand_in(question, (&write, reading), (&defs, request));
+            let answer = self.hand_in(question, (&write, reading), &defs);
             match answer.await? {
                 Answer::Written(outcomes, offsets) => {
                     let batch = write.answer(&outcomes)?;
@@ -122,26 +113,12 @@ impl TableWrites {
         }
     }
 
-    /// Whether a text writes, as far as it can be read; mistakes are told by `write`.
-    #[must_use]
-    pub fn is_write(&self, question: &Question) -> bool {
-        let text = WriteText {
-            tenant: question.tenant,
-            sql: &question.sql,
-            rights: Rights::Write,
-            now: Timestamp(0),
-            reading: Reading::Quick,
-        };
-        let defs = self.parts.catalog.definitions();
-        matches!(self.compiler.compile(&defs, text), Ok(Some(_)))
-    }
-
     /// Hands a statement to its owner, and waits for its answer.
     async fn hand_in(
         self: &Arc<Self>,
         question: &Question,
         (write, reading): (&CompiledWrite, Reading),
-        (defs, request): (&Definitions, Option<&str>),
+        defs: &Definitions,
     ) -> Result<Answer, QueryError> {
         let app = AppId {
             tenant: question.tenant,
@@ -158,7 +135,7 @@ impl TableWrites {
             definitions: defs.seq,
             until: now.saturating_add(span),
             reading,
-            request,
+            request: question.request.as_deref(),
             sql: &question.sql,
         };
         let waiting = self.mail.send(&topics.writes.name, &sent)?;

@@ -21,7 +21,9 @@ pub enum TablesError {
         limit: Duration,
     },
     /// Caller: send it again; nothing was written.
-    #[error("the owner of the tables came to the write {late:?} after its door had stopped waiting")]
+    #[error(
+        "the owner of the tables came to the write {late:?} after its door had stopped waiting"
+    )]
     TooLate {
         /// How late.
         late: Duration,
@@ -121,8 +123,10 @@ impl Fault for TablesError {
             }
             Self::TooLate { .. } | Self::Undefined { .. } => "send it again",
             Self::OtherText => "take a new key for each statement",
-            Self::Record { .. } => "let nobody else write to this topic, and bring all nodes to \
-                                    one version",
+            Self::Record { .. } => {
+                "let nobody else write to this topic, and bring all nodes to \
+                                    one version"
+            }
             Self::Full { .. } => "let rows go, or move some tables into another application",
             Self::Cluster(error) => return error.hint(),
             Self::Table(error) => return error.hint(),

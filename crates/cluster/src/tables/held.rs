@@ -3,26 +3,28 @@
 //!
 //! It never answers what is not committed, and keeps nothing in memory that was not.
 
+mod sending;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use mainstem_kernel::{Offset, Seq, fault::chain};
-use mainstem_table::{Changed, Outcome};
+use mainstem_table::Changed;
 
 use super::{
     TablesError,
     answer::Answer,
     batch::{Batch, Fate, Item},
     owner::Owner,
-    requests::{Remembered, key_of},
-    rows::records,
+    requests::Remembered,
     state::State,
-    statement::{SEQ_HEADER, STATEMENT_HEADER, Statement},
+    statement::SEQ_HEADER,
     topics::AppTopics,
 };
 use crate::{
     ClusterError,
-    kafka::{Ends, Failed, Group, Message, NewMessage, Output, Place, SCHEMA_HEADER, Transaction},
+    kafka::{Ends, Failed, Group, Message, NewMessage, Output, Place},
 };
+use sending::{bytes, remember, send_answer, send_rows, written};
 
 /// Statements of one transaction.
 const BATCH_MAX: usize = 1_000;
@@ -251,79 +253,4 @@ impl Held {
         }
         Ok(())
     }
-}
-
-/// Adds changed rows to a transaction.
-fn send_rows(
-    transaction: &mut Transaction<'_>,
-    state: &State,
-    (changed, at): (&[Changed], Seq),
-) -> Result<(), TablesError> {
-    let pointer = state.tables.pointer();
-    let when = at.0.to_string();
-    for changed in changed {
-        let codec = pointer.codec(changed.table)?;
-        let version = codec.table().version.0.to_string();
-        let topic = state.topic(changed.table);
-        let misfit = |reason: String| TablesError::Record {
-            topic: codec.table().name.to_string(),
-            offset: 0,
-            reason,
-        };
-        let topic = topic.ok_or_else(|| misfit("it has no topic".to_owned()))?;
-        let mut headers = vec![(SEQ_HEADER, when.as_bytes())];
-        if version != "1" {
-            headers.push((SCHEMA_HEADER, version.as_bytes()));
-        }
-        for record in records(codec, changed).map_err(misfit)? {
-            transaction.send(&NewMessage {
-                topic,
-                partition: None,
-                key: Some(&record.key),
-                value: record.value.as_deref(),
-                headers: &headers,
-            })?;
-        }
-    }
-    Ok(())
-}
-
-fn send_answer(
-    transaction: &mut Transaction<'_>,
-    topic: &str,
-    (statement, answer): (&Statement, &[u8]),
-) -> Result<(), ClusterError> {
-    let id = statement.id.text();
-    transaction.send(&NewMessage {
-        topic,
-        partition: Some(statement.answers),
-        key: None,
-        value: Some(answer),
-        headers: &[(STATEMENT_HEADER, id.as_bytes())],
-    })
-}
-
-/// The answer of a statement that was written.
-fn written(
-    state: &State,
-    item: &Item,
-    (outcomes, ends): (&[Outcome], &Ends),
-) -> Result<Vec<u8>, TablesError> {
-    let position = state.reached(&item.tables, ends);
-    bytes(&Answer::Written(outcomes.to_vec(), position))
-}
-
-fn bytes(answer: &Answer) -> Result<Vec<u8>, TablesError> {
-    answer.write().map_err(|error| TablesError::Record {
-        topic: "answers".to_owned(),
-        offset: 0,
-        reason: error.to_string(),
-    })
-}
-
-/// What is remembered of a statement that came with a key.
-fn remember(statement: &Statement, at: Seq, answer: &[u8]) -> Option<(Vec<u8>, Remembered)> {
-    let request = statement.request.as_deref()?;
-    let key = key_of(statement.tenant, request);
-    Some((key, Remembered::new(at, &statement.sql, answer.to_vec())))
 }

@@ -132,10 +132,7 @@ mod tests {
             requests.known(&key("a"), "DELETE FROM t"),
             Known::Answered(b"answer")
         );
-        assert_eq!(
-            requests.known(&key("a"), "DELETE FROM s"),
-            Known::OtherText
-        );
+        assert_eq!(requests.known(&key("a"), "DELETE FROM s"), Known::OtherText);
         assert_eq!(requests.known(&key("b"), "DELETE FROM t"), Known::No);
     }
 
@@ -149,7 +146,10 @@ mod tests {
         requests.remember(key("k1"), Remembered::new(Seq(9), "x", Vec::new()));
         assert_eq!(requests.due(Seq(4), 9, 9), [key("k2"), key("k3")]);
         assert_eq!(requests.due(Seq(4), 9, 1), [key("k2")]);
-        assert_eq!(requests.due(Seq(0), 2, 9), [key("k2"), key("k3"), key("k4")]);
+        assert_eq!(
+            requests.due(Seq(0), 2, 9),
+            [key("k2"), key("k3"), key("k4")]
+        );
         requests.forget(&key("k2"));
         assert_eq!(requests.due(Seq(4), 9, 9), [key("k3")]);
         assert_eq!(requests.len(), 4);

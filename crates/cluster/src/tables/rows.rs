@@ -108,7 +108,11 @@ impl RowsRead {
         version: SchemaVersion,
         written: Seq,
     ) -> Result<(), String> {
-        if self.open.as_ref().is_none_or(|open| open.version != version) {
+        if self
+            .open
+            .as_ref()
+            .is_none_or(|open| open.version != version)
+        {
             self.done.extend(self.open.take());
             let columns = self.versions.get(&version);
             let columns = columns.ok_or_else(|| format!("columns {version} are not declared"))?;

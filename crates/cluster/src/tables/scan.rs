@@ -89,7 +89,10 @@ fn assign(
 ) -> Result<usize, ClusterError> {
     let ask = || consumer.fetch_metadata(Some(topic), config.connect_max);
     let metadata = patiently(ask).map_err(|error| unreachable(config, error))?;
-    let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
+    let partitions = metadata
+        .topics()
+        .iter()
+        .flat_map(|topic| topic.partitions());
     let mut list = TopicPartitionList::new();
     for partition in partitions {
         list.add_partition_offset(topic, partition.id(), Offset::Beginning)

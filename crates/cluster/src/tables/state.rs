@@ -52,10 +52,7 @@ pub(super) struct State {
 }
 
 /// The tables of an application, those included that are kept after a drop.
-fn tables_of<'a>(
-    defs: &'a Definitions,
-    app: &'a AppId,
-) -> impl Iterator<Item = &'a Arc<TableDef>> {
+fn tables_of<'a>(defs: &'a Definitions, app: &'a AppId) -> impl Iterator<Item = &'a Arc<TableDef>> {
     let all = defs.tables.values();
     all.filter(|def| def.tenant == app.tenant && def.app == app.name)
 }
@@ -137,7 +134,9 @@ impl State {
         self.tables.define(schema)?;
         let kafka = self.config.kafka.clone();
         let wanted = Wanted::of_table(def, &kafka);
-        let topic = self.names.ensure(&wanted, Some(&prefix_of(&kafka, def.id)))?;
+        let topic = self
+            .names
+            .ensure(&wanted, Some(&prefix_of(&kafka, def.id)))?;
         let ends = scan(&kafka, &topic.name, |message| {
             push(&mut read, message)?;
             if read.len() >= ROWS_MAX {
@@ -237,8 +236,11 @@ impl State {
     }
 
     fn places(&self, ends: &Ends) -> Vec<(StreamId, PartitionId, Offset)> {
-        let names: BTreeMap<&str, StreamId> =
-            self.topics.iter().map(|(id, name)| (&**name, *id)).collect();
+        let names: BTreeMap<&str, StreamId> = self
+            .topics
+            .iter()
+            .map(|(id, name)| (&**name, *id))
+            .collect();
         let places = ends.iter().filter_map(|(place, next)| {
             let table = names.get(&*place.topic)?;
             Some((*table, place.partition, *next))

@@ -95,6 +95,7 @@ async fn asked(engine: &Arc<Engine>, sql: &str) -> Vec<RecordBatch> {
         rights: mainstem_sql::Rights::Read,
         wait: None,
         time_max: None,
+        request: None,
     };
     let answered = engine.ask(question).await;
     let mut rows = answered.unwrap_or_else(|e| panic!("{sql}: {e}")).rows;

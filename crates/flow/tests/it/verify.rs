@@ -88,6 +88,7 @@ async fn asked(engine: &Arc<Engine>, sql: String) -> Result<Vec<String>, QueryEr
         rights: Rights::Read,
         wait: None,
         time_max: None,
+        request: None,
     };
     let mut rows = engine.ask(question).await?.rows;
     let mut found = Vec::new();

@@ -15,7 +15,7 @@ use super::{
     unpack::{Encoding, Limits, unpack},
 };
 
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const PRODUCER: HeaderName = HeaderName::from_static("mainstem-producer");
 const FIRST_ROW: HeaderName = HeaderName::from_static("mainstem-first-row");
 

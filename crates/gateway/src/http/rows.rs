@@ -76,6 +76,7 @@ async fn find(call: Call, kind: Kind) -> Outcome {
         rights: Rights::Read,
         wait: position,
         time_max: None,
+        request: None,
     };
     sql::reply(&call, question, format).await
 }

@@ -15,8 +15,9 @@ use utoipa::ToSchema;
 
 use super::{
     answer::{self, NEXT, POSITION, Reply},
-    call::{Call, Outcome, shorten},
+    call::{Call, Outcome, short_header, shorten},
     errors::HttpError,
+    events::IDEMPOTENCY_KEY,
     wait,
 };
 
@@ -60,6 +61,12 @@ enum Stage {
 pub(crate) async fn ask(mut call: Call) -> Outcome {
     let format = negotiate(&call.head.headers)?;
     let wait = call.wait()?;
+    let key = short_header(
+        &call.head.headers,
+        &IDEMPOTENCY_KEY,
+        "header \"Idempotency-Key\"",
+    )?;
+    let request = key.map(str::to_owned);
     let sent: QuestionBody = call.json().await?;
     if let Some(position) = &wait {
         wait::reach(&call.door, position).await?;
@@ -70,6 +77,7 @@ pub(crate) async fn ask(mut call: Call) -> Outcome {
         rights: Rights::Write,
         wait,
         time_max: sent.timeout_ms.map(Duration::from_millis),
+        request,
     };
     reply(&call, question, format).await
 }

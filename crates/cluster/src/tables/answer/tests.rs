@@ -54,7 +54,10 @@ fn an_error_reads_as_where_it_was_raised() {
 fn what_others_write_is_named() {
     for (bytes, reason) in [
         (&b"{}"[..], "expected a line"),
-        (b"{\"format\":2,\"position\":\"p2-\"}\n", "expected format 1, found 2"),
+        (
+            b"{\"format\":2,\"position\":\"p2-\"}\n",
+            "expected format 1, found 2",
+        ),
     ] {
         assert_eq!(Answer::read(bytes).unwrap_err(), reason);
     }

@@ -1,5 +1,7 @@
 //! `Mail`: statements that go out to their owners, and answers that come back to who waits for them.
 
+mod clients;
+
 use std::{
     collections::HashMap,
     fmt,
@@ -15,12 +17,10 @@ use mainstem_sql::{QueryError, Reading};
 use mainstem_table::WriteError;
 use parking_lot::Mutex;
 use rdkafka::{
-    ClientContext, Message as _, Offset, TopicPartitionList,
-    config::{FromClientConfigAndContext, RDKafkaLogLevel},
+    Message as _, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
-    error::KafkaError,
-    message::{DeliveryResult, Header, OwnedHeaders},
-    producer::{BaseProducer, BaseRecord, Producer, ProducerContext},
+    message::{Header, OwnedHeaders},
+    producer::{BaseProducer, BaseRecord, Producer},
 };
 use tokio::sync::oneshot;
 
@@ -33,11 +33,9 @@ use super::super::{
 };
 use crate::{
     ClusterError,
-    kafka::{
-        KafkaConfig,
-        client::{Words, millis, patiently, refused, settings, unreachable},
-    },
+    kafka::client::{Words, patiently, refused, unreachable},
 };
+use clients::{Outgoing, consumer, producer};
 
 /// How long the thread waits for an answer before it looks around.
 const PATIENCE: Duration = Duration::from_millis(20);
@@ -187,10 +185,11 @@ impl Mail {
                 value: Some(value),
             })
         });
-        let record = BaseRecord::<'_, [u8], [u8], Box<u64>>::with_opaque_to(topic, Box::new(number))
-            .partition(0)
-            .payload(sent.sql.as_bytes())
-            .headers(headers);
+        let record =
+            BaseRecord::<'_, [u8], [u8], Box<u64>>::with_opaque_to(topic, Box::new(number))
+                .partition(0)
+                .payload(sent.sql.as_bytes())
+                .headers(headers);
         match self.producer.send(record) {
             Ok(()) => Ok(waiting),
             Err((error, _)) => {
@@ -243,72 +242,5 @@ fn tell(waiter: oneshot::Sender<Told>, told: Told) {
     match waiter.send(told) {
         // Whoever waited may have gone.
         Ok(()) | Err(_) => {}
-    }
-}
-
-fn producer(config: &KafkaConfig) -> Result<BaseProducer<Outgoing>, ClusterError> {
-    let mut settings = settings(config);
-    settings
-        .set("enable.idempotence", "true")
-        .set("acks", "all")
-        .set("message.timeout.ms", millis(config.acknowledge_max))
-        .set("compression.type", "lz4")
-        .set("linger.ms", "1")
-        .set("message.max.bytes", "16777216")
-        .set("queue.buffering.max.kbytes", "65536");
-    let context = Outgoing {
-        waiters: Mutex::default(),
-        limit: config.acknowledge_max,
-    };
-    BaseProducer::from_config_and_context(&settings, context)
-        .map_err(|error| unreachable(config, error))
-}
-
-fn consumer(config: &KafkaConfig) -> Result<BaseConsumer<Words>, ClusterError> {
-    let mut settings = settings(config);
-    settings
-        .set("group.id", format!("{}-answers", config.topic_prefix))
-        .set("enable.auto.commit", "false")
-        .set("enable.auto.offset.store", "false")
-        .set("allow.auto.create.topics", "false")
-        .set("auto.offset.reset", "latest")
-        .set("isolation.level", "read_committed")
-        .set("fetch.wait.max.ms", "100")
-        .set("fetch.error.backoff.ms", "50");
-    BaseConsumer::from_config_and_context(&settings, Words)
-        .map_err(|error| unreachable(config, error))
-}
-
-/// Statements on their way: one that does not arrive is told to who waits.
-struct Outgoing {
-    waiters: Waiters,
-    limit: Duration,
-}
-
-impl ClientContext for Outgoing {
-    fn log(&self, level: RDKafkaLogLevel, part: &str, message: &str) {
-        Words.log(level, part, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        Words.error(error, reason);
-    }
-}
-
-impl ProducerContext for Outgoing {
-    type DeliveryOpaque = Box<u64>;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, number: Box<u64>) {
-        let Err((error, message)) = result else {
-            return;
-        };
-        if let Some(waiter) = self.waiters.lock().remove(&number) {
-            let told = ClusterError::Unacknowledged {
-                topic: message.topic().to_owned(),
-                limit: self.limit,
-                source: Box::new(error.clone()),
-            };
-            tell(waiter, Err(told.into()));
-        }
     }
 }

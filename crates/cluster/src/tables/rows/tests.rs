@@ -47,15 +47,20 @@ fn rows_survive_the_way_through_a_topic_whatever_their_columns() {
     let mut read = RowsRead::new(&table());
     let one = SchemaVersion(1);
     let old = br#"{"code":"a","left_over":7}"#;
-    read.push((br#"{"code":"a"}"#, Some(old)), one, Seq(5)).unwrap();
+    read.push((br#"{"code":"a"}"#, Some(old)), one, Seq(5))
+        .unwrap();
     read.push((br#"{"code":"b"}"#, None), one, Seq(6)).unwrap();
     let new = br#"{"code":"b","stock":1,"note":"x"}"#;
     let two = SchemaVersion(2);
-    read.push((br#"{"code":"b"}"#, Some(new)), two, Seq(7)).unwrap();
+    read.push((br#"{"code":"b"}"#, Some(new)), two, Seq(7))
+        .unwrap();
     assert_eq!(read.len(), 3);
     let changes = read.take(&codec).unwrap();
     assert_eq!(read.len(), 0);
-    let all: Vec<_> = changes.iter().map(|c| records(&codec, c).unwrap()).collect();
+    let all: Vec<_> = changes
+        .iter()
+        .map(|c| records(&codec, c).unwrap())
+        .collect();
     let all: Vec<_> = all.iter().flatten().map(text).collect();
     assert_eq!(
         all,
@@ -74,7 +79,10 @@ fn rows_survive_the_way_through_a_topic_whatever_their_columns() {
     assert_eq!(changes[0].written, [Seq(5), Seq(6)]);
     assert_eq!(changes[0].deleted, BooleanBuffer::from(vec![false, true]));
     let stock = changes[1].rows.column(1);
-    assert_eq!(stock.as_primitive::<arrow::datatypes::Int32Type>().value(0), 1);
+    assert_eq!(
+        stock.as_primitive::<arrow::datatypes::Int32Type>().value(0),
+        1
+    );
 }
 
 #[test]

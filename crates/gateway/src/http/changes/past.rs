@@ -175,6 +175,7 @@ async fn ask(door: &Door, tenant: TenantId, sql: String) -> Result<Rows, QueryEr
         rights: Rights::Read,
         wait: None,
         time_max: None,
+        request: None,
     };
     let questions = Arc::clone(&door.parts.questions);
     Ok(questions.ask(question).await?.rows)

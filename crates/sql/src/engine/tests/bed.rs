@@ -279,6 +279,7 @@ impl Bed {
             rights: Rights::Write,
             wait: None,
             time_max: None,
+            request: None,
         }
     }
 
