@@ -24,7 +24,7 @@ mod contract;
 mod decode;
 mod errors;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 #[cfg(feature = "engines")]
 mod followed;
 #[cfg(feature = "engines")]

@@ -11,10 +11,10 @@ mod types;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use arrow::buffer::BooleanBuffer;
-use mainstem_kernel::{ColumnType, Fault as _};
+use arrow::{array::Array as _, buffer::BooleanBuffer};
+use mainstem_kernel::{ColumnType, Fault as _, StreamId};
 
-use super::{CassandraConfig, CassandraError, RowTable, Rows, VersionedRows};
+use super::{CassandraConfig, CassandraError, RowTable, Rows, TableSpec, VersionedRows};
 use bed::{KEYSPACE, Random, batch, counted, counts, made, nodes, there};
 use types::{of_every_type, values};
 
@@ -90,6 +90,50 @@ async fn every_type_comes_back_as_it_was_written() {
     rows.forget(&target.table).await.unwrap();
 }
 
+/// What `tests/python/cql_drivers.py` reads with the driver that others wrote.
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "another program reads what it leaves")]
+async fn rows_for_other_drivers_are_left() {
+    let Some(rows) = nodes("rows_for_other_drivers_are_left").await else {
+        return;
+    };
+    // The same table each time: nothing piles up.
+    let spec = TableSpec {
+        id: StreamId(1),
+        ..of_every_type()
+    };
+    let written = batch(&spec, values());
+    let target = made(&rows, &spec).await;
+    let versioned = VersionedRows {
+        rows: written.clone(),
+        versions: vec![1; 3],
+        live: BooleanBuffer::new_set(3),
+        generation: 1,
+    };
+    assert_eq!(rows.write(&target, &versioned).await.unwrap(), []);
+    let columns = spec.columns.0.iter().map(|column| {
+        serde_json::json!({
+            "name": column.name.as_str(),
+            "type": column.ty.to_string(),
+            "key": spec.key.contains(&column.name),
+            "bound": spec.window.contains(&column.name),
+        })
+    });
+    let mut left = Vec::new();
+    let each = |_, row: &[u8]| left.push(serde_json::from_slice(row).unwrap());
+    mainstem_sql::objects(&written, each).unwrap();
+    let left = serde_json::json!({
+        "node": rows.config.nodes.first(),
+        "keyspace": KEYSPACE,
+        "table": target.table.name(),
+        "columns": columns.collect::<Vec<_>>(),
+        "rows": serde_json::Value::Array(left),
+    });
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/tmp/cassandra");
+    std::fs::create_dir_all(folder).unwrap();
+    std::fs::write(format!("{folder}/rows.json"), left.to_string()).unwrap();
+}
+
 #[tokio::test]
 async fn a_row_that_cassandra_cannot_hold_stops_no_other() {
     let Some(rows) = nodes("a_row_that_cassandra_cannot_hold_stops_no_other").await else {
@@ -149,6 +193,27 @@ async fn a_table_that_somebody_changed_is_named() {
         matches!(gone, Err(CassandraError::Refused { .. })),
         "{gone:?}"
     );
+}
+
+#[tokio::test]
+async fn a_column_that_is_declared_later_is_added() {
+    let Some(rows) = nodes("a_column_that_is_declared_later_is_added").await else {
+        return;
+    };
+    let first = counts();
+    let target = made(&rows, &first).await;
+    let mut later = first.clone();
+    let mut added = later.columns.0[1].clone();
+    added.name = mainstem_kernel::ColumnName::new("m").unwrap();
+    later.columns.0.push(added);
+    let target_later = made(&rows, &later).await;
+    let write = counted(&first, &[("k".to_owned(), 1, 1, true)], 1);
+    rows.write(&target, &write).await.unwrap();
+    let key = batch(&first, write.rows.columns().to_vec());
+    let found = rows.read(&target_later, &key).await.unwrap();
+    assert_eq!((found.rows.num_rows(), found.rows.num_columns()), (1, 3));
+    assert_eq!(found.rows.column(2).null_count(), 1);
+    rows.forget(&target.table).await.unwrap();
 }
 
 #[tokio::test]

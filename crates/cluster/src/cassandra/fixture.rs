@@ -5,7 +5,7 @@ use mainstem_kernel::{Column, ColumnName, ColumnType, Columns, StreamId, StreamN
 use super::TableSpec;
 
 /// A view of these columns, each with its type and whether it may be NULL.
-pub(super) fn spec(
+pub(crate) fn spec(
     id: StreamId,
     columns: &[(&str, ColumnType, bool)],
     (key, window): (&[&str], &[&str]),

@@ -157,8 +157,32 @@ impl Rows {
         Ok(prepared)
     }
 
-    /// Whether the table that is there is the view's.
+    /// Whether the table that is there is the view's. Columns that were declared later are added.
     async fn compare(&self, table: &RowTable) -> Result<(), CassandraError> {
+        let found = self.columns(table).await?;
+        let there = |column: &str| {
+            let there = found.iter().find(|(name, _)| name == column);
+            there.map(|(_, ty)| ty.as_str())
+        };
+        for (column, wanted) in table.declared() {
+            match (there(column), table.add(column)) {
+                (Some(found), _) if found == wanted => {}
+                (None, Some(text)) => self.change("add a column to", table.name(), text).await?,
+                (found, _) => {
+                    return Err(CassandraError::Table {
+                        table: table.name().to_owned(),
+                        column: column.to_owned(),
+                        found: found.unwrap_or("not there").to_owned(),
+                        wanted: wanted.to_owned(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The columns that are there, and their types.
+    async fn columns(&self, table: &RowTable) -> Result<Vec<(String, String)>, CassandraError> {
         let text = "SELECT column_name, type FROM system_schema.columns \
                     WHERE keyspace_name = ? AND table_name = ?";
         let doing = ("read the columns of", table.name());
@@ -177,20 +201,7 @@ impl Rows {
         let found = found.rows::<(String, String)>();
         let found = found.map_err(|error| shape(error.to_string()))?;
         let found: Result<Vec<_>, _> = found.collect();
-        let found = found.map_err(|error| shape(error.to_string()))?;
-        for (column, wanted) in table.declared() {
-            let there = found.iter().find(|(name, _)| name == column);
-            let there = there.map_or("not there", |(_, ty)| ty.as_str());
-            if there != wanted {
-                return Err(CassandraError::Table {
-                    table: table.name().to_owned(),
-                    column: column.to_owned(),
-                    found: there.to_owned(),
-                    wanted: wanted.to_owned(),
-                });
-            }
-        }
-        Ok(())
+        found.map_err(|error| shape(error.to_string()))
     }
 
     /// Reads, and once more if a node has just gone: another one has the row, too.

@@ -184,12 +184,41 @@ impl RowTable {
         for bound in &bounds {
             let _infallible = write!(text, ", {bound}");
         }
-        text.push_str("))");
+        let _infallible = write!(text, ")) WITH ID = {}", self.id());
         if !bounds.is_empty() {
             let order: Vec<_> = bounds.iter().map(|bound| format!("{bound} DESC")).collect();
-            let _infallible = write!(text, " WITH CLUSTERING ORDER BY ({})", order.join(", "));
+            let _infallible = write!(text, " AND CLUSTERING ORDER BY ({})", order.join(", "));
         }
         text
+    }
+
+    /// Cassandra's own id of the table, which the name decides: two nodes that make it at once make
+    /// the same one. Of its own choice each would give it another, and rows would get lost between.
+    fn id(&self) -> String {
+        let name = format!("{}.{}", self.keyspace, self.name);
+        let half = |salt: u8| {
+            let bytes = name.bytes().chain([salt]);
+            // FNV-1a: http://www.isthe.com/chongo/tech/comp/fnv/
+            bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+            })
+        };
+        let (high, low) = (half(0), half(1));
+        // Version 8 and variant 1: RFC 9562, section 5.8.
+        let (third, fourth) = ((high & 0x0fff) | 0x8000, ((low >> 48) & 0x3fff) | 0x8000);
+        let (first, second) = (high >> 32, (high >> 16) & 0xffff);
+        let fifth = low & 0xffff_ffff_ffff;
+        format!("{first:08x}-{second:04x}-{third:04x}-{fourth:04x}-{fifth:012x}")
+    }
+
+    /// `ALTER TABLE` for a column that was declared later; none for one of the key, which is there
+    /// from the beginning.
+    pub(super) fn add(&self, column: &str) -> Option<String> {
+        let cell = self.cells.iter().find(|cell| cell.name == column)?;
+        let path = self.path();
+        let ty = cell.cql();
+        (!cell.role.is_key())
+            .then(|| format!("ALTER TABLE {path} ADD IF NOT EXISTS \"{column}\" {ty}"))
     }
 
     /// The columns of the table and their CQL types.

@@ -23,12 +23,12 @@ fn windows_order_the_rows_of_a_partition_and_the_newest_comes_first() {
     let table = RowTable::of(&minutes(), "mainstem").unwrap();
     assert_eq!(table.name(), "minute_by_device_17");
     assert_eq!(
-        table.create(),
+        table.create().replace(&table.id(), "IDENTITY"),
         "CREATE TABLE IF NOT EXISTS \"mainstem\".\"minute_by_device_17\" (\
          \"window_start\" timestamp, \"window_end\" timestamp, \"device\" text, \"n\" bigint, \
          \"last\" bigint, \"_version\" bigint, \
          PRIMARY KEY ((\"device\"), \"window_start\", \"window_end\")) \
-         WITH CLUSTERING ORDER BY (\"window_start\" DESC, \"window_end\" DESC)"
+         WITH ID = IDENTITY AND CLUSTERING ORDER BY (\"window_start\" DESC, \"window_end\" DESC)"
     );
     assert_eq!(
         table.delete(),
@@ -52,13 +52,44 @@ fn a_view_without_other_keys_has_a_partition_per_window_or_one_row() {
     ];
     let bounds = ["window_start", "window_end"];
     let hours = RowTable::of(&spec(&window, &bounds, &bounds), "k").unwrap();
-    let key = "PRIMARY KEY ((\"window_start\", \"window_end\")))";
-    assert!(hours.create().ends_with(key), "{}", hours.create());
+    let key = "PRIMARY KEY ((\"window_start\", \"window_end\"))) WITH ID = ";
+    assert!(hours.create().contains(key), "{}", hours.create());
     let total = RowTable::of(&spec(&[n], &[], &[]), "k").unwrap();
     let columns =
         "(\"n\" bigint, \"_key\" smallint, \"_version\" bigint, PRIMARY KEY ((\"_key\")))";
-    assert!(total.create().ends_with(columns), "{}", total.create());
+    assert!(total.create().contains(columns), "{}", total.create());
     assert!(total.select().ends_with("WHERE \"_key\" = ?"));
+}
+
+#[test]
+fn whoever_makes_a_table_makes_the_same_one() {
+    let id = |keyspace: &str| RowTable::of(&minutes(), keyspace).unwrap().id();
+    assert_eq!(id("mainstem"), id("mainstem"));
+    assert_ne!(id("mainstem"), id("other"));
+    let parts: Vec<usize> = id("mainstem").split('-').map(str::len).collect();
+    assert_eq!(parts, [8, 4, 4, 4, 12]);
+}
+
+#[test]
+fn columns_may_be_added_but_not_to_the_key() {
+    let table = RowTable::of(&minutes(), "k").unwrap();
+    let added = "ALTER TABLE \"k\".\"minute_by_device_17\" ADD IF NOT EXISTS \"n\" bigint";
+    assert_eq!(table.add("n").as_deref(), Some(added));
+    assert_eq!((table.add("device"), table.add("x")), (None, None));
+}
+
+#[test]
+fn only_what_begins_the_primary_key_is_found_without_going_through_all() {
+    let table = RowTable::of(&minutes(), "k").unwrap();
+    let is_found = |given: &[&str]| {
+        let given: Vec<String> = given.iter().map(|&name| name.to_owned()).collect();
+        !table.slice(&given).ends_with("ALLOW FILTERING")
+    };
+    assert!(is_found(&[]) && is_found(&["device"]));
+    assert!(is_found(&["window_start", "device"]));
+    assert!(is_found(&["window_start", "window_end", "device"]));
+    assert!(!is_found(&["window_start"]));
+    assert!(!is_found(&["window_end", "device"]));
 }
 
 #[test]
