@@ -55,6 +55,8 @@ pub(super) struct Leading {
 #[derive(Debug, Default)]
 struct Known {
     run: Option<Run>,
+    /// What it was started for; of what another leader has started, what is declared now.
+    plan: Option<String>,
     backoff: Backoff,
     problem: Option<ControlError>,
     progress: QueryProgress,
@@ -149,6 +151,7 @@ impl Leading {
         let facts = self.queries.iter().map(|(query, known)| {
             let facts = QueryFacts {
                 is_active: known.run.is_some(),
+                is_outdated: self.is_outdated(*query, known),
                 is_caught_up: known.is_caught_up && known.run.is_some(),
                 // Nothing is started while nobody knows what runs.
                 not_before: if is_mute {
@@ -230,6 +233,11 @@ impl Leading {
             (true, Some(_)) if known.progress.doing == Doing::Running => Doing::Running,
             (true, Some(_)) => Doing::Starting,
         }
+    }
+
+    fn is_outdated(&self, query: Query, known: &Known) -> bool {
+        let need = self.need(query);
+        need.is_some_and(|need| known.plan.as_ref().is_some_and(|plan| *plan != need.plan()))
     }
 
     fn need(&self, query: Query) -> Option<&Need> {

@@ -104,6 +104,24 @@ impl Need {
         }
     }
 
+    /// What a run of it was started for: another one means that it has to be started anew.
+    #[must_use]
+    pub fn plan(&self) -> String {
+        let columns = |stream: &StreamDef| format!("{:?}", stream.schemas);
+        match self {
+            Self::View {
+                lowered, stream, ..
+            } => format!(
+                "{}\n{}\n{:?}\n{}",
+                lowered.spark_sql,
+                lowered.input.ddl(),
+                lowered.every,
+                stream.as_deref().map(columns).unwrap_or_default()
+            ),
+            Self::History { stream, .. } => columns(stream),
+        }
+    }
+
     /// The objects whose topics it needs.
     pub fn topics(&self) -> impl Iterator<Item = StreamId> {
         let changes = self.changes().map(|(id, _)| id);

@@ -37,6 +37,8 @@ pub struct Facts<'a> {
 pub struct QueryFacts {
     /// Spark runs it.
     pub is_active: bool,
+    /// It was started for what was declared before, and is to be started anew.
+    pub is_outdated: bool,
     /// Its rows stand for what its input was a moment ago, and are where doors find them.
     pub is_caught_up: bool,
     /// It is not to be started before.
@@ -88,12 +90,14 @@ impl<'a> Facts<'a> {
         objects.filter(move |id| !made.contains(id))
     }
 
-    /// Queries of what was replaced, dropped, or is refused by now.
+    /// Queries of what was replaced, dropped, or is refused by now; and those that were started for
+    /// columns or a question that are not declared any more: they go on from their checkpoint.
     fn unwanted(&self) -> impl Iterator<Item = Query> + 'a {
         let needs = self.needs;
         let active = self.queries.iter().filter(|(_, query)| query.is_active);
-        let active = active.map(|(query, _)| *query);
-        active.filter(|query| !needs.queries.contains_key(query))
+        let unwanted =
+            active.filter(|(query, known)| known.is_outdated || !needs.queries.contains_key(query));
+        unwanted.map(|(query, _)| *query)
     }
 
     /// Queries that do not run, and may: what they read and write is there, and their pause after

@@ -209,6 +209,19 @@ fn a_query_that_failed_is_started_after_its_pause() {
 }
 
 #[test]
+fn a_query_of_columns_that_were_declared_before_is_started_anew() {
+    let mut world = World::new(&[TOTALS]);
+    world.settle();
+    let query = Query::View(world.shop.view("totals"));
+    if let Some(facts) = world.queries.get_mut(&query) {
+        facts.is_outdated = true;
+    }
+    assert_eq!(world.act(), [Action::Stop(query)]);
+    assert_eq!(world.act(), [Action::Start(query)]);
+    assert_eq!(world.actions(), []);
+}
+
+#[test]
 fn queries_of_what_is_not_declared_are_stopped() {
     let mut world = World::new(&[]);
     world.settle();

@@ -113,6 +113,7 @@ impl Leading {
             Ok(()) => {
                 tracing::info!(%query, "query stopped");
                 known.run = None;
+                known.plan = None;
                 known.is_caught_up = false;
                 known.problem = None;
                 known.progress.doing = Doing::Stopped;
@@ -136,6 +137,7 @@ impl Leading {
             Ok(run) => {
                 tracing::info!(%query, input = topics.input, "query started");
                 known.started(run, elapsed);
+                known.plan = Some(need.plan());
             }
             Err(fault) => {
                 known.backoff.fail(elapsed);

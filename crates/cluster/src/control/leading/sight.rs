@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use mainstem_kernel::{Fault, Offset, Offsets, PartitionId, StreamId, fault::chain};
 
 use super::{
-    super::{Batch, ControlError, Part, Run, TopicOf, claims::Claims},
+    super::{Batch, ControlError, Need, Part, Run, TopicOf, claims::Claims},
     Known, Leading,
 };
 use crate::{
@@ -74,10 +74,13 @@ impl Leading {
                     known.backoff.look(elapsed);
                     let batch = engine.last_batch(run);
                     known.run = Some(run.clone());
+                    if known.plan.is_none() {
+                        known.plan = self.needs.queries.get(query).map(Need::plan);
+                    }
                     match batch {
                         Ok(Some(batch)) => known.take(&batch),
                         Ok(None) => {}
-                        Err(fault) => tracing::debug!(%query, %fault, "no word of its batch"),
+                        Err(fault) => known.problem = Some(ControlError::Spark { fault }),
                     }
                 }
                 (None, Some(run)) if self.needs.queries.contains_key(query) => {
@@ -146,7 +149,7 @@ impl Leading {
         // In the order of ids each comes after all that it reads.
         let queries: Vec<Query> = self.needs.queries.keys().copied().collect();
         for query in queries {
-            let Some(input) = self.need(query).map(super::Need::input) else {
+            let Some(input) = self.need(query).map(Need::input) else {
                 continue;
             };
             let Some(mut known) = self.queries.remove(&query) else {
