@@ -9,6 +9,9 @@ use crate::{bench::target_folder, cluster::packages, shell, steps::Place};
 /// The packages, pinned: an answer that changes with their version is worth a look.
 const PACKAGES: [&str; 3] = ["duckdb==2.0.0", "deltalake==1.6.6", "pyarrow"];
 
+/// The driver of Apache Cassandra.
+const DRIVER: &str = "cassandra-driver==3.30.1";
+
 /// Runs every proof that needs Python.
 pub(crate) fn proofs(place: Place) -> Result<()> {
     let target = target_folder()?;
@@ -27,7 +30,24 @@ pub(crate) fn proofs(place: Place) -> Result<()> {
     ] {
         shell::run(&mut shell::command(&python.to_string_lossy(), &args))?;
     }
+    on_cassandra(Path::new(&target), &python.to_string_lossy())?;
     on_spark(Path::new(&target), &program)
+}
+
+/// Rows of views by the driver of Cassandra itself, where promises were tried on real nodes that
+/// still run: the tests leave rows there, and say where.
+fn on_cassandra(target: &Path, python: &str) -> Result<()> {
+    let rows = target.join("tmp/cassandra/rows.json");
+    if std::env::var_os("MAINSTEM_CASSANDRA").is_none() || !rows.exists() {
+        println!("\nSKIPPED: MAINSTEM_CASSANDRA names no nodes, so the Python driver was not asked");
+        println!("         whether it reads rows of views (cargo xtask cluster up)");
+        return Ok(());
+    }
+    let install = ["-m", "pip", "install", "--quiet", DRIVER];
+    shell::run(&mut shell::command(python, &install))?;
+    let rows = rows.to_string_lossy();
+    let args = ["tests/python/cql_drivers.py", "--rows", &rows];
+    shell::run(&mut shell::command(python, &args))
 }
 
 /// What views are lowered to, on Spark itself; where Java is.
