@@ -20,6 +20,8 @@ mod answer;
 mod client;
 #[cfg(test)]
 mod contract;
+#[cfg(feature = "engines")]
+mod deed;
 mod errors;
 pub mod progress;
 #[cfg(feature = "engines")]

@@ -16,7 +16,8 @@ use uuid::Uuid;
 
 use super::{
     Spark, SparkError,
-    client::{Client, Deed, late},
+    client::Client,
+    deed::{Deed, late},
     session::operation,
 };
 

@@ -17,34 +17,17 @@ use tonic::{
 };
 use uuid::Uuid;
 
-use super::{SparkError, address::Address};
+use super::{
+    SparkError,
+    address::Address,
+    deed::{Deed, judge, late, unread},
+};
 use crate::config::SparkConfig;
 
 /// Largest message: answers come in pieces of 4 MiB, unless a single row is larger.
 const MESSAGE_BYTES_MAX: usize = 128 << 20;
 /// What we are in Spark's own log.
 const CLIENT: &str = "mainstem";
-/// As much of a question as is shown when it fails.
-const SHOWN_CHARS: usize = 60;
-
-/// What is asked for, for errors.
-#[derive(Clone, Debug)]
-pub(super) struct Deed {
-    pub(super) doing: &'static str,
-    pub(super) name: String,
-}
-
-impl Deed {
-    pub(super) fn new(doing: &'static str, name: &str) -> Self {
-        let line = name.split_whitespace().collect::<Vec<_>>().join(" ");
-        let mut shown: String = line.chars().take(SHOWN_CHARS).collect();
-        if shown.len() < line.len() {
-            shown.push('…');
-        }
-        Self { doing, name: shown }
-    }
-}
-
 /// A connection in our session, shared by whoever asks; made again when it breaks.
 #[derive(Clone, Debug)]
 pub(super) struct Client {
@@ -109,7 +92,8 @@ impl Client {
         };
         let deed = Deed::new("tell the version of", &self.address.authority);
         let mut stub = self.stub.clone();
-        let answer = self.timely(&deed, stub.analyze_plan(self.request(request)));
+        let answer = Box::pin(stub.analyze_plan(self.request(request)));
+        let answer = self.timely(&deed, answer);
         match answer.await?.into_inner().result {
             Some(analyze_plan_response::Result::SparkVersion(version)) => Ok(version.version),
             _ => Err(unread("a version")),
@@ -248,50 +232,6 @@ impl Client {
 
     pub(super) fn authority(&self) -> &str {
         &self.address.authority
-    }
-}
-
-/// What Spark's words mean, where that has a name.
-fn judge(deed: &Deed, words: &str) -> Option<SparkError> {
-    let Deed { doing, name } = deed.clone();
-    let missing = |source: &str| {
-        let not_found = ["DATA_SOURCE_NOT_FOUND", "Failed to find data source"];
-        not_found.iter().any(|what| words.contains(what)) && words.contains(source)
-    };
-    let packages = [
-        ("kafka", "org.apache.spark:spark-sql-kafka-0-10_2.12"),
-        ("delta", "io.delta:delta-spark_2.12"),
-        (
-            "cassandra",
-            "com.datastax.spark:spark-cassandra-connector_2.12",
-        ),
-    ];
-    let package = packages.iter().find(|(source, _)| missing(source));
-    if let Some((_, package)) = package {
-        return Some(SparkError::Package {
-            doing,
-            name,
-            package,
-        });
-    }
-    // SparkConnectStreamingQueryCache and StreamingQueryManager, both of 3.5.
-    let gone = [
-        "is not found",
-        "does not exist in this session",
-        "No streaming query",
-    ];
-    let is_gone = words.contains("query") && gone.iter().any(|what| words.contains(what));
-    is_gone.then_some(SparkError::Gone { name })
-}
-
-pub(super) fn late(deed: &Deed, limit: Duration) -> SparkError {
-    let Deed { doing, name } = deed.clone();
-    SparkError::Late { doing, name, limit }
-}
-
-pub(super) fn unread(wanted: &str) -> SparkError {
-    SparkError::Answer {
-        reason: format!("expected {wanted}"),
     }
 }
 

@@ -16,7 +16,7 @@ use spark_connect_proto::{
 
 use super::{
     Progress, QuerySpec, Spark, SparkError,
-    client::{Deed, unread},
+    deed::{Deed, unread},
     record::quoted,
     session::{command, relation, sql_relation, watermarked},
     spec::Sink,

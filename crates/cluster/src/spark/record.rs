@@ -28,8 +28,6 @@
 //!
 //! `_generation` is there if it is not 1: how often the view was computed from its first row.
 
-use std::fmt::Write;
-
 use mainstem_catalog::StreamDef;
 use mainstem_kernel::types::{OFFSET_COLUMN, PARTITION_COLUMN, SEQ_COLUMN};
 
@@ -75,7 +73,7 @@ impl Spelled<'_> {
         for entry in versions {
             let found = entry.columns.0.iter().find(|column| column.id == id);
             let Some(found) = found else { continue };
-            let version = u32::from(entry.version.0);
+            let version = entry.version.0;
             match names.last_mut() {
                 Some((until, name)) if name == found.name.as_str() => *until = Some(version),
                 _ => names.push((Some(version), found.name.as_str().to_owned())),
@@ -126,16 +124,15 @@ fn parsed_columns(columns: &[SparkColumn], spelled: Spelled<'_>) -> String {
             match until {
                 Some(until) => {
                     text.push_str(if text.is_empty() { "CASE" } else { "" });
-                    // Writing to a String cannot fail.
-                    let _ = write!(text, " WHEN `version` <= {until} THEN `row`.{name}");
+                    text.push_str(&format!(" WHEN `version` <= {until} THEN `row`.{name}"));
                 }
                 None if text.is_empty() => text = format!("`row`.{name}"),
                 None => {
-                    let _ = write!(text, " ELSE `row`.{name} END");
+                    text.push_str(&format!(" ELSE `row`.{name} END"));
                 }
             }
         }
-        let _ = write!(list, "{text} AS {}, ", quoted(&column.name));
+        list.push_str(&format!("{text} AS {}, ", quoted(&column.name)));
     }
     list
 }

@@ -10,10 +10,7 @@ use spark_connect_proto::{
 };
 use uuid::Uuid;
 
-use super::{
-    Answer, SparkError,
-    client::{Client, Deed},
-};
+use super::{Answer, SparkError, client::Client, deed::Deed};
 use crate::config::SparkConfig;
 
 /// The versions that views and questions were tried on.

@@ -10,7 +10,7 @@ use crate::kafka::{fixture::readings, topic::Cleanup};
 
 fn rows(from: i64) -> Vec<String> {
     let row = |n: i64| match n % 10 {
-        0 => format!(r#"{{"device":"d","n":null,"_extra":{{"fw":"1.2","n":[1,{{"x":null}}]}}}}"#),
+        0 => r#"{"device":"d","n":null,"_extra":{"fw":"1.2","n":[1,{"x":null}]}}"#.to_owned(),
         _ => format!(r#"{{"device":"d{}","n":{n}}}"#, n % 3),
     };
     (from..from + 100).map(row).collect()

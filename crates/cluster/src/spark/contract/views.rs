@@ -201,7 +201,9 @@ fn looked_up(lowered: &Lowered, (part, count): (u64, u64)) -> Vec<String> {
             let name = column.name.as_str();
             let value = match column.ty.as_str() {
                 "TIMESTAMP" => format!("\"{}\"", at(number * 3)),
-                "DOUBLE" if name.starts_with("celsius") && number % 7 == 0 => "null".to_owned(),
+                "DOUBLE" if name.starts_with("celsius") && number.is_multiple_of(7) => {
+                    "null".to_owned()
+                }
                 // Quarters add up to the same in any order.
                 "DOUBLE" => format!("{}.25", number * 7 % 160),
                 "INT" => (number % 9).to_string(),
@@ -209,7 +211,7 @@ fn looked_up(lowered: &Lowered, (part, count): (u64, u64)) -> Vec<String> {
                 "STRING" if name.starts_with("owner") => format!("\"p{}\"", number % 7),
                 "STRING" => format!("\"v{}\"", number % 5),
                 // NUMERIC of some digits, as text and as a number.
-                _ if number % 2 == 0 => format!("\"{}.125\"", number % 400),
+                _ if number.is_multiple_of(2) => format!("\"{}.125\"", number % 400),
                 _ => format!("{}.5", number % 400),
             };
             format!("\"{name}\":{value}")
