@@ -88,7 +88,8 @@ impl JsonRows {
         let batch = self.rows.finish()?;
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         let columns = batch.columns().iter().take(self.schema.fields().len());
-        RecordBatch::try_new_with_options(self.schema.clone(), columns.cloned().collect(), &options)
+        let schema = SchemaRef::clone(&self.schema);
+        RecordBatch::try_new_with_options(schema, columns.cloned().collect(), &options)
     }
 }
 
