@@ -362,7 +362,12 @@ impl Output {
         Ok(())
     }
 
+    /// Whoever has not taken the word on every record waits for it in vain while it aborts: nobody
+    /// else looks for words.
     fn abort(&self) -> Tried {
+        if let Err((_, error)) = self.drain() {
+            tracing::debug!(%error, "records of a transaction that is dropped are not acknowledged");
+        }
         self.insist(|limit| self.producer.abort_transaction(limit))
     }
 }
