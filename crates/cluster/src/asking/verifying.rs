@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use mainstem_catalog::{Definitions, Emit, ViewDef};
+use mainstem_catalog::{Definitions, Emit, StreamDef, ViewDef};
 use mainstem_kernel::{
     Column, Fault, Offsets, Reached, StreamId, Timestamp,
     types::{OFFSET_COLUMN, PARTITION_COLUMN},
@@ -20,6 +20,7 @@ use mainstem_sql::{
 use super::{
     answer::failed,
     keyed::Keyed,
+    moment::Tail,
     questions::{Asking, Limit, rows},
     under_way::UnderWay,
     verify::Comparison,
@@ -59,21 +60,12 @@ impl Asking {
         }
         let stream = defs.streams.get(&lowered.input.object);
         let stream = stream.ok_or_else(|| unverified("It reads another view."))?;
-        let progress = self.parts.progress.now();
-        let tails = self
-            .ends
-            .tails(vec![Arc::clone(stream)], progress, &self.parts.runtime);
-        let tails = tails.await?;
-        let tail = tails
-            .get(&stream.id)
-            .ok_or_else(|| unverified("Its stream is gone."))?;
+        let tail = self.tail_of(stream).await?;
         let mut position = Offsets::default();
         tail.reach(stream.id, &mut position);
         let position = Reached::Offsets(position);
-        self.parts
-            .frontiers
-            .reach(&[id], &position, limit.left())
-            .await?;
+        let there = self.parts.frontiers.reach(&[id], &position, limit.left());
+        there.await?;
 
         let names = lowered
             .input
@@ -87,7 +79,7 @@ impl Asking {
             columns: names.chain(system).collect(),
         };
         let input = self
-            .stream((stream, tail), &read, (&mut under_way, limit))
+            .stream((stream, &tail), &read, (&mut under_way, limit))
             .await?;
         let relation = Relation::of_view(def, defs).map_err(fault)?;
         let columns = &def.spec.columns.0;
@@ -118,6 +110,15 @@ impl Asking {
             schema,
             position,
         })
+    }
+
+    /// What of a stream is not history yet.
+    async fn tail_of(&self, stream: &Arc<StreamDef>) -> Result<Tail, QueryError> {
+        let progress = self.parts.progress.now();
+        let streams = vec![Arc::clone(stream)];
+        let tails = self.ends.tails(streams, progress, &self.parts.runtime);
+        let tail = tails.await?.into_values().next();
+        tail.ok_or_else(|| super::no_place(stream.spec.name.as_str()))
     }
 
     /// All rows that are in Cassandra.

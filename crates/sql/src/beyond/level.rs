@@ -1,6 +1,9 @@
 //! Operators as SELECTs, each over the one below. Columns are called by their positions.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use datafusion::{
     arrow::datatypes::DataType,
@@ -85,7 +88,7 @@ impl<'a> Levels<'a> {
         Ok(SparkQuestion {
             sql,
             reads,
-            schema: schema.clone(),
+            schema: Arc::clone(schema),
             notes: levels.speller.notes,
             plan: planned.plan.display_indent().to_string(),
         })
