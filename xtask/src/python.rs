@@ -39,7 +39,9 @@ pub(crate) fn proofs(place: Place) -> Result<()> {
 fn on_cassandra(target: &Path, python: &str) -> Result<()> {
     let rows = target.join("tmp/cassandra/rows.json");
     if std::env::var_os("MAINSTEM_CASSANDRA").is_none() || !rows.exists() {
-        println!("\nSKIPPED: MAINSTEM_CASSANDRA names no nodes, so the Python driver was not asked");
+        println!(
+            "\nSKIPPED: MAINSTEM_CASSANDRA names no nodes, so the Python driver was not asked"
+        );
         println!("         whether it reads rows of views (cargo xtask cluster up)");
         return Ok(());
     }

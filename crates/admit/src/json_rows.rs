@@ -117,14 +117,12 @@ mod tests {
     #[test]
     fn rows_around_a_wrong_one_are_kept() {
         let mut rows = rows();
-        rows.push(br#" {"k":"a","j":{"x":[1]},"other":1} "#).unwrap();
+        rows.push(br#" {"k":"a","j":{"x":[1]},"other":1} "#)
+            .unwrap();
         let long = format!(r#"{{"k":"{}"}}"#, "k".repeat(2_000));
         for (json, reason) in [
             (&b""[..], "expected an object at byte 0, found the end"),
-            (
-                br#"{"j":1}"#,
-                "column \"k\" is NOT NULL and has no value",
-            ),
+            (br#"{"j":1}"#, "column \"k\" is NOT NULL and has no value"),
             (br#"{"k":"b"} 7"#, "expected the end at byte 10, found '7'"),
             (b"{\"k\":\"\xff\"}", "expected UTF-8, found other bytes"),
             (

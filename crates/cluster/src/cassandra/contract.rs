@@ -92,7 +92,10 @@ async fn every_type_comes_back_as_it_was_written() {
 
 /// What `tests/python/cql_drivers.py` reads with the driver that others wrote.
 #[tokio::test]
-#[expect(clippy::disallowed_methods, reason = "another program reads what it leaves")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "another program reads what it leaves"
+)]
 async fn rows_for_other_drivers_are_left() {
     let Some(rows) = nodes("rows_for_other_drivers_are_left").await else {
         return;

@@ -64,9 +64,8 @@ impl Rows {
         let rows = answer.rows::<Row>();
         let rows = rows.map_err(|error| shape(error.to_string()))?;
         let rows: Result<Vec<_>, _> = rows.enumerate().map(|(at, row)| Ok((at, row?))).collect();
-        let rows = rows.map_err(|error: scylla::errors::DeserializationError| {
-            shape(error.to_string())
-        })?;
+        let rows =
+            rows.map_err(|error: scylla::errors::DeserializationError| shape(error.to_string()))?;
         let found = found_rows(target, rows).map_err(shape)?;
         Ok(Slice {
             rows: found.rows,

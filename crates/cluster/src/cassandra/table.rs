@@ -294,7 +294,10 @@ impl RowTable {
         let mut bounds = self.cells.iter().filter(|cell| cell.role == Role::Bound);
         // Behind the first one that is not given there is none.
         partition.all(|cell| is_given(&cell))
-            && !bounds.by_ref().skip_while(is_given).any(|cell| is_given(&cell))
+            && !bounds
+                .by_ref()
+                .skip_while(is_given)
+                .any(|cell| is_given(&cell))
     }
 
     fn is_row(&self) -> String {

@@ -17,7 +17,9 @@ use bed::Bed;
 
 /// Devices of a test.
 fn devices(count: usize) -> Vec<String> {
-    (0..count).map(|number| format!("device-{number}")).collect()
+    (0..count)
+        .map(|number| format!("device-{number}"))
+        .collect()
 }
 
 /// The record of view `sums` at a version, as Spark writes it: some versions say that the row is
@@ -31,7 +33,7 @@ fn sum(device: &str, version: u64) -> (String, Option<String>) {
 
 fn is_live(device: &str, version: u64) -> bool {
     let salt: u64 = device.bytes().map(u64::from).sum();
-    (salt + version) % 7 != 0
+    !(salt + version).is_multiple_of(7)
 }
 
 /// What readers see of `sums` when each device is at a version.
@@ -39,13 +41,20 @@ fn sums_at(devices: &[String], version: u64) -> HashMap<String, String> {
     let live = devices.iter().filter(|device| is_live(device, version));
     let row = |device: &String| {
         let n = version * 10;
-        (device.clone(), format!(r#"{{"device":"{device}","n":{n}}}"#))
+        (
+            device.clone(),
+            format!(r#"{{"device":"{device}","n":{n}}}"#),
+        )
     };
     live.map(row).collect()
 }
 
 /// Where a position is that covers all of these places of an object.
-fn position(bed: &Bed, name: &str, ends: impl IntoIterator<Item = (u16, u64)>) -> mainstem_kernel::Offsets {
+fn position(
+    bed: &Bed,
+    name: &str,
+    ends: impl IntoIterator<Item = (u16, u64)>,
+) -> mainstem_kernel::Offsets {
     let mut offsets = mainstem_kernel::Offsets::default();
     for (partition, next) in ends {
         offsets.reach(

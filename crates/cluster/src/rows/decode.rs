@@ -10,9 +10,7 @@ use arrow::{
 };
 use mainstem_admit::JsonRows;
 
-use super::relation::{
-    GENERATION_COLUMN, RECORD_SIZE_MAX, Relation, STREAM_KEY_COLUMN, Version,
-};
+use super::relation::{GENERATION_COLUMN, RECORD_SIZE_MAX, Relation, STREAM_KEY_COLUMN, Version};
 use crate::{
     cassandra::VersionedRows,
     lower::{LIVE_COLUMN, VERSION_COLUMN},
@@ -91,7 +89,11 @@ fn indices(chosen: &[usize]) -> UInt64Array {
 }
 
 fn pick<T: Copy>(chosen: &[usize], all: &[T]) -> Vec<T> {
-    chosen.iter().filter_map(|row| all.get(*row)).copied().collect()
+    chosen
+        .iter()
+        .filter_map(|row| all.get(*row))
+        .copied()
+        .collect()
 }
 
 /// What decides between rows, of each row.
@@ -117,7 +119,9 @@ impl Versions {
         };
         let live = batch.column_by_name(LIVE_COLUMN);
         let live = live.and_then(|column| column.as_boolean_opt());
-        let is_live = |row: usize| live.is_none_or(|live: &BooleanArray| live.is_null(row) || live.value(row));
+        let is_live = |row: usize| {
+            live.is_none_or(|live: &BooleanArray| live.is_null(row) || live.value(row))
+        };
         let mut all = Self {
             versions: Vec::with_capacity(records.len()),
             live: Vec::with_capacity(records.len()),
@@ -130,7 +134,8 @@ impl Versions {
                 Version::Counted => number(VERSION_COLUMN, row).unwrap_or(0),
                 Version::Only => 1,
             });
-            all.live.push(change.is_some_and(|change| change.value.is_some()) && is_live(row));
+            all.live
+                .push(change.is_some_and(|change| change.value.is_some()) && is_live(row));
             let generation = number(GENERATION_COLUMN, row);
             let generation = generation.and_then(|generation| u16::try_from(generation).ok());
             all.generations.push(generation.unwrap_or(1));
@@ -160,7 +165,10 @@ impl Versions {
         let mut by_generation: Vec<(u16, Vec<usize>)> = Vec::new();
         for row in chosen {
             let generation = self.generations.get(row).copied().unwrap_or(1);
-            match by_generation.iter_mut().find(|(known, _)| *known == generation) {
+            match by_generation
+                .iter_mut()
+                .find(|(known, _)| *known == generation)
+            {
                 Some((_, rows)) => rows.push(row),
                 None => by_generation.push((generation, vec![row])),
             }
@@ -205,7 +213,9 @@ fn stream_key(batch: &RecordBatch, parts: &[String]) -> ArrayRef {
         let parts: Vec<String> = columns.iter().map(part).collect();
         format!("[{}]", parts.join(","))
     };
-    Arc::new(StringArray::from_iter_values((0..batch.num_rows()).map(text)))
+    Arc::new(StringArray::from_iter_values(
+        (0..batch.num_rows()).map(text),
+    ))
 }
 
 #[cfg(test)]

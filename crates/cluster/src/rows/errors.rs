@@ -31,7 +31,9 @@ pub enum RowsError {
         source: LowerError,
     },
     /// Operator: a row was set aside.
-    #[error("record {offset} of partition {partition} of topic \"{topic}\" is no row of {label}: {reason}")]
+    #[error(
+        "record {offset} of partition {partition} of topic \"{topic}\" is no row of {label}: {reason}"
+    )]
     Misfit {
         /// The view or table.
         label: Label,

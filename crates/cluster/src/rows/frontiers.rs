@@ -152,7 +152,10 @@ impl Frontiers {
     fn late(&self, wait: &Reached, wanted: &Offsets, limit: Duration) -> QueryError {
         let definitions = Arc::clone(&self.definitions.borrow());
         let unknown = wanted.iter().map(|(id, _, _)| id);
-        match unknown.into_iter().find(|id| *id >= definitions.next_stream) {
+        match unknown
+            .into_iter()
+            .find(|id| *id >= definitions.next_stream)
+        {
             Some(id) => QueryError::Engine(Arc::new(RowsError::Unknown { id })),
             None => QueryError::Position {
                 position: wait.clone(),
@@ -181,9 +184,10 @@ impl Frontiers {
                 continue;
             }
             let there = self.committed.of(query.id(), &progress.changes).await?;
-            let behind = progress.changes.iter().map(|(id, partition, end)| {
-                end.0.saturating_sub(there.next(id, partition).0)
-            });
+            let behind = progress
+                .changes
+                .iter()
+                .map(|(id, partition, end)| end.0.saturating_sub(there.next(id, partition).0));
             lags.insert(query.id(), behind.fold(0, u64::saturating_add));
         }
         Ok(lags)

@@ -248,4 +248,3 @@ fn window(plan: &PlannedView, key: &[ColumnName]) -> Vec<ColumnName> {
     let names = bounds.map(|(column, _)| column.name.clone());
     names.filter(|name| key.contains(name)).collect()
 }
-

@@ -89,11 +89,11 @@ pub(super) fn place(test: &str) -> Option<Place> {
         println!("SKIPPED {test}: MAINSTEM_KAFKA and MAINSTEM_CASSANDRA name no engines");
         return None;
     };
-    let id = uuid::Uuid::new_v4().simple().to_string();
+    let (id, ..) = uuid::Uuid::new_v4().as_fields();
     Some(Place {
         kafka,
         cassandra,
-        name: format!("rows_{}", &id[..12]),
+        name: format!("rows_{id:08x}"),
     })
 }
 
@@ -138,7 +138,9 @@ impl Bed {
             topics.ensure(&wanted, None).unwrap();
         }
         for table in defs.tables.values() {
-            topics.ensure(&Wanted::of_table(table, &bed.kafka), None).unwrap();
+            topics
+                .ensure(&Wanted::of_table(table, &bed.kafka), None)
+                .unwrap();
         }
         bed
     }
@@ -222,7 +224,8 @@ impl Bed {
         }
         let ends = transaction.commit().unwrap();
         let ends = ends.into_iter();
-        ends.map(|(place, next)| (place.partition.0, next.0)).collect()
+        ends.map(|(place, next)| (place.partition.0, next.0))
+            .collect()
     }
 
     /// What the table of an object has of some devices, column by column as text.
@@ -235,7 +238,11 @@ impl Bed {
         let keys = RecordBatch::try_new(Arc::new(schema), vec![keys]).unwrap();
         let found = self.rows.read(&target, &keys).await.unwrap();
         let mut there = HashMap::new();
-        let names = found.rows.column_by_name("device").unwrap().as_string::<i32>();
+        let names = found
+            .rows
+            .column_by_name("device")
+            .unwrap()
+            .as_string::<i32>();
         mainstem_sql::objects(&found.rows, |row, json| {
             let json = String::from_utf8(json.to_vec()).unwrap();
             there.insert(names.value(row).to_owned(), json);
@@ -263,7 +270,10 @@ pub(super) fn object<'a>(defs: &'a Definitions, name: &str) -> Object<'a> {
 pub(super) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let start = tokio::time::Instant::now();
     while !is_so().await {
-        assert!(start.elapsed() < DEADLINE, "not within {DEADLINE:?}: {what}");
+        assert!(
+            start.elapsed() < DEADLINE,
+            "not within {DEADLINE:?}: {what}"
+        );
         tokio::time::sleep(PAUSE).await;
     }
 }

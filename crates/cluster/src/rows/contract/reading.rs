@@ -51,7 +51,9 @@ fn publish(bed: &Bed, progress: &[QueryProgress]) {
     let mut transaction = output.begin().unwrap();
     for progress in progress {
         let id = progress.changes.iter().next().unwrap().0;
-        let (key, value) = Entry::Query(Query::View(id), progress.clone()).encode().unwrap();
+        let (key, value) = Entry::Query(Query::View(id), progress.clone())
+            .encode()
+            .unwrap();
         let value = value.unwrap();
         let message = crate::kafka::NewMessage {
             topic: &topic,
@@ -87,9 +89,17 @@ async fn a_row_is_read_at_the_position_of_what_was_sent() {
         let wait = wait.map(|next| Reached::Offsets(readings(&bed, next)));
         let values = [device.to_owned()];
         let reader = &reader;
-        async move { reader.row_by_key((TenantId::ONLY, sums), &values, wait).await }
+        async move {
+            reader
+                .row_by_key((TenantId::ONLY, sums), &values, wait)
+                .await
+        }
     };
-    assert!(rows(read("device-0", None).await.unwrap().unwrap()).await.is_empty());
+    assert!(
+        rows(read("device-0", None).await.unwrap().unwrap())
+            .await
+            .is_empty()
+    );
 
     // Spark has committed the first ten rows; its changes are on their way.
     let records: Vec<_> = devices.iter().map(|device| sum(device, 1)).collect();
@@ -140,7 +150,9 @@ async fn pages_show_each_row_once_and_no_window_that_is_open() {
     };
     let mut bed = Bed::make(&place).await;
     let devices = devices(30);
-    let windows = devices.iter().flat_map(|device| (1..=4).map(move |end| minute(end, device)));
+    let windows = devices
+        .iter()
+        .flat_map(|device| (1..=4).map(move |end| minute(end, device)));
     let sent = bed.send("minutes", &windows.collect::<Vec<_>>());
     let changes = position(&bed, "minutes", sent);
     let writer = bed.writer();
@@ -155,7 +167,11 @@ async fn pages_show_each_row_once_and_no_window_that_is_open() {
     let minutes = (TenantId::ONLY, object(&defs, "minutes"));
 
     // Nothing is known of the watermark: no window is closed.
-    let none = reader.page(minutes, page(&[], None, 100)).await.unwrap().unwrap();
+    let none = reader
+        .page(minutes, page(&[], None, 100))
+        .await
+        .unwrap()
+        .unwrap();
     assert!(rows(none.answered).await.is_empty());
 
     // Spark's is behind by the hour of corrections: three of four minutes are closed.
@@ -167,13 +183,21 @@ async fn pages_show_each_row_once_and_no_window_that_is_open() {
     publish(&bed, &[progress]);
     let key = ["2026-01-01T00:02:00Z", "2026-01-01T00:03:00Z", "device-7"].map(str::to_owned);
     until("the watermark is known", async || {
-        let row = reader.row_by_key(minutes, &key, None).await.unwrap().unwrap();
+        let row = reader
+            .row_by_key(minutes, &key, None)
+            .await
+            .unwrap()
+            .unwrap();
         rows(row).await.len() == 1
     })
     .await;
     let (mut found, mut pages, mut after) = (BTreeSet::new(), 0, None);
     loop {
-        let paged = reader.page(minutes, page(&[], after, 7)).await.unwrap().unwrap();
+        let paged = reader
+            .page(minutes, page(&[], after, 7))
+            .await
+            .unwrap()
+            .unwrap();
         for row in rows(paged.answered).await {
             assert!(found.insert(row.clone()), "twice: {row}");
         }
@@ -189,7 +213,11 @@ async fn pages_show_each_row_once_and_no_window_that_is_open() {
 
     // A part of the key, and what went on from another question.
     let start = ["2026-01-01T00:01:00Z"];
-    let paged = reader.page(minutes, page(&start, None, 20)).await.unwrap().unwrap();
+    let paged = reader
+        .page(minutes, page(&start, None, 20))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(rows(paged.answered).await.len(), 20);
     let other = page(&[], paged.next, 20);
     let refused: QueryError = reader.page(minutes, other).await.unwrap_err();

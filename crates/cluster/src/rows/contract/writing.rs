@@ -63,7 +63,7 @@ async fn writers_are_killed_and_no_older_row_lies_over_a_newer_one() {
         }
         bed.send("sums", &records);
         tokio::time::sleep(Duration::from_millis(250)).await;
-        if round % LIFE == 0 {
+        if round.is_multiple_of(LIFE) {
             kill(children.remove(0));
             children.push(child(&place));
         }
@@ -91,7 +91,6 @@ async fn another_process_writes_until_it_is_killed() {
     std::future::pending::<()>().await;
 }
 
-#[expect(clippy::disallowed_methods, reason = "tests start processes")]
 fn child(place: &Place) -> Child {
     let test = "rows::contract::writing::another_process_writes_until_it_is_killed";
     Command::new(std::env::current_exe().unwrap())
@@ -116,7 +115,12 @@ async fn a_writer_dies_before_its_commit_and_one_that_was_held_up_does_no_harm()
     };
     let mut bed = Bed::make(&place).await;
     let devices = devices(40);
-    let at = |version| devices.iter().map(|device| sum(device, version)).collect::<Vec<_>>();
+    let at = |version| {
+        devices
+            .iter()
+            .map(|device| sum(device, version))
+            .collect::<Vec<_>>()
+    };
     let ends = bed.send("sums", &at(5));
     let relation = bed.relation("sums");
     let table = RowTable::of(&relation.table, bed.rows.keyspace()).unwrap();
@@ -164,7 +168,11 @@ async fn a_writer_dies_before_its_commit_and_one_that_was_held_up_does_no_harm()
 fn read(bed: &Bed, instance: &str, count: usize) -> Fetched {
     let spec = GroupSpec {
         name: group_name(&bed.kafka),
-        topics: vec![format!("{}-{}-sums", bed.kafka.topic_prefix, bed.id("sums").0)],
+        topics: vec![format!(
+            "{}-{}-sums",
+            bed.kafka.topic_prefix,
+            bed.id("sums").0
+        )],
         session_max: Duration::from_secs(6),
     };
     let instance = format!("{}-{instance}", bed.kafka.topic_prefix);
@@ -197,7 +205,12 @@ async fn rows_wait_while_cassandra_is_away_and_nothing_is_lost() {
     };
     let behind = Bed::enter(&through).await;
     let devices = devices(50);
-    let at = |version| devices.iter().map(|device| sum(device, version)).collect::<Vec<_>>();
+    let at = |version| {
+        devices
+            .iter()
+            .map(|device| sum(device, version))
+            .collect::<Vec<_>>()
+    };
     let writer = behind.writer();
     bed.send("sums", &at(1));
     until("the first rows are there", async || {
@@ -216,7 +229,10 @@ async fn rows_wait_while_cassandra_is_away_and_nothing_is_lost() {
     println!("{}", writer.status().problem.unwrap());
     bed.send("sums", &at(3));
     let there = frontiers.written(bed.id("sums"), &wanted).await.unwrap();
-    assert!(!there.covers(&wanted), "what is not written is not committed");
+    assert!(
+        !there.covers(&wanted),
+        "what is not written is not committed"
+    );
     assert_eq!(bed.there("sums", &devices).await, sums_at(&devices, 1));
 
     proxy.mend();
@@ -240,7 +256,10 @@ async fn what_cannot_be_kept_is_set_aside_by_name_and_the_rest_is_kept() {
     let long = sum(&"k".repeat(0x1_0000), 1);
     let others = [
         (r#"["x"]"#.to_owned(), Some("no row".to_owned())),
-        (r#"["y"]"#.to_owned(), Some(r#"{"device":"y","n":"much"}"#.to_owned())),
+        (
+            r#"["y"]"#.to_owned(),
+            Some(r#"{"device":"y","n":"much"}"#.to_owned()),
+        ),
         empty,
         long,
     ];
@@ -257,7 +276,10 @@ async fn what_cannot_be_kept_is_set_aside_by_name_and_the_rest_is_kept() {
     .await;
     assert_eq!(bed.there("sums", &good).await, sums_at(&good, 1));
     let status = writer.status();
-    assert_eq!((status.records, status.letters, status.problem), (7, 4, None));
+    assert_eq!(
+        (status.records, status.letters, status.problem),
+        (7, 4, None)
+    );
 
     let letters = bed.relation("sums").letters.unwrap();
     let topic = format!("{}-{}-sums_dead_letters", bed.kafka.topic_prefix, letters.0);
@@ -298,7 +320,10 @@ async fn rows_of_tables_come_and_go_with_their_records() {
         (key(device), Some(row))
     };
     let writer = bed.writer();
-    let first: Vec<_> = devices.iter().map(|device| named(device, "first")).collect();
+    let first: Vec<_> = devices
+        .iter()
+        .map(|device| named(device, "first"))
+        .collect();
     bed.send("owners", &first);
     let second = [named(&devices[0], "second"), (key(&devices[1]), None)];
     let ends = bed.send("owners", &second);
@@ -309,7 +334,10 @@ async fn rows_of_tables_come_and_go_with_their_records() {
     reached.await.unwrap();
     let there = bed.there("owners", &devices).await;
     assert_eq!(there.len(), 4, "{there:?}");
-    assert_eq!(there[&devices[0]], r#"{"device":"device-0","name":"second"}"#);
+    assert_eq!(
+        there[&devices[0]],
+        r#"{"device":"device-0","name":"second"}"#
+    );
     assert!(!there.contains_key(&devices[1]));
     // A position that nobody has given is not reached.
     let mut beyond = Offsets::default();

@@ -53,8 +53,14 @@ fn texts(batch: &RecordBatch, column: &str) -> Vec<Option<String>> {
 fn a_row_of_a_table_is_as_new_as_its_record() {
     let owners = relation("owners");
     let records = [
-        (Some(r#"{"device":"a"}"#), Some(r#"{"device":"a","name":"Ann","more":{"x":1}}"#)),
-        (Some(r#"{"device":"b"}"#), Some(r#"{"device":"b","name":"Bo","more":null}"#)),
+        (
+            Some(r#"{"device":"a"}"#),
+            Some(r#"{"device":"a","name":"Ann","more":{"x":1}}"#),
+        ),
+        (
+            Some(r#"{"device":"b"}"#),
+            Some(r#"{"device":"b","name":"Bo","more":null}"#),
+        ),
         (Some(r#"{"device":"a"}"#), None),
         (Some(r#"{"device":7}"#), None),
         (Some(r#"{"device":"b"}"#), Some("Bo")),
@@ -63,9 +69,15 @@ fn a_row_of_a_table_is_as_new_as_its_record() {
     let [part] = decoded.parts.as_slice() else {
         panic!("{decoded:?}");
     };
-    assert_eq!(texts(&part.rows.rows, "device"), [Some("b".into()), Some("a".into())]);
+    assert_eq!(
+        texts(&part.rows.rows, "device"),
+        [Some("b".into()), Some("a".into())]
+    );
     assert_eq!(texts(&part.rows.rows, "name"), [Some("Bo".into()), None]);
-    assert_eq!((&part.rows.versions, &part.records), (&vec![12, 13], &vec![1, 2]));
+    assert_eq!(
+        (&part.rows.versions, &part.records),
+        (&vec![12, 13], &vec![1, 2])
+    );
     assert_eq!(part.rows.live.iter().collect::<Vec<_>>(), [true, false]);
     assert_eq!(part.rows.generation, 1);
     let refused: Vec<_> = decoded.refused.iter().map(|(number, _)| *number).collect();
@@ -102,12 +114,21 @@ fn the_newest_row_of_a_key_wins_wherever_it_stands() {
     let told: Vec<_> = decoded
         .parts
         .iter()
-        .map(|part| (part.rows.generation, part.records.clone(), part.rows.versions.clone()))
+        .map(|part| {
+            (
+                part.rows.generation,
+                part.records.clone(),
+                part.rows.versions.clone(),
+            )
+        })
         .collect();
     assert_eq!(told, [(1, vec![0, 3], vec![3, 4]), (2, vec![4], vec![1])]);
     let rows = &decoded.parts[0].rows;
     assert_eq!(rows.live.iter().collect::<Vec<_>>(), [true, false]);
-    assert_eq!(texts(&rows.rows, "tag")[0].as_deref(), Some(r#"{"t": [1]}"#));
+    assert_eq!(
+        texts(&rows.rows, "tag")[0].as_deref(),
+        Some(r#"{"t": [1]}"#)
+    );
     let starts = rows.rows.column_by_name("window_start").unwrap();
     let starts = starts.as_primitive::<TimestampMicrosecondType>();
     assert_eq!(starts.value(0), 1_767_225_600_000_000);
@@ -123,7 +144,10 @@ fn rows_of_a_stream_are_told_apart_by_whatever_does() {
     let rows = decoded(&closed, &[(None, Some(record)), (None, Some(record))]);
     let rows = &rows.parts[0].rows;
     let key = r#"["2026-01-01T00:00:00.000000Z","2026-01-01T00:01:00.000000Z",null]"#;
-    assert_eq!(texts(&rows.rows, "_key"), [Some(key.to_owned()), Some(key.to_owned())]);
+    assert_eq!(
+        texts(&rows.rows, "_key"),
+        [Some(key.to_owned()), Some(key.to_owned())]
+    );
     assert_eq!(rows.versions, [2, 2]);
 
     let hot = relation("hot");

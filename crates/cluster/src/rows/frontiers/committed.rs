@@ -82,7 +82,9 @@ impl Committed {
             return Ok(there.clone());
         }
         let (inner, places) = (Arc::clone(&self.inner), places.clone());
-        let ask = self.runtime.spawn_blocking(move || inner.ask(object, &places));
+        let ask = self
+            .runtime
+            .spawn_blocking(move || inner.ask(object, &places));
         let there = match ask.await {
             Ok(there) => there?,
             Err(_stopped) => return Err(silent(&self.inner.config)),

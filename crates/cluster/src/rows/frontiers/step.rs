@@ -37,7 +37,10 @@ pub(super) fn step(
             }
         }
         Some(Object::View(_)) => {
-            if wanted.iter().any(|(stream, _, _)| stream >= definitions.next_stream) {
+            if wanted
+                .iter()
+                .any(|(stream, _, _)| stream >= definitions.next_stream)
+            {
                 return Step::Definitions;
             }
             let below = streams(definitions, id);

@@ -57,7 +57,10 @@ impl RowReader {
 
 /// What was given, so that a page does not go on from where another one ended.
 fn check(key: &[String]) -> [u8; 4] {
-    let text: Vec<u8> = key.iter().flat_map(|value| [value.as_bytes(), &[0]].concat()).collect();
+    let text: Vec<u8> = key
+        .iter()
+        .flat_map(|value| [value.as_bytes(), &[0]].concat())
+        .collect();
     crc32c::crc32c(&text).to_be_bytes()
 }
 

@@ -54,11 +54,7 @@ impl Letter {
 
 impl Writing {
     /// Names letters in the log, and keeps them if the relation has a stream of them.
-    pub(super) fn keep(
-        &self,
-        relation: &Relation,
-        letters: Vec<Letter>,
-    ) -> Result<(), RowsError> {
+    pub(super) fn keep(&self, relation: &Relation, letters: Vec<Letter>) -> Result<(), RowsError> {
         for letter in letters.iter().take(NAMED_MAX) {
             tracing::warn!(error = %letter.error(relation), "a row is set aside");
         }
@@ -97,11 +93,19 @@ fn draft(
     relation: &Relation,
     letters: &[Letter],
 ) -> Result<Draft, arrow::error::ArrowError> {
-    let numbers = letters.iter().map(|letter| i64::try_from(letter.offset).ok());
-    let code = letters.first().map(|letter| letter.error(relation).answer().code);
-    let codes = letters.iter().map(|_| code.map_or("", |code| code.as_str()));
+    let numbers = letters
+        .iter()
+        .map(|letter| i64::try_from(letter.offset).ok());
+    let code = letters
+        .first()
+        .map(|letter| letter.error(relation).answer().code);
+    let codes = letters
+        .iter()
+        .map(|_| code.map_or("", |code| code.as_str()));
     let reasons = letters.iter().map(|letter| letter.reason.as_str());
-    let texts = letters.iter().map(|letter| std::str::from_utf8(&letter.payload).ok());
+    let texts = letters
+        .iter()
+        .map(|letter| std::str::from_utf8(&letter.payload).ok());
     let bytes = letters.iter().map(|letter| {
         let payload = letter.payload.as_slice();
         std::str::from_utf8(payload).is_err().then_some(payload)

@@ -211,13 +211,19 @@ async fn write_to(rows: &Rows, target: &Target, share: &Share) -> Result<Written
     let refused = decoded.refused.into_iter();
     let refused = refused.filter_map(|(record, reason)| letter(record, reason));
     written.letters.extend(refused);
-    for Part { rows: part, records } in &decoded.parts {
+    for Part {
+        rows: part,
+        records,
+    } in &decoded.parts
+    {
         let misfits = rows.write(target, part).await;
         let misfits = misfits.map_err(|source| RowsError::Cassandra {
             label: relation.label(),
             source,
         })?;
-        written.rows = written.rows.saturating_add(count(records.len() - misfits.len()));
+        written.rows = written
+            .rows
+            .saturating_add(count(records.len() - misfits.len()));
         let misfits = misfits.into_iter();
         let letters = misfits.filter_map(|one| letter(*records.get(one.row)?, one.reason));
         written.letters.extend(letters);

@@ -56,6 +56,9 @@ fn a_table_waits_for_its_own_rows_and_a_stream_for_none() {
     let wanted = places(&[(readings, 7), (owners, 3)]);
     let own = Step::Rows(places(&[(owners, 3)]));
     assert_eq!(step(&defs, (owners, &wanted), None), own);
-    assert_eq!(step(&defs, (owners, &places(&[(readings, 7)])), None), Step::There);
+    assert_eq!(
+        step(&defs, (owners, &places(&[(readings, 7)])), None),
+        Step::There
+    );
     assert_eq!(step(&defs, (readings, &wanted), None), Step::There);
 }
