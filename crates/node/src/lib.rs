@@ -25,7 +25,7 @@ mod runtimes;
 mod supervisor;
 
 pub use backup::restore;
-pub use config::{Config, ConfigError, SettingError, DEFAULT_TOML, settings_page};
+pub use config::{Config, ConfigError, DEFAULT_TOML, SettingError, settings_page};
 pub use errors::{CopyError, NodeError};
 pub use folder::{ENDPOINT_FILE, KEY_FILE};
 pub use health::Obstacle;

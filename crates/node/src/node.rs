@@ -208,11 +208,7 @@ fn open(
 }
 
 /// Waits for what is being admitted, but not for ever.
-pub(crate) fn close_admission(
-    admission: &Arc<Admission>,
-    runtime: &Runtime,
-    time_max: Duration,
-) {
+pub(crate) fn close_admission(admission: &Arc<Admission>, runtime: &Runtime, time_max: Duration) {
     let closing = Arc::clone(admission);
     let closed = runtime.spawn_blocking(move || closing.close());
     let closed = runtime.block_on(async { tokio::time::timeout(time_max, closed).await });

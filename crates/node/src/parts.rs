@@ -38,8 +38,8 @@ use crate::{
     health::Health,
     journal::Journal,
     memory::Shares,
-    node::{Core, close_admission},
     moving::Moving,
+    node::{Core, close_admission},
     runtimes::Runtimes,
     supervisor::Supervisor,
 };

@@ -194,7 +194,9 @@ impl Fault for HttpError {
             Self::Elsewhere { .. } => {
                 "take the position of an acknowledgement or answer of this installation".to_owned()
             }
-            Self::NotYet { .. } => "`mainstem explain-error CLUS-040` says what to do instead".to_owned(),
+            Self::NotYet { .. } => {
+                "`mainstem explain-error CLUS-040` says what to do instead".to_owned()
+            }
             Self::Panicked { .. } => "the node's log says more; please report it".to_owned(),
             Self::Feed { .. } => "connect again with Last-Event-ID".to_owned(),
             Self::Json { .. } => "GET /openapi.json shows the fields of every body".to_owned(),

@@ -82,7 +82,10 @@ impl Control for ClusterControl {
             leader.is_some_and(|leader| leader.definitions >= declared)
         });
         tokio::task::block_in_place(|| {
-            let waited = self.0.runtime.block_on(tokio::time::timeout(MADE_WITHIN, is_made));
+            let waited = self
+                .0
+                .runtime
+                .block_on(tokio::time::timeout(MADE_WITHIN, is_made));
             if waited.is_err() {
                 tracing::warn!("topics and tables of what was declared are not there yet");
             }
@@ -192,6 +195,9 @@ fn view(status: &QueryStatus) -> Option<ViewStatus> {
         dead_letters: 0,
         late: 0,
         state_bytes: 0,
-        problem: status.problem.as_ref().map(|standing| standing.message.clone()),
+        problem: status
+            .problem
+            .as_ref()
+            .map(|standing| standing.message.clone()),
     })
 }

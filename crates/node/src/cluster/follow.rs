@@ -32,7 +32,11 @@ fn tell(parts: &ClusterParts) {
     let resident = i64::try_from(memory::resident().0).unwrap_or(i64::MAX);
     parts.metrics.memory_resident_bytes.set(resident);
     if let Some(progress) = parts.roles.progress.get() {
-        measure(&progress.now(), &parts.catalog.definitions(), &parts.metrics);
+        measure(
+            &progress.now(),
+            &parts.catalog.definitions(),
+            &parts.metrics,
+        );
     }
 }
 

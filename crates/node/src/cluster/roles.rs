@@ -97,8 +97,18 @@ impl Roles {
     /// The threads that have to end with the node.
     pub(super) fn threads(&self) -> Vec<String> {
         let mut threads = self.threads.lock().clone();
-        threads.extend(self.owners.get().map(|owners| owners.threads()).unwrap_or_default());
-        threads.extend(self.workers.get().map(|workers| workers.threads()).unwrap_or_default());
+        threads.extend(
+            self.owners
+                .get()
+                .map(|owners| owners.threads())
+                .unwrap_or_default(),
+        );
+        threads.extend(
+            self.workers
+                .get()
+                .map(|workers| workers.threads())
+                .unwrap_or_default(),
+        );
         threads
     }
 

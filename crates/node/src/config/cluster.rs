@@ -236,7 +236,10 @@ impl ClusterSettings {
                 return Err(expected(name, "is missing"));
             }
             if let Some(odd) = addresses.iter().find(|text| !is_address(text)) {
-                return Err(expected(name, format!("expected \"host:port\", found \"{odd}\"")));
+                return Err(expected(
+                    name,
+                    format!("expected \"host:port\", found \"{odd}\""),
+                ));
             }
         }
         if !self.spark.starts_with("sc://") {
@@ -256,7 +259,8 @@ impl ClusterSettings {
 
     fn judge_names(&self) -> Result<(), SettingError> {
         let is_plain = |text: &str, others: &str| {
-            let is_one = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || others.contains(c);
+            let is_one =
+                |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || others.contains(c);
             !text.is_empty() && text.chars().all(is_one)
         };
         if !is_plain(&self.topic_prefix, "-_.") || self.topic_prefix.len() > PREFIX_MAX {
@@ -272,7 +276,10 @@ impl ClusterSettings {
 
     fn judge_numbers(&self) -> Result<(), SettingError> {
         if self.kafka_in_sync_min == 0 || self.kafka_in_sync_min > self.kafka_replicas {
-            let reason = format!("expected 1 to the {} of kafka_replicas", self.kafka_replicas);
+            let reason = format!(
+                "expected 1 to the {} of kafka_replicas",
+                self.kafka_replicas
+            );
             return Err(expected("kafka_in_sync_min", reason));
         }
         for (name, number) in [
@@ -333,7 +340,11 @@ mod tests {
             "a",
             "kafka\": expected \"host:port\", found \"a\"",
         );
-        check("b:9042", ":9042", "cassandra\": expected \"host:port\", found \":9042\"");
+        check(
+            "b:9042",
+            ":9042",
+            "cassandra\": expected \"host:port\", found \":9042\"",
+        );
         check("spark = \"sc://c:15002\"", "", "spark\": is missing");
         check(
             "sc://",
@@ -348,7 +359,11 @@ mod tests {
             "kafka_in_sync_min\": expected 1 to the 1 of kafka_replicas",
         );
         let roles = "folder = \"/l\"\nroles = []";
-        check("folder = \"/lake/\"", roles, "roles\": expected at least one");
+        check(
+            "folder = \"/lake/\"",
+            roles,
+            "roles\": expected at least one",
+        );
         let keyspace = "folder = \"/l\"\nkeyspace = \"Main\"";
         check(
             "folder = \"/lake/\"",

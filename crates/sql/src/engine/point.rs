@@ -8,7 +8,9 @@ use std::{collections::HashMap, sync::Arc};
 
 use datafusion::arrow::array::{ArrayRef, Int16Array, Int32Array, Int64Array, StringArray};
 use mainstem_catalog::{Object, Stage, TableDef, ViewDef};
-use mainstem_kernel::{AppName, ColumnName, ColumnType, Columns, Position, Reached, StreamId, TenantId};
+use mainstem_kernel::{
+    AppName, ColumnName, ColumnType, Columns, Position, Reached, StreamId, TenantId,
+};
 use parking_lot::RwLock;
 use tokio::time::Instant;
 
