@@ -139,7 +139,7 @@ impl Batch {
         let fate = match early_fate(owner, state, &statement)? {
             Some(fate) => fate,
             None => match compiled(owner, state, &statement) {
-                Err(refusal) => Fate::Refused(Box::new(refusal)),
+                Err(refusal) => Fate::Refused(refusal),
                 Ok(write) => {
                     let item = self.items.len();
                     self.items.push(Item {
@@ -222,7 +222,11 @@ fn wait_for_definitions(owner: &Owner, state: &mut State, needed: Seq) -> Result
     Ok(state.defs.seq)
 }
 
-fn compiled(owner: &Owner, state: &State, statement: &Statement) -> Result<CompiledWrite, Refusal> {
+fn compiled(
+    owner: &Owner,
+    state: &State,
+    statement: &Statement,
+) -> Result<CompiledWrite, Box<Refusal>> {
     let text = WriteText {
         tenant: statement.tenant,
         sql: &statement.sql,
@@ -236,7 +240,7 @@ fn compiled(owner: &Owner, state: &State, statement: &Statement) -> Result<Compi
             offset: 0,
             reason: reason.to_owned(),
         };
-        Refusal::of(&error)
+        Box::new(Refusal::of(&error))
     };
     // What a text does to itself must not harm others.
     let compile = AssertUnwindSafe(|| owner.compiler.compile(&state.defs, text));
@@ -244,7 +248,7 @@ fn compiled(owner: &Owner, state: &State, statement: &Statement) -> Result<Compi
         Ok(Ok(Some(write))) if *write.app() == owner.app.name => Ok(write),
         Ok(Ok(Some(_))) => Err(broken("its tables have moved to another application")),
         Ok(Ok(None)) => Err(broken("it asks")),
-        Ok(Err(error)) => Err(Refusal::of(&error)),
+        Ok(Err(error)) => Err(Box::new(Refusal::of(&error))),
         Err(_panic) => Err(broken("the statement panicked")),
     }
 }

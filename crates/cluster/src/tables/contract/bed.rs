@@ -204,7 +204,7 @@ impl Bed {
     pub(super) fn kept(&self, table: &str) -> BTreeMap<String, String> {
         let defs = self.catalog.definitions();
         let id = defs.object(TenantId::ONLY, table).unwrap().id();
-        let def = defs.tables.get(&id).unwrap();
+        let def = &defs.tables[&id];
         let topic = Wanted::of_table(def, &self.config.kafka).name;
         let mut kept = BTreeMap::new();
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();

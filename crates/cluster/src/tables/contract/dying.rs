@@ -24,7 +24,6 @@ const CHILD: &str = "MAINSTEM_TEST_TABLES";
 struct Process(Child);
 
 impl Process {
-    #[expect(clippy::disallowed_methods, reason = "the test is its own child")]
     fn start(bed: &Bed, instance: &str) -> Self {
         let this = std::env::current_exe().unwrap();
         let child = Command::new(this)

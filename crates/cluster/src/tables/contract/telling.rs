@@ -5,6 +5,22 @@ use mainstem_kernel::{Fault as _, Offsets};
 
 use super::bed::{Bed, until};
 
+const STATEMENTS: [&str; 11] = [
+    "INSERT INTO vouchers (code, left_over) VALUES ('a', 2), ('b', 1) RETURNING code, left_over",
+    "INSERT INTO vouchers VALUES ('a', NULL, 7)",
+    "INSERT INTO vouchers VALUES ('a', NULL, 7) ON CONFLICT DO NOTHING",
+    "INSERT INTO vouchers VALUES ('a', NULL, 7)
+       ON CONFLICT (code) DO UPDATE SET left_over = vouchers.left_over + excluded.left_over",
+    "UPDATE vouchers SET left_over = left_over - 1 WHERE left_over > 5 RETURNING code, left_over",
+    "UPDATE vouchers SET left_over = 1 / (left_over - 1) WHERE code = 'b'",
+    "INSERT INTO vouchers VALUES ('c', NULL, 'many')",
+    "BEGIN; DELETE FROM vouchers WHERE code = 'b'; INSERT INTO owners VALUES ('ada', 1, NULL);
+     UPDATE vouchers SET redeemed_by = 'ada' WHERE code = 'a'; COMMIT",
+    "BEGIN; DELETE FROM vouchers; INSERT INTO owners VALUES ('ada', 1, NULL); COMMIT",
+    "INSERT INTO owners SELECT code, 1, NULL FROM vouchers",
+    "DELETE FROM voucher",
+];
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn statements_are_answered_as_on_one_machine() {
     let Some(bed) = Bed::new("telling") else {
@@ -12,21 +28,7 @@ async fn statements_are_answered_as_on_one_machine() {
     };
     let owners = bed.owners("a");
     let mut told = Vec::new();
-    for sql in [
-        "INSERT INTO vouchers (code, left_over) VALUES ('a', 2), ('b', 1) RETURNING code, left_over",
-        "INSERT INTO vouchers VALUES ('a', NULL, 7)",
-        "INSERT INTO vouchers VALUES ('a', NULL, 7) ON CONFLICT DO NOTHING",
-        "INSERT INTO vouchers VALUES ('a', NULL, 7)
-           ON CONFLICT (code) DO UPDATE SET left_over = vouchers.left_over + excluded.left_over",
-        "UPDATE vouchers SET left_over = left_over - 1 WHERE left_over > 5 RETURNING code, left_over",
-        "UPDATE vouchers SET left_over = 1 / (left_over - 1) WHERE code = 'b'",
-        "INSERT INTO vouchers VALUES ('c', NULL, 'many')",
-        "BEGIN; DELETE FROM vouchers WHERE code = 'b'; INSERT INTO owners VALUES ('ada', 1, NULL);
-         UPDATE vouchers SET redeemed_by = 'ada' WHERE code = 'a'; COMMIT",
-        "BEGIN; DELETE FROM vouchers; INSERT INTO owners VALUES ('ada', 1, NULL); COMMIT",
-        "INSERT INTO owners SELECT code, 1, NULL FROM vouchers",
-        "DELETE FROM voucher",
-    ] {
+    for sql in STATEMENTS {
         told.push(format!(
             "> {}\n{}\n",
             sql.lines().next().unwrap(),
