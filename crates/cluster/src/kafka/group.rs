@@ -243,10 +243,17 @@ impl Group {
         fetched.messages.extend(again);
         // Who waits for a partition asks again soon.
         let is_arriving = !self.arriving.is_empty() || !fetched.messages.is_empty();
-        let mut patience = if is_arriving { patience.min(ARRIVE_PAUSE) } else { patience };
+        let mut patience = if is_arriving {
+            patience.min(ARRIVE_PAUSE)
+        } else {
+            patience
+        };
         // Asked at least once, whatever was given back: only so it is known what has moved.
         loop {
-            let polled = self.consumer.poll(patience).map(|polled| polled.map(|m| message(&m)));
+            let polled = self
+                .consumer
+                .poll(patience)
+                .map(|polled| polled.map(|m| message(&m)));
             self.follow(&mut fetched);
             match polled {
                 None => break,
@@ -394,9 +401,7 @@ impl Group {
 }
 
 /// As the client wants it.
-pub(crate) fn offsets(
-    next: &BTreeMap<Place, RowOffset>,
-) -> Result<TopicPartitionList, KafkaError> {
+pub(crate) fn offsets(next: &BTreeMap<Place, RowOffset>) -> Result<TopicPartitionList, KafkaError> {
     let mut list = TopicPartitionList::new();
     for (place, next) in next {
         let offset = Offset::Offset(i64::try_from(next.0).unwrap_or(i64::MAX));

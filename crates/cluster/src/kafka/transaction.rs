@@ -308,9 +308,8 @@ impl Transaction<'_> {
     fn finish(&mut self) -> Result<Ends, Failed> {
         let output = &*self.output;
         let drained = output.drain();
-        let committed = drained.and_then(|()| {
-            output.insist(|limit| output.producer.commit_transaction(limit))
-        });
+        let committed =
+            drained.and_then(|()| output.insist(|limit| output.producer.commit_transaction(limit)));
         if let Err(error) = committed {
             return Err(self.fail(error, None));
         }
@@ -338,7 +337,10 @@ impl Transaction<'_> {
 impl Drop for Transaction<'_> {
     fn drop(&mut self) {
         if self.is_open && self.output.abort().is_err() {
-            tracing::warn!(output = self.output.name, "transaction is left to the broker to end");
+            tracing::warn!(
+                output = self.output.name,
+                "transaction is left to the broker to end"
+            );
         }
     }
 }

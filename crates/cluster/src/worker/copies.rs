@@ -9,11 +9,7 @@
 //! which no reader sees. A word of an earlier end must not count, so the client is given its
 //! partitions after it was asked, each time anew.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use mainstem_catalog::TableDef;
 use mainstem_flow::ApartTables;
@@ -211,7 +207,9 @@ impl Copy {
         let ends = patiently(ask).map_err(|error| unreachable(&self.config, error))?;
         let mut behind = BTreeMap::new();
         for element in ends.elements() {
-            element.error().map_err(|error| unreachable(&self.config, error))?;
+            element
+                .error()
+                .map_err(|error| unreachable(&self.config, error))?;
             let place = element.partition();
             let known = self.places.get(&place).map_or(0, |reached| reached.end);
             if let Some(end) = element.offset().to_raw().filter(|end| *end > known) {
@@ -241,7 +239,9 @@ impl Copy {
         let object = self.def.id;
         let changes = self.rows.take(&self.codec);
         for changed in changes.map_err(|reason| defect(object, Misfit(reason)))? {
-            tables.change(&changed).map_err(|error| defect(object, error))?;
+            tables
+                .change(&changed)
+                .map_err(|error| defect(object, error))?;
         }
         Ok(())
     }

@@ -46,7 +46,12 @@ impl Letters {
         let columns: Vec<ArrayRef> = vec![
             Arc::new(Int64Array::new_null(rows)),
             Arc::new(StringArray::from(vec![code; rows])),
-            Arc::new(refused.iter().map(|(_, reason)| Some(*reason)).collect::<StringArray>()),
+            Arc::new(
+                refused
+                    .iter()
+                    .map(|(_, reason)| Some(*reason))
+                    .collect::<StringArray>(),
+            ),
             Arc::new(texts),
             Arc::new(bytes.collect::<BinaryArray>()),
             arrow::array::new_null_array(&arrow::datatypes::DataType::Utf8, rows),

@@ -57,7 +57,10 @@ impl LookupWork {
             let value = message.value.as_deref().unwrap_or_default();
             (schema_of(message), value)
         });
-        let read = self.source.read(records).map_err(|error| self.defect(error))?;
+        let read = self
+            .source
+            .read(records)
+            .map_err(|error| self.defect(error))?;
         let mut counted = Counted {
             rows: messages.len() as u64,
             ..Counted::default()
@@ -69,7 +72,9 @@ impl LookupWork {
                 .collect();
             counted.letters += refused.len() as u64;
             if let Some(letters) = &self.letters {
-                let rows = letters.of_refused(&refused).map_err(|error| self.defect(error))?;
+                let rows = letters
+                    .of_refused(&refused)
+                    .map_err(|error| self.defect(error))?;
                 letters.send(&rows, transaction)?;
             }
         }

@@ -114,7 +114,10 @@ struct Names<'a> {
 impl Names<'_> {
     fn find(&self, object: StreamId, wanted: &str) -> Result<String, WorkerError> {
         let prefix = prefix_of(self.config, object);
-        let found = self.names.iter().find(|name| is_same(name, wanted, &prefix));
+        let found = self
+            .names
+            .iter()
+            .find(|name| is_same(name, wanted, &prefix));
         found.cloned().ok_or(WorkerError::Topic { object })
     }
 }

@@ -14,8 +14,7 @@ use crate::{
     ClusterError,
     kafka::{
         Fetched, Group, GroupSpec, KafkaConfig, Message, NewMessage, Output, Place, Topics,
-        topic::Wanted,
-        transaction::Failed,
+        topic::Wanted, transaction::Failed,
     },
 };
 
@@ -258,7 +257,10 @@ fn a_name_that_is_opened_again_fences_who_had_it() {
     let mut new = Output::open(&config, &name, TRANSACTION).unwrap();
     write(&mut new, "2").unwrap();
     let refused = left.commit().unwrap_err();
-    assert!(matches!(refused, Failed::Broken(ClusterError::Superseded { .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Failed::Broken(ClusterError::Superseded { .. })),
+        "{refused:?}"
+    );
     write(&mut old, "3").unwrap_err();
     write(&mut new, "4").unwrap();
     let found = super::rows_of(&config, COPY, &Offsets::default());
@@ -298,7 +300,11 @@ impl Process {
     fn start(config: &KafkaConfig) -> Self {
         let program = std::env::current_exe().unwrap();
         let child = Command::new(program)
-            .args(["--nocapture", "--exact", "kafka::contract::share::member_process"])
+            .args([
+                "--nocapture",
+                "--exact",
+                "kafka::contract::share::member_process",
+            ])
             .env(CHILD, &config.topic_prefix)
             .spawn();
         Self(child.unwrap())
@@ -306,7 +312,13 @@ impl Process {
 
     fn signal(&self, signal: &str) {
         let id = self.0.id().to_string();
-        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args([signal, &id])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 }
 
