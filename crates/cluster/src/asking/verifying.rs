@@ -64,7 +64,8 @@ impl Asking {
         let mut position = Offsets::default();
         tail.reach(stream.id, &mut position);
         let position = Reached::Offsets(position);
-        let there = self.parts.frontiers.reach(&[id], &position, limit.left());
+        let views = [id];
+        let there = self.parts.frontiers.reach(&views, &position, limit.left());
         there.await?;
 
         let names = lowered
