@@ -56,11 +56,11 @@ def recomputed(spark, history):
 
 
 def differing(spark, options):
-    """Rows of one side that the other does not have."""
-    ours, batch = view_rows(spark, options.keyspace), recomputed(spark, options.history)
+    """Rows of one side that the other does not have: a row per country, so both fit in memory."""
     columns = ["country", "orders", "customers", "revenue"]
-    ours, batch = ours.select(columns), batch.select(columns)
-    return ours.exceptAll(batch).union(batch.exceptAll(ours)).collect()
+    sides = view_rows(spark, options.keyspace), recomputed(spark, options.history)
+    ours, batch = [{tuple(row) for row in side.select(columns).collect()} for side in sides]
+    return sorted(ours ^ batch, key=str)
 
 
 def write_back(spark, options):
