@@ -38,7 +38,10 @@ impl ClientContext for Words {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(%error, reason, "kafka client");
+        // The end of a partition is told as an error, and is none.
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
+            tracing::warn!(%error, reason, "kafka client");
+        }
     }
 }
 
