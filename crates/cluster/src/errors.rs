@@ -139,7 +139,9 @@ pub enum ClusterError {
         source: Source,
     },
     /// Operator: rows were deleted before they were worked on.
-    #[error("group \"{group}\" has read partition {partition} of topic \"{topic}\" up to {wanted}, and its first offset is {first}")]
+    #[error(
+        "group \"{group}\" has read partition {partition} of topic \"{topic}\" up to {wanted}, and its first offset is {first}"
+    )]
     Outrun {
         /// The consumer group.
         group: String,

@@ -15,11 +15,11 @@ pub mod control;
 mod errors;
 pub mod kafka;
 pub mod lower;
-pub mod spark;
 pub mod progress;
+pub mod rows;
+pub mod spark;
 pub mod tables;
 pub mod worker;
-pub mod rows;
 
 pub use config::ClusterConfig;
 pub use errors::ClusterError;

@@ -117,10 +117,7 @@ pub fn first_rows(object: Object<'_>, key: &[String], limit: usize) -> Result<St
 ///
 /// # Errors
 /// When there are more than the key has, or one does not fit its column.
-pub fn key_columns(
-    object: Object<'_>,
-    values: &[String],
-) -> Result<Vec<ArrayRef>, QueryError> {
+pub fn key_columns(object: Object<'_>, values: &[String]) -> Result<Vec<ArrayRef>, QueryError> {
     let none = Columns(Vec::new());
     let (columns, key): (&Columns, &[ColumnName]) = match object {
         Object::Table(def) => (&def.spec.columns, &def.spec.key),

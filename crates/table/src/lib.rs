@@ -34,6 +34,7 @@ pub use tables::{
     TablesParts,
 };
 pub use write::{
-    Alike, Batch, Decide, Decider, DeciderConfig, Effects, Met, Outcome, Read, Seen, Sequencer, Statement, Target, Transaction,
-    WriteDone, WriteError, Writer, WriterConfig, WriterParts, Written,
+    Alike, Batch, Decide, Decider, DeciderConfig, Effects, Met, Outcome, Read, Seen, Sequencer,
+    Statement, Target, Transaction, WriteDone, WriteError, Writer, WriterConfig, WriterParts,
+    Written,
 };

@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::{
-    AppStatus, BackupSummary, Doors, PausedApp, Readiness, Standing, Status, StreamStatus, ViewStatus,
+    AppStatus, BackupSummary, Doors, PausedApp, Readiness, Standing, Status, StreamStatus,
+    ViewStatus,
     http::{
         apps::{AppSource, Rollback},
         sql::QuestionBody,

@@ -187,7 +187,10 @@ async fn the_nodes_own_affairs_answer() {
     let doors = |body| world.send("POST /v1/doors", body);
     let paused = "{\"state\":\"paused\",\"milliseconds\":500}";
     assert!(doors(paused).await.body.contains("p1-"));
-    assert_eq!(*world.node.doors.lock(), Doors::Paused { milliseconds: 500 });
+    assert_eq!(
+        *world.node.doors.lock(),
+        Doors::Paused { milliseconds: 500 }
+    );
     assert_eq!(doors("{\"state\":\"shut\"}").await.status, 400);
     let metrics = world.send("GET /metrics", "").await;
     assert!(

@@ -27,8 +27,8 @@ use tokio::{
 
 use super::shelf::Shelf;
 use crate::{
-    AppStatus, BackupSummary, Control, Doors, GatewayParts, HttpConfig, Later, Local, PausedApp, Readiness,
-    Standing, Status, StreamStatus, ViewStatus,
+    AppStatus, BackupSummary, Control, Doors, GatewayParts, HttpConfig, Later, Local, PausedApp,
+    Readiness, Standing, Status, StreamStatus, ViewStatus,
     http::{Door, listener},
 };
 

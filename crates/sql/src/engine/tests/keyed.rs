@@ -252,7 +252,10 @@ async fn a_question_is_at_one_frontier_with_streams() {
         "a stream alone is at the log's frontier"
     );
     let answered = bed.engine.ask(Bed::question(both)).await.unwrap();
-    assert_eq!(answered.position.position().unwrap().seq(), bed.rows.tables.frontier());
+    assert_eq!(
+        answered.position.position().unwrap().seq(),
+        bed.rows.tables.frontier()
+    );
     bed.put("t", vec![texts(&["all"]), numbers(&[20])]);
     assert_eq!(
         bed.ask(both).await,
