@@ -1,4 +1,4 @@
-//! `JsonRows`: rows that come one by one as JSON objects, such as records of a topic, in columns.
+//! `JsonRows`: rows that come one by one as JSON objects, such as records of Kafka, in columns.
 //! Read by the decoder of the doors, so whatever is fine there is fine here.
 //!
 //! It never keeps a part of a row, and never a field that is not one of its columns.

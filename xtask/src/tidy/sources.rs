@@ -21,7 +21,7 @@ const LEFTOVERS: &[(&str, &str)] = &[
 /// Words that another word has replaced: (word, crates that may say it, the word to use).
 const WORDS: &[(&str, &[&str], &str)] = &[
     ("shard", &[], "partition"),
-    ("topic", &["gateway", "wire", "cluster"], "stream"),
+    ("topic", &["gateway", "wire", "cluster", "node"], "stream"),
     ("encrypt", &["guard"], "seal"),
 ];
 

@@ -237,7 +237,6 @@ codes! {
     Clus061 = "CLUS-061",
     Clus062 = "CLUS-062",
     Clus063 = "CLUS-063",
-    Clus064 = "CLUS-064",
     Clus065 = "CLUS-065",
     Clus070 = "CLUS-070",
     Clus071 = "CLUS-071",
