@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use arrow::{
-    array::RecordBatch,
+    array::{RecordBatch, RecordBatchOptions},
     datatypes::{Field, Schema, SchemaRef},
 };
 use mainstem_flow::Apart;
@@ -100,7 +100,10 @@ impl LookupWork {
         partition: Option<u16>,
         transaction: &mut Transaction<'_>,
     ) -> Result<(), WorkerError> {
-        let rows = rows.clone().with_schema(self.named(&rows.schema()));
+        // Not `with_schema`, which takes no other names: a table's column may be called as one of the
+        // stream's.
+        let named = self.named(&rows.schema());
+        let rows = RecordBatch::try_new(named, rows.columns().to_vec());
         let rows = rows.map_err(|error| self.defect(error))?;
         let mut failed = None;
         let each = |_: usize, value: &[u8]| {
