@@ -3,7 +3,7 @@
 //! | column | in Cassandra, as Spark reads it | here |
 //! |---|---|---|
 //! | TIMESTAMPTZ, but for bounds of windows | BIGINT, microseconds | `timestamp_micros` |
-//! | NUMERIC(p, s) | DECIMAL(38, 18), which holds 20 digits before the point and 18 behind | a cast; wider ones are refused |
+//! | NUMERIC(p, s) | DECIMAL(38, 18), which holds 20 digits before the point and 18 behind | a cast; more than 18 behind the point are refused. A value of 10²⁰ or more comes as NULL: sums are declared wider than they are |
 //! | T\[\], ROW(…) | STRING, as JSON | `from_json` |
 //! | others | the same | the same |
 
@@ -16,8 +16,8 @@ use crate::{
     lower::VERSION_COLUMN,
 };
 
-/// Digits that Spark's connector reads of a NUMERIC before the point, and behind it.
-const DIGITS_MAX: (u8, u8) = (20, 18);
+/// Digits that Spark's connector reads of a NUMERIC behind the point.
+const SCALE_MAX: u8 = 18;
 
 /// A table in Cassandra, and which of its rows are shown.
 #[derive(Debug)]
@@ -74,12 +74,11 @@ impl Keyed<'_> {
             ColumnType::TimestampTz if !self.spec.window.contains(&column.name) => {
                 format!("timestamp_micros({own}) AS {own}")
             }
-            ColumnType::Numeric { precision, scale } => {
+            ColumnType::Numeric { scale, .. } => {
                 let behind = u8::try_from(*scale).unwrap_or_default();
-                let before = precision.saturating_sub(behind);
-                if before > DIGITS_MAX.0 || behind > DIGITS_MAX.1 {
-                    let why = "Spark's connector to Cassandra reads 20 digits of a NUMERIC before \
-                               the point and 18 behind it.";
+                if behind > SCALE_MAX {
+                    let why = "Spark's connector to Cassandra reads 18 digits of a NUMERIC behind \
+                               the point.";
                     return Err(beyond::refuse(
                         &format!("column \"{name}\" of type {ty}"),
                         why,

@@ -115,7 +115,17 @@ impl StreamRows<'_> {
             })
         });
         let declared = declared.collect::<Result<Vec<_>, QueryError>>()?;
-        let rows = record::history_rows((topic, DAY_COLUMN), &declared, Spelled::Stream(self.def));
+        let rows = match declared.is_empty() {
+            // Where nothing is taken of the value, it is not read.
+            true => format!(
+                "SELECT shiftleft(unix_millis(`timestamp`), 16) AS `{SEQ_COLUMN}`, `partition` AS \
+                 `{PARTITION_COLUMN}`, `offset` AS `{OFFSET_COLUMN}` FROM {}",
+                quoted(topic)
+            ),
+            false => {
+                record::history_rows((topic, DAY_COLUMN), &declared, Spelled::Stream(self.def))
+            }
+        };
         let columns = columns.iter().map(|name| quoted(name)).collect();
         Ok(Some(format!("SELECT {} FROM ({rows})", listed(columns))))
     }

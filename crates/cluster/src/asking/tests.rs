@@ -81,6 +81,25 @@ fn of_partitions_without_new_rows_nothing_is_asked() {
 }
 
 #[test]
+fn of_records_that_are_only_counted_the_value_is_not_read() {
+    let def = readings(1);
+    let rows = StreamRows {
+        def: &def,
+        history: None,
+        topic: Some("tail".to_owned()),
+        span: BTreeMap::from([(0, (0, 9))]),
+    };
+    let sql = rows.select(&[]).unwrap();
+    assert!(
+        sql.starts_with("SELECT 1 AS _nothing FROM (SELECT "),
+        "{sql}"
+    );
+    assert!(!sql.contains("from_json"), "{sql}");
+    let sql = rows.select(&names(&["_offset"])).unwrap();
+    assert!(sql.starts_with("SELECT `_offset` FROM (SELECT "), "{sql}");
+}
+
+#[test]
 fn a_column_that_was_renamed_has_its_older_rows() {
     let mut def = readings(1);
     let mut columns = def.spec.columns.clone();
@@ -154,7 +173,7 @@ fn windows_that_are_open_are_not_shown() {
 fn numbers_that_spark_does_not_read_whole_are_refused() {
     let wide = ColumnType::Numeric {
         precision: 38,
-        scale: 0,
+        scale: 20,
     };
     let spec = spec(
         StreamId(17),
