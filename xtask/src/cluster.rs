@@ -10,7 +10,7 @@ mod addresses;
 mod cassandra;
 #[cfg(test)]
 mod compose;
-pub(crate) mod form;
+mod form;
 mod java;
 mod kafka;
 mod machine;
@@ -18,7 +18,7 @@ pub(crate) mod packages;
 mod place;
 mod process;
 mod proof;
-pub(crate) mod prove;
+mod prove;
 mod ready;
 mod spark;
 mod start;

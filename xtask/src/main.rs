@@ -26,8 +26,7 @@ const HELP: &str = "\
 cargo xtask VERB
 
   test              everything that must pass: fmt, tidy, clippy, tests, licences, then the
-                    proofs that need other programs (Python with DuckDB and delta-rs; Java with
-                    Kafka, Cassandra and Spark)
+                    proofs that need other programs (Python with DuckDB and delta-rs)
   ci                the same, as a build server runs it: what is skipped elsewhere fails here
   tidy              the house rules: layers, lengths, module docs, links, error pages, words
   codegen           write the generated pages of docs/reference (the tests check them)

@@ -32,8 +32,9 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     prove(form, &target, (&rest, LARGE_MAX))
 }
 
-/// The same with programs that are built already.
+/// The same with a program that is built already.
 pub(crate) fn prove(form: Form, target: &str, (rest, max): (&[String], Duration)) -> Result<()> {
+    build_harness()?;
     let place = Place::new(form)?;
     let was_up = !process::running(&place.root)?.is_empty();
     up(form)?;
@@ -66,13 +67,17 @@ pub(crate) fn prove(form: Form, target: &str, (rest, max): (&[String], Duration)
     outcome
 }
 
-/// Builds both, with the features of their libraries that the tests chose: building them alone
-/// would choose others and compile all of them again.
+/// Builds the program as the tests do: building it alone would choose other features of its
+/// libraries, and compile DataFusion again.
 fn build() -> Result<()> {
-    shell::run(&mut shell::command(
-        "cargo",
-        &["build", "--workspace", "--locked", CLUSTER],
-    ))
+    let args = ["test", "--workspace", "--locked", CLUSTER, "--no-run"];
+    shell::run(&mut shell::command("cargo", &args))
+}
+
+/// Builds the harness, which is small.
+fn build_harness() -> Result<()> {
+    let args = ["build", "--package=mainstem-bench", "--locked"];
+    shell::run(&mut shell::command("cargo", &args))
 }
 
 /// The form, and the words that are not of it.

@@ -49,7 +49,7 @@ pub(crate) fn run(form: Form) -> Result<()> {
 ///
 /// # Errors
 /// What of it is not there.
-pub(crate) fn needed() -> Result<()> {
+fn needed() -> Result<()> {
     java::find()?;
     steps::protoc()
 }
