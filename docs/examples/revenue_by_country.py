@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Works with the data of a cluster in PySpark, with nothing of Mainstem installed.
 
-Usage: revenue_by_country.py --spark sc://127.0.0.1:15002 --history FOLDER/history
+Usage: revenue_by_country.py --spark sc://127.0.0.1:15002 --history FOLDER/PREFIX/history
                              --keyspace mainstem [--analytics analytics]
 
 It is about the application of apps/retail:

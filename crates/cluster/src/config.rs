@@ -87,15 +87,16 @@ impl Roles {
 }
 
 impl ClusterConfig {
-    /// Where Delta tables of history are.
+    /// Where Delta tables of history are. Clusters of several prefixes may share a folder.
     #[must_use]
     pub fn history(&self) -> String {
-        format!("{}/history", self.folder)
+        format!("{}/{}/history", self.folder, self.kafka.topic_prefix)
     }
 
     /// Where Spark keeps what a query has done, by name of the query.
     #[must_use]
     pub fn checkpoint(&self, query: &str) -> String {
-        format!("{}/checkpoints/{query}", self.folder)
+        let prefix = &self.kafka.topic_prefix;
+        format!("{}/{prefix}/checkpoints/{query}", self.folder)
     }
 }
