@@ -41,7 +41,7 @@ mod role;
 mod spark;
 mod status;
 
-#[cfg(all(test, feature = "engines"))]
+#[cfg(test)]
 mod contract;
 #[cfg(test)]
 mod fixture;

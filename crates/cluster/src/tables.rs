@@ -65,6 +65,7 @@ pub use door::{TableWrites, TableWritesParts};
 pub use errors::TablesError;
 #[cfg(feature = "engines")]
 pub use owners::{OwnerHealth, Owners, OwnersParts, RowsOf};
+#[cfg(feature = "engines")]
 pub(crate) use rows::RowsRead;
 pub use statement::SEQ_HEADER;
 

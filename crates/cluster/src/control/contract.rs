@@ -4,16 +4,16 @@
 //! each promise says that it was skipped. Every test has topics and a keyspace of its own, which it
 //! deletes.
 
+#![cfg(feature = "engines")]
+
 mod bed;
 mod real;
 
-use std::{
-    thread,
-    time::{Duration, Instant},
-};
+use std::{thread, time::Duration};
 
 use mainstem_catalog::{Change, Stage};
 use mainstem_kernel::Fault;
+use tokio::time::Instant;
 
 use super::{
     ControlError, Fence,

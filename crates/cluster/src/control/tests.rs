@@ -184,7 +184,7 @@ fn what_was_replaced_is_forgotten_a_day_later_once_its_query_is_stopped() {
     world.act();
     let stop = Action::Stop(Query::View(first));
     world.now = Timestamp::from_millis(86_400_000 - 1_000);
-    assert_eq!(world.actions(), [stop.clone()]);
+    assert_eq!(world.actions(), std::slice::from_ref(&stop));
     world.now = Timestamp::from_millis(86_400_000 + 1_000);
     assert_eq!(world.actions(), [stop], "its topic is in use still");
     world.act();

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use arrow::{
-    array::{RecordBatch, RecordBatchOptions},
+    array::RecordBatch,
     datatypes::{Field, Schema, SchemaRef},
 };
 use mainstem_flow::Apart;

@@ -2,7 +2,7 @@
 //! each that has work. What is declared later begins within a second.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     fmt,
     sync::{
         Arc,
@@ -133,9 +133,8 @@ impl Workers {
             stays
         });
         for (id, task) in tasks {
-            if !running.contains_key(&id) {
-                let own = self.begin(id, task, definitions)?;
-                running.insert(id, own);
+            if let Entry::Vacant(place) = running.entry(id) {
+                place.insert(self.begin(id, task, definitions)?);
             }
         }
         Ok(())

@@ -1,5 +1,10 @@
 //! Settings of `serve --engine cluster`, judged as a whole: each alone may be anything.
 
+#![cfg_attr(
+    not(feature = "cluster"),
+    allow(dead_code, reason = "nobody judges them without engines")
+)]
+
 use std::time::Duration;
 
 use mainstem_cluster::{

@@ -1,10 +1,6 @@
 //! Control with a real Spark: `MAINSTEM_SPARK` names it.
 
-use std::{
-    sync::Arc,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, thread, time::Duration};
 
 use mainstem_catalog::Stage;
 use mainstem_kernel::{
@@ -114,7 +110,7 @@ fn a_view_runs_on_spark_and_goes_on_from_its_checkpoint_under_another_leader() {
 
 /// Takes rounds until something is published.
 fn until(bed: &Bed, leading: &mut Leading, is_so: impl Fn(&Progress) -> bool) -> Progress {
-    let start = Instant::now();
+    let start = tokio::time::Instant::now();
     loop {
         leading.round().unwrap();
         let progress = read_once(&bed.config.kafka).unwrap();

@@ -296,7 +296,6 @@ fn member_process() {
 struct Process(Child);
 
 impl Process {
-    #[expect(clippy::disallowed_methods, reason = "tests have no configuration")]
     fn start(config: &KafkaConfig) -> Self {
         let program = std::env::current_exe().unwrap();
         let child = Command::new(program)

@@ -143,6 +143,7 @@ fn minute(end: i64, device: &str) -> (String, Option<String>) {
 /// 2026-01-01T00:00:00Z.
 const NEW_YEAR: i64 = 1_767_225_600_000_000;
 
+#[expect(clippy::too_many_lines, reason = "one story, from rows to pages")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_show_each_row_once_and_no_window_that_is_open() {
     let Some(place) = place("pages") else {

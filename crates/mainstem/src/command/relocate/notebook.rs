@@ -76,7 +76,11 @@ impl Notebook {
                 let seed = format!("{from} {to} {} {}", now.0, std::process::id());
                 Page {
                     version: VERSION,
-                    id: blake3::hash(seed.as_bytes()).to_hex()[..16].to_owned(),
+                    id: blake3::hash(seed.as_bytes())
+                        .to_hex()
+                        .chars()
+                        .take(16)
+                        .collect(),
                     from: from.to_owned(),
                     to: to.to_owned(),
                     streams: BTreeMap::new(),
