@@ -3,7 +3,7 @@
 //! | column | in Cassandra, as Spark reads it | here |
 //! |---|---|---|
 //! | TIMESTAMPTZ, but for bounds of windows | BIGINT, microseconds | `timestamp_micros` |
-//! | NUMERIC(p, s) | DECIMAL(38, 18), which holds 20 digits before the point and 18 behind | a cast; more than 18 behind the point are refused. A value of 10²⁰ or more comes as NULL: sums are declared wider than they are |
+//! | NUMERIC(p, s) | DECIMAL(38, 18), which holds 20 digits before the point and 18 behind | a cast; more than 18 behind the point are refused. A value of 10²⁰ or more is not written there: it becomes a dead letter |
 //! | T\[\], ROW(…) | STRING, as JSON | `from_json` |
 //! | others | the same | the same |
 

@@ -18,6 +18,8 @@ use super::table::{Cell, RowTable};
 
 /// The day 0 of Unix as CQL counts days.
 pub(super) const EPOCH_DAY: u32 = 1 << 31;
+/// Digits of a NUMERIC before the point that Spark's connector reads.
+const BEFORE_POINT_MAX: u32 = 20;
 
 /// The columns of a table's rows, in its order.
 pub(super) struct Columns<'a>(Vec<Column<'a>>);
@@ -124,7 +126,9 @@ impl<'a> Column<'a> {
             Self::BigInt(column) => CqlValue::BigInt(column.value(row)),
             Self::Real(column) => CqlValue::Float(column.value(row)),
             Self::Double(column) => CqlValue::Double(column.value(row)),
-            Self::Numeric(column, scale) => CqlValue::Decimal(decimal(column.value(row), *scale)),
+            Self::Numeric(column, scale) => {
+                CqlValue::Decimal(decimal(readable(column.value(row), *scale)?, *scale))
+            }
             Self::Text(column) => CqlValue::Text(column.value(row).to_owned()),
             Self::Uuid(column) => {
                 let uuid = column.value(row).parse();
@@ -138,6 +142,20 @@ impl<'a> Column<'a> {
             Self::Bound(column) => CqlValue::Timestamp(millis(column.value(row))?),
             Self::Nested(_, jsons) => CqlValue::Text(jsons.get(row).cloned().unwrap_or_default()),
         }))
+    }
+}
+
+/// A decimal that Spark reads as it is: its connector takes 20 digits before the point, and gives
+/// NULL for more.
+fn readable(value: i128, scale: i8) -> Result<i128, String> {
+    let digits = u32::try_from(scale)
+        .unwrap_or(0)
+        .saturating_add(BEFORE_POINT_MAX);
+    match 10_u128.checked_pow(digits) {
+        Some(limit) if value.unsigned_abs() >= limit => Err(format!(
+            "a NUMERIC has more than {BEFORE_POINT_MAX} digits before the point"
+        )),
+        _ => Ok(value),
     }
 }
 
@@ -179,6 +197,19 @@ fn jsons(cell: &Cell, column: &ArrayRef) -> Result<Vec<String>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn decimals_that_spark_would_give_as_null_are_refused() {
+        let limit = 10_i128.pow(22);
+        for (value, fits) in [
+            (limit - 1, true),
+            (1 - limit, true),
+            (limit, false),
+            (i128::MIN, false),
+        ] {
+            assert_eq!(readable(value, 2).is_ok(), fits, "{value}");
+        }
+    }
 
     #[test]
     fn decimals_take_as_few_bytes_as_they_need() {

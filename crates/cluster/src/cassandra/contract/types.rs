@@ -17,8 +17,8 @@ use super::{super::TableSpec, bed::spec};
 
 const HOUR: i64 = 3_600_000_000;
 const UUID: &str = "00112233-4455-6677-8899-aabbccddeeff";
-/// Of 38 digits.
-const LARGEST: i128 = 99_999_999_999_999_999_999_999_999_999_999_999_999;
+/// Of 20 digits before the point and 4 behind.
+const LARGEST: i128 = 999_999_999_999_999_999_999_999;
 
 fn place() -> ColumnType {
     ColumnType::Row(vec![
