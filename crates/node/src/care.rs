@@ -114,7 +114,8 @@ fn disk_full(parts: &Parts) -> Option<Obstacle> {
     parts.metrics.disk_free_bytes.set(gauge(free));
     let total = rustix::fs::statvfs(&native).ok()?;
     let total = ByteSize(total.f_blocks.saturating_mul(total.f_frsize));
-    let floor = parts.config.disk.free_min.of(total);
+    let reserve = &parts.config.disk;
+    let floor = reserve.free_min.of(total).min(reserve.free_enough);
     (free < floor).then(|| Obstacle::DiskFull {
         folder: folder.to_owned(),
         free,

@@ -80,6 +80,8 @@ pub enum TraceFormat {
 pub struct DiskConfig {
     /// Percent of the file system that stays free; with less, writes are refused.
     pub free_min: Percent,
+    /// What is always enough, however large the file system is.
+    pub free_enough: ByteSize,
 }
 
 /// The log on disk.

@@ -151,7 +151,10 @@ fn with_a_full_disk_writes_are_refused_and_reads_go_on() {
     assert_eq!(server.stop().1, 0);
     // No disk has 95 percent free where a repository was built: the reserve is never there.
     let file = world
-        .write("full.toml", "[disk]\nfree_min = 95\n")
+        .write(
+            "full.toml",
+            "[disk]\nfree_min = 95\nfree_enough = \"1000000 GiB\"\n",
+        )
         .display()
         .to_string();
     let server = world.serve_with(&["--config", &file]);

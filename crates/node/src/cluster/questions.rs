@@ -1,18 +1,21 @@
 //! Questions of a node of many: they wait for no engine. As long as one that is needed has not been
 //! reached, what needs it is refused by name.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use mainstem_catalog::Object;
 use mainstem_kernel::{Answer, Blame, Code, Fault, Reached, Retry, TenantId};
 use mainstem_sql::{Answered, Page, Paged, QueryError, Question, Questions, SharedQuestions};
-use parking_lot::RwLock;
+use tokio::{sync::watch, time::timeout};
+
+/// A question that comes before the engines were reached waits so long for them.
+const REACHED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Questions, as soon as they can be answered.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Asked {
-    answering: RwLock<Option<SharedQuestions>>,
+    answering: watch::Sender<Option<SharedQuestions>>,
 }
 
 /// Dependency: passes once the engine is there.
@@ -36,24 +39,29 @@ impl Fault for Away {
 
 impl Asked {
     pub(super) fn new() -> Arc<Self> {
-        Arc::default()
+        Arc::new(Self {
+            answering: watch::Sender::new(None),
+        })
     }
 
     /// From now on questions are answered.
     pub(super) fn answer_by(&self, questions: SharedQuestions) {
-        *self.answering.write() = Some(questions);
+        self.answering.send_replace(Some(questions));
     }
 
-    fn questions(&self) -> Result<SharedQuestions, QueryError> {
-        let answering = self.answering.read().as_ref().map(Arc::clone);
-        answering.ok_or_else(|| QueryError::Engine(Arc::new(Away)))
+    async fn questions(&self) -> Result<SharedQuestions, QueryError> {
+        let mut answering = self.answering.subscribe();
+        let reached = timeout(REACHED_WITHIN, answering.wait_for(Option::is_some)).await;
+        let reached = reached.ok().and_then(Result::ok);
+        let questions = reached.and_then(|questions| questions.as_ref().map(Arc::clone));
+        questions.ok_or_else(|| QueryError::Engine(Arc::new(Away)))
     }
 }
 
 #[async_trait]
 impl Questions for Asked {
     async fn ask(self: Arc<Self>, question: Question) -> Result<Answered, QueryError> {
-        self.questions()?.ask(question).await
+        self.questions().await?.ask(question).await
     }
 
     async fn row_by_key(
@@ -62,7 +70,10 @@ impl Questions for Asked {
         values: &[String],
         wait: Option<Reached>,
     ) -> Result<Option<Answered>, QueryError> {
-        self.questions()?.row_by_key(object, values, wait).await
+        self.questions()
+            .await?
+            .row_by_key(object, values, wait)
+            .await
     }
 
     async fn page(
@@ -70,6 +81,6 @@ impl Questions for Asked {
         object: (TenantId, Object<'_>),
         page: Page,
     ) -> Result<Option<Paged>, QueryError> {
-        self.questions()?.page(object, page).await
+        self.questions().await?.page(object, page).await
     }
 }

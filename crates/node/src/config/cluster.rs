@@ -332,7 +332,7 @@ mod tests {
     #[test]
     fn what_is_missing_or_does_not_go_together_is_named() {
         let whole = read(WHOLE).unwrap();
-        assert_eq!(whole.history(), "/lake/history");
+        assert_eq!(whole.history(), "/lake/mainstem/history");
         assert!(Role::ALL.iter().all(|role| whole.roles.has(*role)));
         let check = |from: &str, to: &str, expected: &str| {
             assert!(WHOLE.contains(from), "{from}");

@@ -51,6 +51,8 @@ fn codes_that_say_more_than_who_has_to_act_have_a_status_of_their_own() {
         NODE-009 429
         NODE-011 409
         NODE-017 404
+        NODE-020 429
+        NODE-021 503
     "#]]
     .assert_eq(&lines);
 }
