@@ -22,6 +22,10 @@ const FILES: [(&str, &str); 2] = [
     ("spark.sql.parquet.compression.codec", "zstd"),
 ];
 
+/// How rows of Cassandra are joined: read, then joined by Spark. The connector's own join by key
+/// filters behind an outer join what was asked to be filtered before it, and so loses rows.
+const JOINS: [(&str, &str); 1] = [("directJoinSetting", "off")];
+
 /// Our session in Spark. Cloned freely: all clones are the same session.
 #[derive(Clone, Debug)]
 pub struct Spark {
@@ -74,7 +78,8 @@ impl Spark {
             .collect();
         let partitions = self.config.state_partitions.to_string();
         settings.push(("spark.sql.shuffle.partitions", partitions));
-        settings.extend(FILES.map(|(key, value)| (key, value.to_owned())));
+        let fixed = FILES.into_iter().chain(JOINS);
+        settings.extend(fixed.map(|(key, value)| (key, value.to_owned())));
         self.client.set(&settings).await
     }
 

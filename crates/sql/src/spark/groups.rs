@@ -1,6 +1,6 @@
 //! Aggregates of views in Spark SQL, as Structured Streaming has them.
 
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType};
 
 use super::{Note, Scope, Spelled, Speller, Unspelled, decimals, type_of, types};
 use crate::view::{Call, Function};
@@ -58,9 +58,11 @@ impl Speller {
             (DataType::Float64, DataType::Float64) => {
                 self.notes.insert(Note::Rounds);
             }
-            // Both add ten digits to the left, as far as there are so many.
+            // Both add ten digits to the left, as far as there are so many; a sum that needs more is
+            // an error.
             (DataType::Decimal128(precision, scale), DataType::Decimal128(wide, same))
-                if scale == same && *wide == precision.saturating_add(10) =>
+                if scale == same
+                    && *wide == precision.saturating_add(10).min(DECIMAL128_MAX_PRECISION) =>
             {
                 self.notes.insert(Note::RowErrors);
             }
