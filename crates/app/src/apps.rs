@@ -15,6 +15,7 @@ use crate::{
     goal::{self, Goal, Scope},
     plan::{Applied, Plan},
     steps::{self, Planned},
+    terms::Terms,
 };
 
 /// Times that a plan is carried out anew when others change definitions meanwhile.
@@ -24,13 +25,14 @@ const TRIES_MAX: usize = 5;
 #[derive(Debug)]
 pub struct Apps {
     catalog: Arc<Catalog>,
+    terms: Arc<dyn Terms>,
 }
 
 impl Apps {
-    /// Makes it over a catalog.
+    /// Makes it over a catalog, for the engine of these terms.
     #[must_use]
-    pub fn open(catalog: Arc<Catalog>) -> Arc<Self> {
-        Arc::new(Self { catalog })
+    pub fn open(catalog: Arc<Catalog>, terms: Arc<dyn Terms>) -> Arc<Self> {
+        Arc::new(Self { catalog, terms })
     }
 
     /// What an apply would change.
@@ -38,7 +40,8 @@ impl Apps {
     /// # Errors
     /// `Mistakes` of the source, or that a change is not allowed.
     pub fn plan(&self, tenant: TenantId, source: &Source) -> Result<Plan, AppError> {
-        Ok(plan(&self.catalog.definitions(), tenant, source)?.plan)
+        let definitions = self.catalog.definitions();
+        Ok(plan((&definitions, &*self.terms), tenant, source)?.plan)
     }
 
     /// Does what the plan of that fingerprint says; blocks until it is durable. If nothing is left
@@ -52,7 +55,7 @@ impl Apps {
         source: &Source,
         fingerprint: &str,
     ) -> Result<Applied, AppError> {
-        self.perform(fingerprint, |definitions| plan(definitions, tenant, source))
+        self.perform(fingerprint, |known| plan(known, tenant, source))
     }
 
     /// What a rollback to the revision before would change. It is an apply like any other, so a
@@ -61,7 +64,8 @@ impl Apps {
     /// # Errors
     /// When there is no revision before.
     pub fn plan_rollback(&self, tenant: TenantId, app: &str) -> Result<Plan, AppError> {
-        Ok(plan_rollback(&self.catalog.definitions(), tenant, app)?.plan)
+        let definitions = self.catalog.definitions();
+        Ok(plan_rollback((&definitions, &*self.terms), tenant, app)?.plan)
     }
 
     /// Goes back to the revision before, as one more apply; blocks until it is durable.
@@ -74,19 +78,17 @@ impl Apps {
         app: &str,
         fingerprint: &str,
     ) -> Result<Applied, AppError> {
-        self.perform(fingerprint, |definitions| {
-            plan_rollback(definitions, tenant, app)
-        })
+        self.perform(fingerprint, |known| plan_rollback(known, tenant, app))
     }
 
     fn perform(
         &self,
         fingerprint: &str,
-        plan: impl Fn(&Definitions) -> Result<Planned, AppError>,
+        plan: impl Fn(Known<'_>) -> Result<Planned, AppError>,
     ) -> Result<Applied, AppError> {
         for _ in 0..TRIES_MAX {
             let definitions = self.catalog.definitions();
-            let Planned { plan, changes } = plan(&definitions)?;
+            let Planned { plan, changes } = plan((&definitions, &*self.terms))?;
             let (tenant, app) = (changes.tenant, plan.app.clone());
             let revision = |definitions: &Definitions| {
                 definitions
@@ -114,29 +116,33 @@ impl Apps {
                 Err(source) => return Err(AppError::Catalog { app, source }),
             }
         }
-        let app = plan(&self.catalog.definitions())?.plan.app;
+        let app = plan((&self.catalog.definitions(), &*self.terms))?.plan.app;
         Err(AppError::Stale { app })
     }
 }
 
+/// What is defined, and what the engine takes.
+pub(crate) type Known<'a> = (&'a Definitions, &'a dyn Terms);
+
 /// From declarations.
 pub(crate) fn plan(
-    definitions: &Definitions,
+    known: Known<'_>,
     tenant: TenantId,
     source: &Source,
 ) -> Result<Planned, AppError> {
-    let declared = declared(source)?;
-    toward(definitions, tenant, source, |scope, problems| {
+    let declared = declared(source, known.1)?;
+    toward(known, tenant, source, |scope, problems| {
         goal::declared(scope, &declared, problems)
     })
 }
 
 /// From the revision before.
 pub(crate) fn plan_rollback(
-    definitions: &Definitions,
+    known: Known<'_>,
     tenant: TenantId,
     app: &str,
 ) -> Result<Planned, AppError> {
+    let (definitions, terms) = known;
     let now = definitions.app(tenant, app);
     let now = now.ok_or_else(|| AppError::Unknown {
         app: app.to_owned(),
@@ -155,16 +161,16 @@ pub(crate) fn plan_rollback(
     // Streams and tables are what they were; only views are made from their statements.
     let declared = match revision.views.is_empty() {
         true => Vec::new(),
-        false => declared(&source)?,
+        false => declared(&source, terms)?,
     };
-    toward(definitions, tenant, &source, |scope, problems| {
+    toward(known, tenant, &source, |scope, problems| {
         goal::earlier(scope, (revision, &declared), problems)
     })
 }
 
 /// What a source declares.
-fn declared(source: &Source) -> Result<Vec<Declared>, AppError> {
-    check::declared(source).map_err(|problems| AppError::Mistakes {
+fn declared(source: &Source, terms: &dyn Terms) -> Result<Vec<Declared>, AppError> {
+    check::declared(source, terms).map_err(|problems| AppError::Mistakes {
         app: source.name.clone(),
         problems,
     })
@@ -172,7 +178,7 @@ fn declared(source: &Source) -> Result<Vec<Declared>, AppError> {
 
 /// Plans the way to a goal, unless something stands in it.
 fn toward(
-    definitions: &Definitions,
+    (definitions, terms): Known<'_>,
     tenant: TenantId,
     source: &Source,
     goal: impl FnOnce(Scope<'_>, &mut Vec<Problem>) -> Goal,
@@ -183,6 +189,7 @@ fn toward(
         tenant,
         app: &source.name,
         definitions,
+        terms,
         stored: &stored,
     };
     let mut problems = Vec::new();

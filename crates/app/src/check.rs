@@ -4,26 +4,26 @@
 
 use std::collections::BTreeMap;
 
-use mainstem_catalog::{
-    Definitions, Kind, Label, StreamSpec, dead_letters_name, late_name, preview,
-};
+use mainstem_catalog::{Definitions, Kind, Label, dead_letters_name, late_name, preview};
 use mainstem_kernel::{Code, Columns, Fault, Place, Problem, Seq, StreamName, TenantId};
 use mainstem_sql::{Declaration, Declared, PlannedView};
 
 use crate::{
     Source, apps,
     errors::AppError,
+    terms::Terms,
     views::late_taken,
     words::{self, problem},
 };
 
-/// Finds every mistake without a node.
+/// Finds every mistake without a node, and what the engine has against the source.
 ///
 /// # Errors
 /// All mistakes at once, each with its place.
-pub fn check(source: &Source) -> Result<(), Vec<Problem>> {
+pub fn check(source: &Source, terms: &dyn Terms) -> Result<(), Vec<Problem>> {
     // As if nothing were defined: views are planned against what the source itself declares.
-    match apps::plan(&Definitions::default(), TenantId::ONLY, source) {
+    let nothing = Definitions::default();
+    match apps::plan((&nothing, terms), TenantId::ONLY, source) {
         Ok(_) => Ok(()),
         Err(AppError::Mistakes { problems, .. }) => Err(problems),
         Err(other) => Err(vec![other.problem()]),
@@ -54,14 +54,15 @@ pub struct CheckedView {
 ///
 /// # Errors
 /// As `check`.
-pub fn checked(source: &Source) -> Result<Checked, Vec<Problem>> {
-    check(source)?;
+pub fn checked(source: &Source, terms: &dyn Terms) -> Result<Checked, Vec<Problem>> {
+    check(source, terms)?;
     let broken = |error: &dyn Fault| vec![error.problem()];
     let nothing = Definitions::default();
-    let planned = apps::plan(&nothing, TenantId::ONLY, source).map_err(|error| broken(&error))?;
+    let planned = apps::plan((&nothing, terms), TenantId::ONLY, source);
+    let planned = planned.map_err(|error| broken(&error))?;
     let definitions = preview(nothing, &planned.changes, Seq(1)).map_err(|error| broken(&error))?;
     let mut views = Vec::new();
-    for Declared { declaration, place } in declared(source)? {
+    for Declared { declaration, place } in declared(source, terms)? {
         if let Declaration::View(text) = declaration {
             views.push(CheckedView {
                 plan: mainstem_sql::plan_view(&definitions, TenantId::ONLY, &text)?,
@@ -74,9 +75,19 @@ pub fn checked(source: &Source) -> Result<Checked, Vec<Problem>> {
 }
 
 /// What the source declares, if it has no mistakes.
-pub(crate) fn declared(source: &Source) -> Result<Vec<Declared>, Vec<Problem>> {
+pub(crate) fn declared(source: &Source, terms: &dyn Terms) -> Result<Vec<Declared>, Vec<Problem>> {
     let declared = mainstem_sql::declarations(&source.files)?;
     let mut problems = stored_names(&declared);
+    problems.extend(declared.iter().filter_map(|declared| {
+        let Declaration::Stream(spec) = &declared.declaration else {
+            return None;
+        };
+        let refused = terms.stream(spec)?;
+        Some(Problem {
+            position: Some(declared.place.clone()),
+            ..refused
+        })
+    }));
     problems.sort_by(|a, b| a.position.cmp(&b.position));
     if problems.is_empty() {
         Ok(declared)
@@ -95,7 +106,6 @@ fn stored_names(declared: &[Declared]) -> Vec<Problem> {
                 let object = words::label(Kind::Stream, &spec.name);
                 problems.extend(letters_too_long(&object, place));
                 problems.extend(equal_but_for_case(&object, &spec.columns, place));
-                problems.extend(not_built(spec, place));
             }
             Declaration::Table(spec) => {
                 let object = words::label(Kind::Table, &spec.name);
@@ -125,22 +135,6 @@ fn late_declared(view: &Label, declared: &[Declared]) -> Option<Problem> {
             _ => return None,
         };
         (other.name == late).then(|| late_taken(&view.name, &other, place))
-    })
-}
-
-/// What the language has and no part enforces yet: promising it would be a lie.
-fn not_built(spec: &StreamSpec, place: &Place) -> Option<Problem> {
-    spec.deduplicate.as_ref()?;
-    let message = format!(
-        "DEDUPLICATE BY of stream \"{}\" is not built yet",
-        spec.name
-    );
-    Some(Problem {
-        detail: Some("Repeated events would be kept.".to_owned()),
-        hint: Some(
-            "send an Idempotency-Key with each request, and leave the clause out".to_owned(),
-        ),
-        ..problem(Code::App014, message, Some(place))
     })
 }
 

@@ -16,7 +16,7 @@ use mainstem_catalog::{Definitions, Object, StreamDef, StreamSpec, TableDef, Tab
 use mainstem_kernel::{AppName, Code, Place, Problem, StreamId, StreamName, TenantId};
 use mainstem_sql::ViewText;
 
-use crate::{drift::Stored, words::problem};
+use crate::{drift::Stored, terms::Terms, words::problem};
 
 pub(crate) use declared::{declared, stream_with_ids, table_with_ids};
 pub(crate) use earlier::earlier;
@@ -84,6 +84,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) tenant: TenantId,
     pub(crate) app: &'a AppName,
     pub(crate) definitions: &'a Definitions,
+    /// What the engine takes.
+    pub(crate) terms: &'a dyn Terms,
     /// The statements as they were applied last.
     pub(crate) stored: &'a Stored,
 }

@@ -12,6 +12,7 @@ mod goal;
 mod names;
 mod plan;
 mod steps;
+mod terms;
 mod views;
 mod words;
 
@@ -27,6 +28,7 @@ pub use apps::Apps;
 pub use check::{Checked, CheckedView, check, checked};
 pub use errors::AppError;
 pub use plan::{Action, Applied, Piece, Plan, Step};
+pub use terms::{AnyEngine, OneMachine, Terms};
 
 /// An application's folder as text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -17,7 +17,7 @@ use mainstem_catalog::{Catalog, Change, ChangeSet, Definitions, Stage, StreamSpe
 use mainstem_kernel::{AppName, Fault, Seq, StreamId, TenantId, Timestamp, clock::ManualClock};
 use mainstem_log::{MemoryLog, ReadFrom, SharedLog};
 
-use crate::{AppError, Apps, Source};
+use crate::{AppError, Apps, OneMachine, Source, Terms};
 
 const TENANT: TenantId = TenantId::ONLY;
 
@@ -42,10 +42,14 @@ fn source(app: &str, sql: &str) -> Source {
 
 impl World {
     fn new() -> Self {
+        Self::on(Arc::new(OneMachine))
+    }
+
+    fn on(terms: Arc<dyn Terms>) -> Self {
         let clock = ManualClock::at(Timestamp::from_millis(1_700_000_000_000));
         let log: SharedLog = Arc::new(MemoryLog::new(Arc::new(clock)));
         let catalog = Catalog::open(Arc::clone(&log)).unwrap();
-        let apps = Apps::open(Arc::clone(&catalog));
+        let apps = Apps::open(Arc::clone(&catalog), terms);
         Self { log, catalog, apps }
     }
 

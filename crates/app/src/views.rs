@@ -104,7 +104,7 @@ impl Planning<'_> {
             }
         };
         let spec = planned.spec(text);
-        let refusals = self.refusals(wanted, &spec, &seen);
+        let refusals = self.refusals(wanted, &spec, (&planned, &seen));
         if !refusals.is_empty() {
             self.problems.extend(refusals);
             self.failed.insert(text.name.clone());

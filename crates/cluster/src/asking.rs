@@ -4,7 +4,7 @@
 //!
 //! | what is read | where its rows are |
 //! |---|---|
-//! | stream | its Delta table up to what history had committed, its topic from there to its end (`stream`) |
+//! | stream | its Delta table up to what history had committed, its topic from there to its end (`stream`); of a stream with DEDUPLICATE BY both are of the rows that workers leave of it |
 //! | table, view | its table in Cassandra; rows of windows that are open are left out (`keyed`) |
 //!
 //! An answer has the names and types that one machine answers with, whatever Spark's are (`answer`).
@@ -30,6 +30,8 @@ mod under_way;
 mod verify;
 #[cfg(feature = "engines")]
 mod verifying;
+#[cfg(feature = "engines")]
+mod workers;
 
 use std::sync::Arc;
 

@@ -77,7 +77,7 @@ pub use transaction::{Ends, Failed, NewMessage, Output, Transaction};
 #[cfg(feature = "engines")]
 pub use writer::{FindStream, Writer};
 
-pub use record::{KEY_HEADER, ROW_HEADER, SCHEMA_HEADER};
+pub use record::{JSON_HEADER, KEY_HEADER, ROW_HEADER, SCHEMA_HEADER};
 
 /// How Kafka is reached, and what is asked of it.
 #[derive(Clone, Debug)]

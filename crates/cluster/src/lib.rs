@@ -13,6 +13,8 @@ pub mod cassandra;
 pub mod config;
 pub mod control;
 mod errors;
+#[cfg(feature = "engines")]
+mod forget;
 pub mod kafka;
 pub mod lower;
 pub mod progress;
@@ -23,3 +25,5 @@ pub mod worker;
 
 pub use config::ClusterConfig;
 pub use errors::ClusterError;
+#[cfg(feature = "engines")]
+pub use forget::forget;

@@ -31,6 +31,7 @@
 
 mod columns;
 mod errors;
+mod fit;
 mod level;
 mod lowering;
 mod replan;
@@ -44,6 +45,7 @@ use mainstem_kernel::{ColumnName, StreamId};
 use mainstem_sql::{spark::Note, view::Node};
 
 pub use errors::LowerError;
+pub use fit::fit;
 pub use lowering::lower;
 pub use replan::replan;
 

@@ -286,8 +286,15 @@ pub(crate) struct Test {
     #[arg(long, value_name = "NAME")]
     pub(crate) filter: Option<String>,
     /// Rewrite what is expected as what was found
-    #[arg(long)]
+    #[arg(long, conflicts_with = "engine")]
     pub(crate) update: bool,
+    /// What cases are played on: `cluster` takes Kafka, Spark and Cassandra of --config, and
+    /// deletes all that a case leaves there
+    #[arg(long, value_name = "ENGINE", default_value = "embedded")]
+    pub(crate) engine: Engine,
+    /// Settings with the addresses of the engines
+    #[arg(long, value_name = "FILE", requires = "engine")]
+    pub(crate) config: Option<PathBuf>,
 }
 
 /// Options of `apply`.

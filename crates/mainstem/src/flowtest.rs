@@ -1,6 +1,6 @@
 //! Tests of an application: `.flow` files, what they say and how they are run.
 //!
-//! It never opens a connection: each case has an empty node of its own, in memory.
+//! Each case has an empty node of its own: in memory, or on the engines beyond one machine.
 //!
 //! # Format
 //!
@@ -42,11 +42,14 @@ mod compare;
 mod parse;
 mod report;
 mod run;
+mod scale;
 mod script;
+mod stage;
 mod update;
 
 pub(crate) use parse::parse;
 pub(crate) use report::{told, totals};
 pub(crate) use run::{Finding, Played, play};
-pub(crate) use script::Script;
+pub(crate) use scale::Scale;
+pub(crate) use script::{Case, Script};
 pub(crate) use update::{Edit, updated};

@@ -36,6 +36,7 @@ use crate::{
     node::{Core, close_admission},
     runtimes::Runtimes,
     supervisor::Supervisor,
+    terms::BeyondOneMachine,
 };
 
 /// Everything that runs in a node of many.
@@ -93,7 +94,7 @@ impl ClusterParts {
             config.admit(shares),
         )?;
         let parts = Arc::new(Self {
-            apps: Apps::open(Arc::clone(&catalog)),
+            apps: Apps::open(Arc::clone(&catalog), Arc::new(BeyondOneMachine)),
             questions: Asked::new(),
             roles: Roles::default(),
             runtime: runtimes.doors.handle().clone(),

@@ -23,6 +23,8 @@ mod parts;
 mod rehearsal;
 mod runtimes;
 mod supervisor;
+mod terms;
+mod trial;
 
 pub use backup::restore;
 pub use config::{Config, ConfigError, DEFAULT_TOML, SettingError, settings_page};
@@ -32,3 +34,5 @@ pub use health::Obstacle;
 pub use memory::Shares;
 pub use node::{Engines, Node, Options};
 pub use rehearsal::{Heard, Rehearsal, RehearsalError};
+pub use terms::BeyondOneMachine;
+pub use trial::Trial;

@@ -12,7 +12,7 @@ use std::{
 };
 
 use mainstem_admit::{Admission, AdmitParts};
-use mainstem_app::Apps;
+use mainstem_app::{Apps, OneMachine};
 use mainstem_catalog::{Catalog, Definitions, StreamDef};
 use mainstem_disk::{RealDisk, SharedDisk};
 use mainstem_gateway::{GatewayParts, Local};
@@ -153,7 +153,7 @@ impl Parts {
             runtime: runtimes.queries.handle().clone(),
         };
         let engine = Engine::open(sql, config.sql(shares));
-        let apps = Apps::open(Arc::clone(&catalog));
+        let apps = Apps::open(Arc::clone(&catalog), Arc::new(OneMachine));
         let admission = Admission::open(
             AdmitParts {
                 log,

@@ -4,10 +4,10 @@ use expect_test::expect;
 use mainstem_kernel::Fault;
 
 use super::{TENANT, World, said, source};
-use crate::{AppError, check};
+use crate::{AppError, OneMachine, check};
 
 fn checked(sql: &str) -> String {
-    let problems = check(&source("shop", sql)).expect_err("expected mistakes");
+    let problems = check(&source("shop", sql), &OneMachine).expect_err("expected mistakes");
     problems
         .iter()
         .map(ToString::to_string)

@@ -1,6 +1,7 @@
 //! The applications in `apps/`: they have no mistakes and apply.
 
 use super::{World, source};
+use crate::{OneMachine, check};
 
 #[test]
 fn the_shipped_applications_apply_side_by_side() {
@@ -18,7 +19,7 @@ fn the_shipped_applications_apply_side_by_side() {
         ("fleet", fleet, 3),
     ] {
         let source = source(app, sql);
-        assert_eq!(crate::check(&source), Ok(()), "{app}");
+        assert_eq!(check(&source, &OneMachine), Ok(()), "{app}");
         world.apply(&source);
         let definitions = world.definitions();
         assert_eq!(

@@ -3,6 +3,7 @@
 
 use mainstem_catalog::{Definitions, Label, Object, ViewSpec, late_name};
 use mainstem_kernel::{Code, Place, Problem, StreamId, StreamName};
+use mainstem_sql::PlannedView;
 
 use super::{Planning, label};
 use crate::{goal::WantedView, words::problem};
@@ -74,18 +75,23 @@ impl Planning<'_> {
         later.find(|view| mentions(problem, view.text.name.as_str()))
     }
 
-    /// What cannot be kept of a view that can be planned.
+    /// What cannot be kept of a view that can be planned, and what the engine has against it.
     pub(super) fn refusals(
         &self,
         wanted: &WantedView,
         spec: &ViewSpec,
-        seen: &Definitions,
+        (planned, seen): (&PlannedView, &Definitions),
     ) -> Vec<Problem> {
         let read = spec.reads.iter().filter_map(|id| seen.by_id(*id));
         let mut problems: Vec<Problem> = read
             .filter_map(|object| self.not_own(wanted, object, seen))
             .collect();
         problems.extend(self.late_name_taken(wanted, spec, seen));
+        let refused = self.scope.terms.view(spec, (planned, seen));
+        problems.extend(refused.map(|refused| Problem {
+            position: Some(wanted.place.clone()),
+            ..refused
+        }));
         problems
     }
 

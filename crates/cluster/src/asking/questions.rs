@@ -143,7 +143,8 @@ impl Asking {
         })
     }
 
-    /// Waits until rows of tables and views are there. Those of streams are in their topics.
+    /// Waits until rows of tables and views are there. Those of streams are in their topics, once
+    /// workers have taken repetitions out.
     async fn wait(
         &self,
         question: &Question,
@@ -153,6 +154,12 @@ impl Asking {
         let Some(wait) = &question.wait else {
             return Ok(());
         };
+        if let Reached::Offsets(wanted) = wait {
+            let streams = asked.reads.iter();
+            for def in streams.filter_map(|read| defs.streams.get(&read.object)) {
+                self.ends.unique((def, wanted), &self.parts.runtime).await?;
+            }
+        }
         let keyed = asked.reads.iter().map(|read| read.object);
         let keyed = keyed.filter(|id| !defs.streams.contains_key(id));
         let keyed: Vec<StreamId> = keyed.collect();

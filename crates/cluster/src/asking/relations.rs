@@ -48,7 +48,7 @@ impl Asking {
         for read in &question.reads {
             let text = match (tails.get(&read.object), defs.by_id(read.object)) {
                 (Some(tail), Some(Object::Stream(def))) => {
-                    tail.reach(def.id, &mut position);
+                    tail.reach(&mut position);
                     self.stream((def, tail), read, (&mut under_way, limit))
                         .await?
                 }

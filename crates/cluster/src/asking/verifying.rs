@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use mainstem_catalog::{Definitions, Emit, StreamDef, ViewDef};
 use mainstem_kernel::{
-    Column, Fault, Offsets, Reached, StreamId, Timestamp,
+    Column, Fault, Reached, StreamId, Timestamp,
     types::{OFFSET_COLUMN, PARTITION_COLUMN},
 };
 use mainstem_sql::{
@@ -61,9 +61,7 @@ impl Asking {
         let stream = defs.streams.get(&lowered.input.object);
         let stream = stream.ok_or_else(|| unverified("It reads another view."))?;
         let tail = self.tail_of(stream).await?;
-        let mut position = Offsets::default();
-        tail.reach(stream.id, &mut position);
-        let position = Reached::Offsets(position);
+        let position = Reached::Offsets(tail.stands_for.clone());
         let views = [id];
         let there = self.parts.frontiers.reach(&views, &position, limit.left());
         there.await?;

@@ -121,12 +121,14 @@ impl Rows {
         self.change("drop table", name, text).await
     }
 
-    /// Removes the keyspace of a test.
-    #[cfg(test)]
-    pub(crate) async fn forget_keyspace(&self) {
+    /// Removes the keyspace and all in it.
+    ///
+    /// # Errors
+    /// `Refused` or `Unacknowledged`.
+    pub(crate) async fn forget_keyspace(&self) -> Result<(), CassandraError> {
         let name = self.keyspace();
         let text = format!("DROP KEYSPACE IF EXISTS \"{name}\"");
-        self.change("drop keyspace", name, text).await.unwrap();
+        self.change("drop keyspace", name, text).await
     }
 
     /// A change of what is declared.

@@ -1,7 +1,5 @@
 //! Why what is declared does not run, or whoever is in control does not get on.
 
-use std::time::Duration;
-
 use mainstem_catalog::CatalogError;
 use mainstem_kernel::{Answer, Blame, Code, Fault, Retry, StreamId, StreamName};
 
@@ -25,21 +23,6 @@ pub enum ControlError {
     Vanished {
         /// Which one.
         query: Query,
-    },
-    /// Caller: a longer RETENTION, or a shorter window.
-    #[error(
-        "stream \"{stream}\" keeps rows for {} s, windows of view \"{view}\" can change for {} s",
-        .retention.as_secs(), .needed.as_secs()
-    )]
-    Retention {
-        /// The view.
-        view: StreamName,
-        /// What it reads.
-        stream: StreamName,
-        /// How long that keeps rows.
-        retention: Duration,
-        /// How long it would have to.
-        needed: Duration,
     },
     /// Nobody: another node does the work.
     #[error("another node has taken over control")]
@@ -91,8 +74,10 @@ impl Fault for ControlError {
         };
         match self {
             Self::Failed { .. } | Self::Vanished { .. } => dependency(Code::Clus060),
-            Self::Retention { .. } => Answer::caller(Code::Clus061),
             Self::Superseded { .. } => Answer::node(Code::Clus062),
+            Self::Refused { source, .. } if matches!(**source, LowerError::Retention { .. }) => {
+                source.answer()
+            }
             Self::Refused { .. } | Self::Input { .. } => Answer::caller(Code::Clus063),
             Self::Spark { fault } => fault.answer(),
             Self::Kafka(source) => source.answer(),
@@ -120,10 +105,6 @@ impl Fault for ControlError {
                  restarted"
                     .to_owned(),
             ),
-            Self::Retention { stream, needed, .. } => Some(format!(
-                "declare RETENTION of stream \"{stream}\" as {} hours or more",
-                needed.as_secs().div_ceil(3_600)
-            )),
             Self::Superseded { .. } => {
                 Some("nothing has to be done: this node waits for its turn".to_owned())
             }

@@ -3,16 +3,15 @@
 //! What cannot run is refused by name and stops nothing else. It is said here, again, although
 //! `plan` has said it: definitions may come from a node of another version.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
 use mainstem_catalog::{Definitions, Object, StreamDef, ViewDef};
 use mainstem_kernel::{Seq, StreamId};
-use mainstem_sql::{PlannedView, view::Node};
 
 use super::ControlError;
 use crate::{
     kafka::{KafkaConfig, topic::Wanted},
-    lower::{Lowered, lower, replan},
+    lower::{Lowered, fit, replan},
     progress::Query,
     rows::Relation,
 };
@@ -205,10 +204,9 @@ impl Needs {
             source: Box::new(source),
         };
         let plan = replan(def, definitions).map_err(refused)?;
-        let lowered = lower(&view, (&plan, definitions), &relation(def.id)).map_err(refused)?;
+        let lowered = fit(&view, (&plan, definitions), &relation(def.id)).map_err(refused)?;
         let relation = Relation::of_view(def, definitions).map_err(refused)?;
         let source = lowered.input.object;
-        judge_retention(&plan, &lowered, (def, definitions))?;
         let mut input = self.read(source);
         let read = self.objects.get(&source);
         let read = read.and_then(|object| object.topics.get(&input.1));
@@ -243,37 +241,4 @@ impl Needs {
         self.queries.insert(Query::View(def.id), need);
         Ok(())
     }
-}
-
-/// A window must be computable again from its first row while it can still change.
-fn judge_retention(
-    plan: &PlannedView,
-    lowered: &Lowered,
-    (def, definitions): (&ViewDef, &Definitions),
-) -> Result<(), ControlError> {
-    let Some(Object::Stream(stream)) = definitions.by_id(lowered.input.object) else {
-        return Ok(());
-    };
-    let (Some(retention), Some(watermark)) = (stream.spec.retention, &lowered.watermark) else {
-        return Ok(());
-    };
-    let needed = window(&plan.plan).saturating_add(watermark.delay);
-    match retention < needed {
-        true => Err(ControlError::Retention {
-            view: def.spec.name.clone(),
-            stream: stream.spec.name.clone(),
-            retention,
-            needed,
-        }),
-        false => Ok(()),
-    }
-}
-
-/// How long the windows of a plan are.
-fn window(node: &Node) -> Duration {
-    let own = match node {
-        Node::Tumble { size_us, .. } => Duration::from_micros(size_us.unsigned_abs()),
-        _ => Duration::ZERO,
-    };
-    own.max(node.input().map_or(Duration::ZERO, window))
 }

@@ -1,5 +1,7 @@
 //! Rows as records. It never sends them.
 
+mod json;
+
 use arrow::array::{Array, RecordBatch};
 use mainstem_catalog::StreamDef;
 use mainstem_kernel::{
@@ -8,6 +10,7 @@ use mainstem_kernel::{
 use mainstem_log::{Draft, Stamp};
 
 use crate::ClusterError;
+use json::JsonColumns;
 
 /// Header of the version of a record's columns.
 pub const SCHEMA_HEADER: &str = "mainstem-schema";
@@ -16,8 +19,11 @@ pub const KEY_HEADER: &str = "mainstem-key";
 /// Header of a record's number among those of its sender in its partition.
 pub const ROW_HEADER: &str = "mainstem-row";
 
+/// Header of the texts of JSON columns that other readers would spell otherwise.
+pub const JSON_HEADER: &str = "mainstem-json";
+
 /// A row on its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Record<'a> {
     pub(crate) partition: PartitionId,
     /// None if the stream has no PARTITION BY.
@@ -26,6 +32,8 @@ pub(crate) struct Record<'a> {
     pub(crate) schema: SchemaVersion,
     /// Who sent it, and its number among theirs in this partition.
     pub(crate) sender: Option<(ProducerId, u64)>,
+    /// Texts of JSON columns that other readers would spell otherwise, as JSON.
+    pub(crate) json: Option<String>,
 }
 
 /// Gives each row of a draft to `each`, in order.
@@ -58,6 +66,7 @@ pub(crate) fn records(
     let mut runs = Runs::new(draft);
     let mut key = Vec::new();
     let batch = without_empty_extra(&draft.batch).map_err(|error| shape(error.to_string()))?;
+    let beside = JsonColumns::of(&batch);
     let write = |row: usize, value: &[u8]| {
         let Some((entry, partition, sender)) = runs.next() else {
             return;
@@ -70,6 +79,7 @@ pub(crate) fn records(
             value,
             schema: draft.schema,
             sender,
+            json: beside.beside(row),
         };
         each(entry, record);
     };

@@ -22,7 +22,7 @@ use rdkafka::{
 };
 
 use super::{
-    KEY_HEADER, KafkaConfig, ROW_HEADER, SCHEMA_HEADER,
+    JSON_HEADER, KEY_HEADER, KafkaConfig, ROW_HEADER, SCHEMA_HEADER,
     admin::{Topic, Topics},
     client::{millis, settings, unreachable},
     flight::{Deliveries, Flight, Lane, Tower, told},
@@ -311,10 +311,10 @@ fn enqueue(
 
 fn headers(record: &Record<'_>) -> Option<OwnedHeaders> {
     let is_first_schema = record.schema <= SchemaVersion(1);
-    if record.sender.is_none() && is_first_schema {
+    if record.sender.is_none() && is_first_schema && record.json.is_none() {
         return None;
     }
-    let mut headers = OwnedHeaders::new_with_capacity(3);
+    let mut headers = OwnedHeaders::new_with_capacity(4);
     let mut put = |name: &str, value: String| {
         let taken = std::mem::take(&mut headers);
         headers = taken.insert(Header {
@@ -328,6 +328,9 @@ fn headers(record: &Record<'_>) -> Option<OwnedHeaders> {
     if let Some((producer, row)) = record.sender {
         put(KEY_HEADER, format!("{:016x}", producer.0));
         put(ROW_HEADER, row.to_string());
+    }
+    if let Some(json) = &record.json {
+        put(JSON_HEADER, json.clone());
     }
     Some(headers)
 }

@@ -1,5 +1,7 @@
 //! Why a view cannot run beyond one machine.
 
+use std::time::Duration;
+
 use mainstem_kernel::{Answer, Code, ColumnName, Fault, StreamName};
 use mainstem_sql::spark::Unspelled;
 
@@ -46,6 +48,21 @@ pub enum LowerError {
         /// The column.
         column: String,
     },
+    /// Caller: a longer retention, or a shorter window.
+    #[error(
+        "stream \"{stream}\" keeps rows for {} s, windows of view \"{view}\" can change for {} s",
+        .retention.as_secs(), .needed.as_secs()
+    )]
+    Retention {
+        /// The view.
+        view: StreamName,
+        /// What it reads.
+        stream: StreamName,
+        /// How long that keeps rows.
+        retention: Duration,
+        /// How long it would have to.
+        needed: Duration,
+    },
     /// Operator: bring all nodes to one version of the program, or apply the application again.
     #[error("view \"{view}\" is declared, and this program does not plan it: {reason}")]
     Unplanned {
@@ -64,6 +81,7 @@ impl Fault for LowerError {
             Self::NullableKey { .. } => Code::Clus032,
             Self::Zone { .. } => Code::Clus033,
             Self::Place { .. } => Code::Clus034,
+            Self::Retention { .. } => Code::Clus061,
             Self::Unplanned { .. } => Code::Clus070,
         })
     }
@@ -87,6 +105,10 @@ impl Fault for LowerError {
             Self::Place { .. } => "The same row has another place on Kafka, and there is no one \
                                    order over all partitions."
                 .to_owned(),
+            Self::Retention { .. } => "A view that is computed anew reads its stream from the \
+                                       beginning, and the topic would have forgotten rows of \
+                                       windows that still change."
+                .to_owned(),
             Self::Unplanned { .. } => "Another version of the program, or another state of the \
                                        definitions, has declared it."
                 .to_owned(),
@@ -107,6 +129,10 @@ impl Fault for LowerError {
             }
             Self::Zone { .. } => "leave TIME ZONE out, or shift windows by an offset".to_owned(),
             Self::Place { .. } => "use a column of the event".to_owned(),
+            Self::Retention { stream, needed, .. } => format!(
+                "declare retention of stream \"{stream}\" as {} hours or more, or leave it out",
+                needed.as_secs().div_ceil(3_600)
+            ),
             Self::Unplanned { .. } => {
                 "bring all nodes to one version of the program, then apply the application again"
                     .to_owned()

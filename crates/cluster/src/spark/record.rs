@@ -5,9 +5,10 @@
 //! A stream's topic, what a worker made of it, or a view that is a stream: a JSON object per
 //! record. Columns that a version of the stream called otherwise are found under the name of then
 //! (header `mainstem-schema`). A record that is no JSON object, or whose value is not of its
-//! column's type, stops the query by name: nothing is read as NULL that is something else. Of JSON
-//! columns Spark 3.5 keeps what they mean as it reads numbers, as DOUBLE, and gives a text without
-//! its quotes.
+//! column's type, stops the query by name: nothing is read as NULL that is something else. A value of a
+//! JSON column that Spark 3.5 would spell otherwise is taken from the header `mainstem-json`; of
+//! records that others wrote, and of JSON within arrays and rows, it keeps what it reads: numbers
+//! as DOUBLE, and a text without its quotes.
 //!
 //! # What Spark writes into change topics
 //!
@@ -29,10 +30,13 @@
 //! `_generation` is there if it is not 1: how often the view was computed from its first row.
 
 use mainstem_catalog::StreamDef;
-use mainstem_kernel::types::{OFFSET_COLUMN, PARTITION_COLUMN, SEQ_COLUMN};
+use mainstem_kernel::{
+    ColumnType,
+    types::{EXTRA_COLUMN, OFFSET_COLUMN, PARTITION_COLUMN, SEQ_COLUMN},
+};
 
 use crate::{
-    kafka::SCHEMA_HEADER,
+    kafka::{JSON_HEADER, SCHEMA_HEADER},
     lower::{Lowered, SparkColumn},
 };
 
@@ -54,6 +58,17 @@ pub enum Spelled<'a> {
 }
 
 impl Spelled<'_> {
+    /// Whether a column has JSON, whose text may stand beside the record.
+    fn is_json(&self, column: &str) -> bool {
+        let Self::Stream(stream) = self else {
+            return false;
+        };
+        let newest = stream.schemas.iter().max_by_key(|entry| entry.version.0);
+        let columns = newest.map_or(&stream.spec.columns, |entry| &entry.columns);
+        let found = columns.get(column);
+        column == EXTRA_COLUMN || found.is_some_and(|found| found.ty == ColumnType::Json)
+    }
+
     /// Names that a column has in records: up to which version of the columns, and which then;
     /// oldest first. One without a bound is the last.
     fn names(&self, column: &str) -> Vec<(Option<u32>, String)> {
@@ -118,17 +133,27 @@ fn parsed_columns(columns: &[SparkColumn], spelled: Spelled<'_>) -> String {
     let mut list = String::new();
     for column in columns {
         let names = spelled.names(&column.name);
+        let value = |name: &str| {
+            let value = format!("`row`.{}", quoted(name));
+            match spelled.is_json(&column.name) {
+                true => format!(
+                    "coalesce(try_element_at(`json`, {}), {value})",
+                    literal(name)
+                ),
+                false => value,
+            }
+        };
         let mut text = String::new();
         for (until, name) in &names {
-            let name = quoted(name);
+            let value = value(name);
             match until {
                 Some(until) => {
                     text.push_str(if text.is_empty() { "CASE" } else { "" });
-                    text.push_str(&format!(" WHEN `version` <= {until} THEN `row`.{name}"));
+                    text.push_str(&format!(" WHEN `version` <= {until} THEN {value}"));
                 }
-                None if text.is_empty() => text = format!("`row`.{name}"),
+                None if text.is_empty() => text = value,
                 None => {
-                    text.push_str(&format!(" ELSE `row`.{name} END"));
+                    text.push_str(&format!(" ELSE {value} END"));
                 }
             }
         }
@@ -153,17 +178,29 @@ fn parsed(relation: &str, columns: &[SparkColumn], spelled: Spelled<'_>) -> Stri
     }
     let version = match is_renamed {
         true => format!(
-            "coalesce(CAST(CAST(try_element_at(filter(`headers`, h -> h.`key` = \
-             '{SCHEMA_HEADER}'), 1).`value` AS STRING) AS INT), 1) AS `version`, "
+            "coalesce(CAST({} AS INT), 1) AS `version`, ",
+            header(SCHEMA_HEADER)
+        ),
+        false => String::new(),
+    };
+    let json = match columns.iter().any(|column| spelled.is_json(&column.name)) {
+        true => format!(
+            "from_json({}, 'MAP<STRING, STRING>') AS `json`, ",
+            header(JSON_HEADER)
         ),
         false => String::new(),
     };
     format!(
         "(SELECT from_json(CAST(`value` AS STRING), {}, map('mode', 'FAILFAST')) AS `row`, \
-         {version}`partition`, `offset`, `timestamp` FROM {})",
+         {version}{json}`partition`, `offset`, `timestamp` FROM {})",
         literal(&fields.join(", ")),
         quoted(relation)
     )
+}
+
+/// A header of a record as text; NULL without it.
+fn header(name: &str) -> String {
+    format!("CAST(try_element_at(filter(`headers`, h -> h.`key` = '{name}'), 1).`value` AS STRING)")
 }
 
 /// Whether records have to be read with their headers.
@@ -171,7 +208,7 @@ fn parsed(relation: &str, columns: &[SparkColumn], spelled: Spelled<'_>) -> Stri
 pub fn needs_headers(columns: &[SparkColumn], spelled: Spelled<'_>) -> bool {
     columns
         .iter()
-        .any(|column| spelled.names(&column.name).len() > 1)
+        .any(|column| spelled.names(&column.name).len() > 1 || spelled.is_json(&column.name))
 }
 
 /// `SELECT` of the records of a view's change topic from the relation of its rows.

@@ -7,7 +7,7 @@ use arrow::{
     datatypes::{Field, Schema, SchemaRef},
 };
 use mainstem_flow::Apart;
-use mainstem_kernel::{Offset, SchemaVersion, StreamId};
+use mainstem_kernel::{ColumnType, Offset, SchemaVersion, StreamId};
 use mainstem_sql::objects;
 
 use super::{
@@ -126,7 +126,13 @@ impl LookupWork {
     fn named(&self, schema: &SchemaRef) -> SchemaRef {
         let fields = schema.fields().iter().zip(&self.names);
         let fields: Vec<Field> = fields
-            .map(|(field, name)| field.as_ref().clone().with_name(name))
+            .map(|(field, name)| {
+                // JSON goes as the text that it is: Spark would spell a value otherwise.
+                let mut field = field.as_ref().clone();
+                let metadata = field.metadata_mut();
+                metadata.retain(|_, ty| *ty != ColumnType::Json.to_string());
+                field.with_name(name)
+            })
             .collect();
         Arc::new(Schema::new(fields))
     }

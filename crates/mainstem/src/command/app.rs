@@ -3,7 +3,7 @@
 mod carry;
 mod live;
 
-use mainstem_app::{Applied, Piece, Plan, Source};
+use mainstem_app::{Applied, OneMachine, Piece, Plan, Source};
 use serde_json::{Value, json};
 
 use crate::{
@@ -18,7 +18,7 @@ use carry::Wanted;
 /// Finds the mistakes in an application, without a server.
 pub(crate) fn check(options: &Check) -> Outcome {
     let app = AppFolder::read(&options.folder)?;
-    match mainstem_app::check(&app.source) {
+    match mainstem_app::check(&app.source, &OneMachine) {
         Ok(()) => {
             let files = app.source.files.len();
             let s = if files == 1 { "" } else { "s" };
@@ -75,6 +75,16 @@ async fn ask_plan(server: &Server, app: &AppFolder) -> Outcome<Plan> {
     let path = format!("/v1/apps/{}/plan", path_part(app.source.name.as_str()));
     let plan = server.post(&path, &request_body(&app.source)).await;
     plan.map_err(|failure| app.locate(failure))
+}
+
+/// Applies without asking, and waits until all of it can be asked.
+pub(crate) async fn apply_at(server: &Server, source: &Source) -> Outcome {
+    let path = format!("/v1/apps/{}", path_part(source.name.as_str()));
+    let mut body = request_body(source);
+    let plan: Plan = server.post(&format!("{path}/plan"), &body).await?;
+    body["fingerprint"] = json!(plan.fingerprint);
+    let applied: Applied = server.post(&format!("{path}/apply"), &body).await?;
+    live::wait(server, applied.plan.app.as_str()).await
 }
 
 /// What `plan` and `apply` take; without a version if there is none.

@@ -1,7 +1,7 @@
 //! `check`: the mistakes in an application, and whether its views run beyond one machine.
 
-use mainstem_app::CheckedView;
-use mainstem_cluster::lower::{LowerError, Lowered, SparkColumn, lower};
+use mainstem_app::{AnyEngine, CheckedView};
+use mainstem_cluster::lower::{LowerError, Lowered, SparkColumn, fit};
 use mainstem_kernel::{Fault, Problem};
 use mainstem_sql::spark::SETTINGS;
 use serde_json::{Map, Value, json};
@@ -27,10 +27,10 @@ pub(crate) fn check(options: &CheckFor) -> Outcome {
 
 fn on_cluster(options: &CheckFor) -> Outcome {
     let app = AppFolder::read(&options.check.folder)?;
-    let checked = mainstem_app::checked(&app.source);
+    let checked = mainstem_app::checked(&app.source, &AnyEngine);
     let checked = checked.map_err(|problems| app.locate(Failure::all(problems)))?;
     let definitions = &checked.definitions;
-    let lowering = |view: &CheckedView| lower(&view.name, (&view.plan, definitions), INPUT);
+    let lowering = |view: &CheckedView| fit(&view.name, (&view.plan, definitions), INPUT);
     let views = checked.views.iter();
     let lowered: Vec<_> = views.map(|view| (view, lowering(view))).collect();
     let text = match options.format {

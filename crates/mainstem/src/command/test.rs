@@ -2,13 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+use mainstem_app::OneMachine;
 use mainstem_disk::{Disk, RealDisk, write_durably};
+use mainstem_node::{BeyondOneMachine, Config};
 
 use crate::{
-    args::Test,
+    args::{Engine, Test},
+    command::serve::read_config,
     errors::CliError,
     failure::{Failure, Outcome},
-    flowtest::{self, Edit, Played, Script},
+    flowtest::{self, Case, Edit, Played, Scale, Script},
     folder::{AppFolder, read_text},
     screen::{self, Paint},
 };
@@ -34,23 +37,26 @@ struct Tally {
     failed: usize,
     /// Expectations that were rewritten.
     updated: usize,
+    /// Cases and expectations that were not tried.
+    skipped: usize,
 }
 
 /// Runs the cases of an application.
 pub(crate) fn test(options: &Test) -> Outcome {
     let app = AppFolder::read(&options.folder)?;
-    mainstem_app::check(&app.source).map_err(|problems| app.locate(Failure::all(problems)))?;
+    let mut stage = stage(&app, options)?;
     let files = read_files(&options.folder)?;
     let mut tally = Tally::default();
     for file in &files {
-        run_file(&app, file, options, &mut tally)?;
+        run_file(&mut *stage, file, options, &mut tally)?;
     }
     let Tally {
         cases,
         failed,
         updated,
+        skipped,
     } = tally;
-    if cases == 0 {
+    if cases + skipped == 0 {
         return Err(CliError::NoCase {
             folder: options.folder.clone(),
             filter: options.filter.clone(),
@@ -60,6 +66,9 @@ pub(crate) fn test(options: &Test) -> Outcome {
     let name = &app.source.name;
     let totals = flowtest::totals(cases, failed);
     screen::note(&format!("application \"{name}\": {totals}"));
+    if skipped > 0 {
+        screen::note(&format!("{skipped} not tried, for the reasons above"));
+    }
     if updated > 0 {
         let s = if updated == 1 { "" } else { "s" };
         screen::note(&format!("{updated} expectation{s} rewritten"));
@@ -73,6 +82,29 @@ pub(crate) fn test(options: &Test) -> Outcome {
         }
         .into()),
     }
+}
+
+/// Plays a case.
+type Stage<'a> = Box<dyn FnMut(&Case) -> Outcome<Played> + 'a>;
+
+/// Where cases are played, for an application without mistakes there.
+fn stage<'a>(app: &'a AppFolder, options: &Test) -> Outcome<Stage<'a>> {
+    let located = |problems| app.locate(Failure::all(problems));
+    Ok(match options.engine {
+        Engine::Embedded => {
+            mainstem_app::check(&app.source, &OneMachine).map_err(located)?;
+            Box::new(|case| flowtest::play(&app.source, case))
+        }
+        Engine::Cluster => {
+            let checked = mainstem_app::checked(&app.source, &BeyondOneMachine);
+            let config = match &options.config {
+                Some(path) => read_config(path)?,
+                None => Config::defaults()?,
+            };
+            let mut scale = Scale::new(&app.source, checked.map_err(located)?, config);
+            Box::new(move |case| scale.play(case))
+        }
+    })
 }
 
 /// All files of cases, by name; all mistakes at once.
@@ -117,7 +149,12 @@ fn read_files(folder: &Path) -> Outcome<Vec<FlowFile>> {
 }
 
 /// Runs the cases of a file that are asked for, and rewrites what they expect if that is asked for.
-fn run_file(app: &AppFolder, file: &FlowFile, options: &Test, tally: &mut Tally) -> Outcome {
+fn run_file(
+    stage: &mut dyn FnMut(&Case) -> Outcome<Played>,
+    file: &FlowFile,
+    options: &Test,
+    tally: &mut Tally,
+) -> Outcome {
     let paint = Paint::for_stdout();
     let wanted = |case: &str| match &options.filter {
         Some(filter) => format!("{}: {case}", file.name).contains(filter.as_str()),
@@ -129,12 +166,13 @@ fn run_file(app: &AppFolder, file: &FlowFile, options: &Test, tally: &mut Tally)
         if index == 0 {
             screen::print(format!("{}\n", paint.bold(&file.name)).as_bytes())?;
         }
-        let mut played = flowtest::play(&app.source, case)?;
+        let mut played = stage(case)?;
         if options.update {
             edits.append(&mut played.edits);
             played.findings.retain(flowtest::Finding::is_refused);
         }
-        tally.cases += 1;
+        tally.cases += usize::from(played.excuse.is_none());
+        tally.skipped += usize::from(played.excuse.is_some()) + played.skipped.len();
         tally.failed += usize::from(!played.findings.is_empty());
         show(&case.name, &played, file, paint)?;
     }

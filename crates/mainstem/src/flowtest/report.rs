@@ -14,10 +14,16 @@ pub(crate) fn told(
     (file, text): (&str, &str),
     paint: Paint,
 ) -> String {
-    if played.findings.is_empty() {
-        return format!("{}    {name}\n", paint.green("ok"));
+    if let Some(excuse) = &played.excuse {
+        return format!("{}  {name}: {excuse}\n", paint.yellow("none"));
     }
-    let mut said = format!("{}  {name}\n", paint.red("FAIL"));
+    let skipped = played.skipped.iter();
+    let skipped = skipped.map(|(line, why)| format!("      line {line} was not asked: {why}\n"));
+    let skipped: String = skipped.collect();
+    if played.findings.is_empty() {
+        return format!("{}    {name}\n{skipped}", paint.green("ok"));
+    }
+    let mut said = format!("{}  {name}\n{skipped}", paint.red("FAIL"));
     for finding in &played.findings {
         said.push('\n');
         match finding {

@@ -1,15 +1,16 @@
-//! Runs a case in an empty node in memory, step by step.
+//! Runs a case step by step, wherever it is played.
 
-use std::{collections::BTreeSet, error::Error};
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use mainstem_app::Source;
-use mainstem_kernel::{Blame, Code, Fault, Problem, Timestamp, fault::chain};
-use mainstem_node::{Heard, Rehearsal, RehearsalError};
+use mainstem_kernel::{Code, Problem, Timestamp};
+use mainstem_node::{Heard, Rehearsal};
 
 use super::{
     compare::{self, Difference},
     script::{Action, Asked, Case, RowLines, Step},
+    stage::{Refused, Sent, Stage},
     update::Edit,
 };
 use crate::failure::{Failure, Shown, ShownPlace};
@@ -21,6 +22,10 @@ pub(crate) struct Played {
     pub(crate) findings: Vec<Finding>,
     /// What would make it so.
     pub(crate) edits: Vec<Edit>,
+    /// What was not asked, by line, and why.
+    pub(crate) skipped: Vec<(u32, String)>,
+    /// Why nothing was played.
+    pub(crate) excuse: Option<String>,
 }
 
 /// Something that is not as expected.
@@ -48,23 +53,33 @@ impl Finding {
     }
 }
 
-/// Runs a case.
+/// Runs a case in an empty node in memory.
 ///
 /// # Errors
 /// Why the application could not be started at all.
 pub(crate) fn play(source: &Source, case: &Case) -> Result<Played, Failure> {
     let rehearsal = Rehearsal::open(source, case.start);
     let mut rehearsal = rehearsal.map_err(|error| Failure::of(&error))?;
-    let mut played = Played::default();
+    Ok(play_on(&mut rehearsal, case))
+}
+
+/// Runs a case where it is to be played.
+pub(crate) fn play_on(stage: &mut dyn Stage, case: &Case) -> Played {
+    let mut played = Played {
+        excuse: stage.excuses(case),
+        ..Played::default()
+    };
+    if played.excuse.is_some() {
+        return played;
+    }
     for step in &case.steps {
-        if let Err(refused) = perform(&mut rehearsal, step, &mut played) {
-            let mut shown = Shown::from(refused);
-            shown.position = Some(place(step, shown.position.as_ref()));
-            played.findings.push(Finding::Refused(Box::new(shown)));
+        if let Err(mut refused) = perform(stage, step, &mut played) {
+            refused.position = Some(place(step, refused.position.as_ref()));
+            played.findings.push(Finding::Refused(refused));
             break;
         }
     }
-    Ok(played)
+    played
 }
 
 /// Where in the file a step was refused: in its statement, if that is known, else at its object.
@@ -96,66 +111,70 @@ fn place(step: &Step, in_statement: Option<&ShownPlace>) -> ShownPlace {
     }
 }
 
-fn perform(rehearsal: &mut Rehearsal, step: &Step, played: &mut Played) -> Result<(), Problem> {
+fn perform(stage: &mut dyn Stage, step: &Step, played: &mut Played) -> Result<(), Refused> {
     match &step.action {
-        Action::At(time) => {
-            let span = time.since(rehearsal.now());
-            rehearsal.advance(span).map_err(problem)
-        }
-        Action::Restart => rehearsal.restart().map_err(problem),
-        Action::Write { sql, rejecting } => write(rehearsal, sql, *rejecting),
+        Action::At(time) => stage.at(*time),
+        Action::Restart => stage.restart(),
+        Action::Write { sql, rejecting } => write(stage, sql, *rejecting),
         Action::Send {
             stream,
             rejecting,
             rows,
-        } => send(rehearsal, (stream, *rejecting), rows),
-        Action::Expect { asked, rows } => {
-            let mut found = found(rehearsal, asked).map_err(problem)?;
-            let differences = match asked {
-                Asked::Question {
-                    is_ordered: true, ..
-                } => compare::ordered(&rows.lines, &found),
-                _ => compare::unordered(&rows.lines, &found),
-            };
-            let Some(differences) = differences else {
-                return Ok(());
-            };
-            if !matches!(asked, Asked::Question { is_ordered, .. } if *is_ordered) {
-                found.sort();
+        } => send(stage, (stream, *rejecting), rows),
+        Action::Expect { asked, rows } => match stage.excused(asked) {
+            Some(why) => {
+                played.skipped.push((step.line, why));
+                Ok(())
             }
-            played.edits.push(Edit {
-                before: rows.before,
-                removed: rows.lines.len(),
-                rows: found,
-            });
-            played.findings.push(Finding::Differs {
-                line: step.line,
-                asked: asked.clone(),
-                at: rehearsal.now(),
-                differences,
-            });
-            Ok(())
-        }
+            None => expect(stage, (step.line, asked, rows), played),
+        },
     }
 }
 
-/// Whoever tests is the operator too: without a log of the process, the causes are told here.
-#[expect(clippy::needless_pass_by_value, reason = "it maps errors")]
-fn problem(error: RehearsalError) -> Problem {
-    let mut problem = error.problem();
-    if let (Blame::Node, Some(source)) = (error.answer().blame, error.source()) {
-        problem.detail = Some(format!("Because: {}.", chain(source)));
+/// Compares rows with what is there.
+fn expect(
+    stage: &mut dyn Stage,
+    (line, asked, rows): (u32, &Asked, &RowLines),
+    played: &mut Played,
+) -> Result<(), Refused> {
+    let is_ordered = matches!(asked, Asked::Question { is_ordered, .. } if *is_ordered);
+    let (mut found, differences) = loop {
+        let found = found(stage, asked)?;
+        let differences = match is_ordered {
+            true => compare::ordered(&rows.lines, &found),
+            false => compare::unordered(&rows.lines, &found),
+        };
+        if !stage.asks_again(differences.is_none()) {
+            break (found, differences);
+        }
+    };
+    let Some(differences) = differences else {
+        return Ok(());
+    };
+    if !is_ordered {
+        found.sort();
     }
-    problem
+    played.edits.push(Edit {
+        before: rows.before,
+        removed: rows.lines.len(),
+        rows: found,
+    });
+    played.findings.push(Finding::Differs {
+        line,
+        asked: asked.clone(),
+        at: stage.now(),
+        differences,
+    });
+    Ok(())
 }
 
 /// Writes rows, or has that refused.
-fn write(rehearsal: &mut Rehearsal, sql: &str, rejecting: Option<Code>) -> Result<(), Problem> {
-    let refused = rehearsal.ask(sql).err().map(problem);
+fn write(stage: &mut dyn Stage, sql: &str, rejecting: Option<Code>) -> Result<(), Refused> {
+    let refused = stage.ask(sql).err();
     let code = match (rejecting, refused) {
         (None, None) => return Ok(()),
         (None, Some(refused)) => return Err(refused),
-        (Some(code), Some(refused)) if refused.code == code => return Ok(()),
+        (Some(code), Some(refused)) if refused.code == code.as_str() => return Ok(()),
         (Some(code), Some(mut refused)) => {
             let detail = refused
                 .detail
@@ -165,60 +184,58 @@ fn write(rehearsal: &mut Rehearsal, sql: &str, rejecting: Option<Code>) -> Resul
         }
         (Some(code), None) => code,
     };
-    Err(Problem {
+    Err(shown(Problem {
         code: Code::Cli018,
         message: format!("the statement was carried out, and {code} should have refused it"),
         detail: None,
         hint: Some("if it is right that it was: write, without rejecting".to_owned()),
         position: None,
-    })
+    }))
 }
 
 /// Sends rows, of which so many have to be refused.
 fn send(
-    rehearsal: &mut Rehearsal,
+    stage: &mut dyn Stage,
     (stream, rejecting): (&str, u64),
     rows: &RowLines,
-) -> Result<(), Problem> {
+) -> Result<(), Refused> {
     let body = Bytes::from(rows.lines.join("\n"));
-    let ack = rehearsal.send(stream, body).map_err(problem)?;
-    if ack.rejected == rejecting {
+    let Sent { rejected, first } = stage.send(stream, body)?;
+    if rejected == rejecting {
         return Ok(());
     }
-    let reason = ack.rejects.first().map(|reject| {
-        let line = (rows.before as u64)
-            .saturating_add(reject.row)
-            .saturating_add(1);
-        format!(
-            "The row in line {line} ({}): {}.",
-            reject.code, reject.reason
-        )
+    let reason = first.map(|(row, code, reason)| {
+        let line = (rows.before as u64).saturating_add(row).saturating_add(1);
+        format!("The row in line {line} ({code}): {reason}.")
     });
-    let (refused, of) = (ack.rejected, rows.lines.len());
+    let of = rows.lines.len();
     let should = match rejecting {
         0 => "none".to_owned(),
         count => count.to_string(),
     };
-    Err(Problem {
+    Err(shown(Problem {
         code: Code::Cli018,
         message: format!(
-            "stream \"{stream}\" refused {refused} of {of} rows, and {should} should be"
+            "stream \"{stream}\" refused {rejected} of {of} rows, and {should} should be"
         ),
         detail: reason,
         hint: Some(format!(
-            "correct the rows; or, if they are to be refused: send {stream} rejecting {}",
-            ack.rejected
+            "correct the rows; or, if they are to be refused: send {stream} rejecting {rejected}"
         )),
         position: None,
-    })
+    }))
+}
+
+fn shown(problem: Problem) -> Refused {
+    Box::new(Shown::from(problem))
 }
 
 /// The rows that are there.
-fn found(rehearsal: &mut Rehearsal, asked: &Asked) -> Result<Vec<String>, RehearsalError> {
+fn found(stage: &mut dyn Stage, asked: &Asked) -> Result<Vec<String>, Refused> {
     let sql = match asked {
         Asked::Question { sql, .. } => sql.clone(),
         Asked::Object(name) => {
-            let Heard { columns, .. } = rehearsal.ask(&format!("SELECT * FROM {name} LIMIT 0"))?;
+            let Heard { columns, .. } = stage.ask(&format!("SELECT * FROM {name} LIMIT 0"))?;
             let mut known = BTreeSet::new();
             let own = columns.iter().filter(|column| !column.starts_with('_'));
             let own = own.filter(|column| known.insert(*column));
@@ -226,5 +243,5 @@ fn found(rehearsal: &mut Rehearsal, asked: &Asked) -> Result<Vec<String>, Rehear
             format!("SELECT {} FROM {name}", own.join(", "))
         }
     };
-    Ok(rehearsal.ask(&sql)?.rows)
+    Ok(stage.ask(&sql)?.rows)
 }

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, new_null_array};
-use mainstem_app::{Apps, Source};
+use mainstem_app::{Apps, OneMachine, Source};
 use mainstem_catalog::Stage;
 use mainstem_disk::RealDisk;
 use mainstem_history::{HistoryConfig, HistoryParts};
@@ -87,7 +87,7 @@ impl Ground {
     }
 
     fn apply_as(&self, name: &str, sql: &str) {
-        let apps = Apps::open(Arc::clone(&self.parts.catalog));
+        let apps = Apps::open(Arc::clone(&self.parts.catalog), Arc::new(OneMachine));
         let source = Source {
             name: AppName::new(name).unwrap(),
             version: None,

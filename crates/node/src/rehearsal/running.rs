@@ -3,7 +3,7 @@
 use std::{fmt, path::Path, sync::Arc, time::Duration};
 
 use mainstem_admit::{Admission, AdmitParts};
-use mainstem_app::Apps;
+use mainstem_app::{Apps, OneMachine};
 use mainstem_catalog::{Catalog, Change, ChangeSet};
 use mainstem_disk::SharedDisk;
 use mainstem_flow::{Application, ApplicationParts, Steps, schemas};
@@ -71,7 +71,7 @@ impl Running {
         let spawn: SharedSpawn = Arc::<Supervisor>::clone(&supervisor);
 
         let catalog = Catalog::open(Arc::clone(&log))?;
-        define(&Apps::open(Arc::clone(&catalog)))?;
+        define(&Apps::open(Arc::clone(&catalog), Arc::new(OneMachine)))?;
         let history = History::open(
             HistoryParts {
                 disk: Arc::clone(&disk),

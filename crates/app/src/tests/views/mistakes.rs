@@ -3,6 +3,7 @@
 use expect_test::expect;
 
 use super::{super::source, INPUTS, VIEWS, first, live, with};
+use crate::OneMachine;
 
 #[test]
 fn mistakes_of_views_have_their_place() {
@@ -64,8 +65,8 @@ CREATE MATERIALIZED VIEW b AS SELECT device_id FROM readings;
 
 #[test]
 fn check_plans_views_without_a_node() {
-    assert_eq!(crate::check(&first()), Ok(()));
-    let problems = crate::check(&with("max(celsius)", "max(kelvin)")).unwrap_err();
+    assert_eq!(crate::check(&first(), &OneMachine), Ok(()));
+    let problems = crate::check(&with("max(celsius)", "max(kelvin)"), &OneMachine).unwrap_err();
     let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
     expect![[r#"
         error[SQL-022]: there is no column "kelvin"

@@ -257,7 +257,7 @@ impl Bed {
             let table = RowTable::of(&relation.table, self.rows.keyspace()).unwrap();
             self.rows.forget(&table).await.unwrap();
         }
-        self.rows.forget_keyspace().await;
+        self.rows.forget_keyspace().await.unwrap();
     }
 }
 

@@ -1,5 +1,5 @@
 use mainstem_catalog::SchemaEntry;
-use mainstem_kernel::{ColumnName, SchemaVersion};
+use mainstem_kernel::{ColumnName, ColumnType, SchemaVersion};
 
 use super::{Spelled, literal, needs_headers, rows};
 use crate::{kafka::fixture::readings, lower::SparkColumn};
@@ -61,4 +61,22 @@ fn names_with_quotes_stay_names() {
     assert!(text.contains(r"'`it\'s ``x``` STRING'"), "{text}");
     assert!(text.contains("`row`.`it's ``x```"), "{text}");
     assert_eq!(literal(r"a\b"), r"'a\\b'");
+}
+
+#[test]
+fn json_is_read_as_it_was_spelled() {
+    let mut stream = readings(2);
+    stream.schemas.last_mut().unwrap().columns.0[1].ty = ColumnType::Json;
+    let columns = [column("n", "STRING")];
+    assert!(needs_headers(&columns, Spelled::Stream(&stream)));
+    let text = rows("r", &columns, Spelled::Stream(&stream));
+    assert!(
+        text.starts_with("SELECT coalesce(try_element_at(`json`, 'n'), `row`.`n`) AS `n`, "),
+        "{text}"
+    );
+    let header = "from_json(CAST(try_element_at(filter(`headers`, h -> h.`key` = \
+                  'mainstem-json'), 1).`value` AS STRING), 'MAP<STRING, STRING>') AS `json`";
+    assert!(text.contains(header), "{text}");
+    // What a worker has written has JSON as text.
+    assert!(!needs_headers(&columns, Spelled::AsNamed));
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use mainstem_admit::{Admission, AdmitConfig, AdmitParts};
-use mainstem_app::{Apps, Source};
+use mainstem_app::{Apps, OneMachine, Source};
 use mainstem_catalog::Catalog;
 use mainstem_disk::RealDisk;
 use mainstem_history::{History, HistoryConfig, HistoryParts, StreamTable};
@@ -250,7 +250,7 @@ fn parts(clock: &SharedClock, folder: &TempDir) -> (GatewayParts, Arc<Node>, Arc
     let parts = GatewayParts {
         admission: Admission::open(admit, admit_config()).unwrap(),
         questions: Arc::<Engine>::clone(&engine),
-        apps: Apps::open(Arc::clone(&catalog)),
+        apps: Apps::open(Arc::clone(&catalog), Arc::new(OneMachine)),
         catalog,
         local: Some(Local { log, engine }),
         control: Arc::clone(&node) as Arc<dyn Control>,
