@@ -92,6 +92,8 @@ An application is a folder of SQL files, read in name order. mainstem.toml in it
   mainstem test apps/retail
   mainstem test apps/retail --filter late      cases with that in their file or name
   mainstem test apps/retail --update           what is found becomes what is expected
+  mainstem test apps/retail --engine cluster --config deploy/local-cluster.toml
+                                               on Kafka, Spark and Cassandra instead
 
 Each file apps/retail/tests/*.flow holds cases: what arrives at which time, and which rows are
 expected then. Every case begins with an empty node in memory.
