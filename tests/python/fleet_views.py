@@ -18,7 +18,6 @@ import random
 import sys
 import tempfile
 
-import duckdb
 from mainstem_server import Server, spell
 
 BEGIN = datetime.datetime(2026, 3, 1, 8, tzinfo=datetime.timezone.utc)
@@ -117,11 +116,13 @@ class Day:
         # A few readings are of vehicles that nobody knows.
         return self.name(self.random.randrange(VEHICLES + 3))
 
+    def late_seconds(self):
+        seconds = self.random.expovariate(0.5)
+        return seconds + self.random.uniform(0, 1_200) if self.random.random() < 0.01 else seconds
+
     def reading(self, part, number, count):
         """A part is twenty minutes; most readings are seconds out of order, some minutes late."""
-        seconds = 1_200 * (part + number / count) - self.random.expovariate(0.5)
-        if self.random.random() < 0.01:
-            seconds -= self.random.uniform(0, 1_200)
+        seconds = 1_200 * (part + number / count) - self.late_seconds()
         # Of a vehicle no two at one time: the number is in the microseconds.
         at = BEGIN + datetime.timedelta(seconds=round(seconds, 1), microseconds=number % 100_000)
         value = self.random.uniform
@@ -194,6 +195,9 @@ def late_readings(server):
 
 
 def oracle(day, folder, late):
+    # Others who want such a day have no need of it.
+    import duckdb
+
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
     for stream, columns in COLUMNS.items():
