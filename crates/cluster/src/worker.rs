@@ -14,10 +14,11 @@
 //!
 //! # What a row sees
 //!
-//! Every worker keeps a copy of the tables that it looks up, read from their topics. It fetches rows,
-//! then reads those topics up to where they end by then, then looks up: so a row of a table that was
-//! acknowledged before an event was sent is seen by it. What a row has seen is written down and never
-//! looked up again.
+//! The table as it was when Kafka appended the row, as on one machine, however late a worker comes to
+//! it: every worker keeps a copy of the tables that it looks up, with their versions, read from their
+//! topics (`copies`). It fetches rows, then reads those topics up to where they end by then, then looks
+//! up: so a row of a table that was acknowledged before an event was sent is seen by it. What a row has
+//! seen is written down and never looked up again.
 //!
 //! # When a node dies or is held up
 //!

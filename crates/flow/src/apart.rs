@@ -1,7 +1,7 @@
 //! `Apart`: the operators of a view that keep nothing, for rows that somebody else reads and
 //! writes: filters, projections, and tables that are looked up.
 //!
-//! It never orders rows: a row sees its tables as they are when it is run.
+//! It never orders rows: each says itself as of when it sees its tables.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -12,7 +12,7 @@ use datafusion::arrow::{
 use mainstem_catalog::TableDef;
 use mainstem_kernel::{Seq, StreamId};
 use mainstem_sql::view::{Input, Node};
-use mainstem_table::{Changed, TableSchema};
+use mainstem_table::TableSchema;
 
 use crate::{
     aside::{Aside, letter_rows},
@@ -21,9 +21,6 @@ use crate::{
     stage::{Lookup, Stage},
     table::{LookupTable, LookupTables},
 };
-
-/// All rows have one time: what they see does not depend on it.
-const NOW: Seq = Seq(1);
 
 /// The operators of a view that keep nothing.
 #[derive(Debug)]
@@ -140,19 +137,20 @@ impl Apart {
         &self.tables
     }
 
-    /// Runs rows of the source, with tables as they are now. Rows on which an expression fails are
-    /// set aside, as rows of dead letters with the columns `letters`.
+    /// Runs rows of the source, each with tables as they were at its seq: it sees changes of smaller
+    /// ones. Seqs ascend. Rows on which an expression fails are set aside, as rows of dead letters with
+    /// the columns `letters`.
     ///
     /// # Errors
     /// When rows have other columns, or a table is missing.
     pub fn run(
         &self,
-        rows: RecordBatch,
+        (rows, seqs): (RecordBatch, &[Seq]),
         tables: &ApartTables,
         letters: &SchemaRef,
     ) -> Result<Ran, FlowError> {
         let mut aside = Aside::default();
-        let mut rows = Weighted::inserts(rows, NOW);
+        let mut rows = Weighted::arrived(rows, seqs);
         for stage in &self.stages {
             if rows.rows() == 0 {
                 rows = rows.with_batch(RecordBatch::new_empty(Arc::clone(&self.schema)));
@@ -201,18 +199,33 @@ impl ApartTables {
         Ok(())
     }
 
-    /// Takes changes of a table, the last ones last.
+    /// Takes changes of a table with their seqs, of a key the last ones last: after images, and
+    /// whether each row is gone.
     ///
     /// # Errors
     /// When it has other columns.
-    pub fn change(&mut self, changed: &Changed) -> Result<(), FlowError> {
-        let Some(table) = self.tables.get_mut(&changed.table) else {
+    pub fn change(
+        &mut self,
+        table: StreamId,
+        (rows, deleted): (&RecordBatch, &BooleanArray),
+        seqs: &[Seq],
+    ) -> Result<(), FlowError> {
+        let Some(table) = self.tables.get_mut(&table) else {
             return Ok(());
         };
-        let table = Arc::make_mut(table);
-        let deleted = BooleanArray::new(changed.deleted.clone(), None);
-        table.change(&changed.rows, &deleted, &vec![NOW; changed.rows.num_rows()])?;
-        table.settle()?;
+        Arc::make_mut(table).change(rows, deleted, seqs)?;
+        Ok(())
+    }
+
+    /// No row is run as of a smaller seq than this any more: what was replaced before it is
+    /// forgotten.
+    ///
+    /// # Errors
+    /// When columns cannot be joined.
+    pub fn settle(&mut self, before: Seq) -> Result<(), FlowError> {
+        for table in self.tables.values_mut() {
+            Arc::make_mut(table).settle_before(before)?;
+        }
         Ok(())
     }
 

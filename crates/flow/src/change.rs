@@ -103,6 +103,27 @@ impl Weighted {
         }
     }
 
+    /// Rows that are added, each of its seq. One that is smaller than the one before it counts as
+    /// that one.
+    pub(crate) fn arrived(batch: RecordBatch, seqs: &[Seq]) -> Self {
+        let mut runs: Vec<Run> = Vec::new();
+        for seq in seqs.iter().take(batch.num_rows()) {
+            match runs.last_mut() {
+                Some(run) if *seq <= run.seq => run.rows += 1,
+                Some(_) | None => runs.push(Run {
+                    rows: 1,
+                    seq: *seq,
+                    watermark: NO_WATERMARK,
+                }),
+            }
+        }
+        Self {
+            batch,
+            weights: Weights::Inserts,
+            runs: runs.into(),
+        }
+    }
+
     /// How many rows.
     pub(crate) fn rows(&self) -> usize {
         self.batch.num_rows()

@@ -6,7 +6,8 @@
 //! Every key that was ever seen has a number (`slots`, `keys`). Every row that came has a place:
 //! its index into `segments` as if they were one. `places` says where the row of a key was when
 //! the step began; `pending` has the changes of the step, by seq. A row that looks up as of seq s
-//! sees the last change with a smaller seq.
+//! sees the last change with a smaller seq. Whoever has no steps settles up to the smallest seq that
+//! is still asked for.
 //!
 //! Segments are merged with their neighbour when that is not more than twice as large, so there
 //! are few, and places stay what they are. Rows that were replaced are dropped, and places given
@@ -48,6 +49,8 @@ pub(crate) struct LookupTable {
     keys: KeyBytes,
     places: Vec<u32>,
     pending: HashMap<u32, Vec<(Seq, u32)>>,
+    /// Changes in `pending` that have a row.
+    waiting: usize,
     segments: Segments,
     /// When the row at each place was written.
     written: Vec<Seq>,
@@ -83,6 +86,7 @@ impl LookupTable {
             keys: KeyBytes::default(),
             places: Vec::new(),
             pending: HashMap::new(),
+            waiting: 0,
             segments: Segments::new(schema),
             written: Vec::new(),
             ttl_ms: ttl.map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)),
@@ -103,8 +107,8 @@ impl LookupTable {
         Ok(())
     }
 
-    /// Takes changes with their seqs, none smaller than before: after images, and deletes of which
-    /// only the key counts.
+    /// Takes changes with their seqs, of a key none smaller than before: after images, and deletes
+    /// of which only the key counts.
     ///
     /// # Errors
     /// When the columns differ.
@@ -118,6 +122,7 @@ impl LookupTable {
         let first = self.push(rows, seqs)?;
         for (row, (number, place)) in numbers.into_iter().zip(first..).enumerate() {
             let place = if deleted.value(row) { NONE } else { place };
+            self.waiting += usize::from(place != NONE);
             let changes = self.pending.entry(number).or_default();
             changes.push((seqs[row], place));
         }
@@ -140,17 +145,45 @@ impl LookupTable {
     /// # Errors
     /// When Arrow cannot join columns.
     pub(crate) fn settle(&mut self) -> Result<(), ArrowError> {
-        for (number, changes) in std::mem::take(&mut self.pending) {
+        self.settle_before(Seq::MAX)
+    }
+
+    /// Nobody looks up as of a smaller seq than this any more: of the changes before it only the
+    /// last of each key is kept.
+    ///
+    /// # Errors
+    /// When Arrow cannot join columns.
+    pub(crate) fn settle_before(&mut self, seq: Seq) -> Result<(), ArrowError> {
+        for (number, mut changes) in std::mem::take(&mut self.pending) {
+            let settled = changes.partition_point(|(changed, _)| *changed < seq);
+            let later = changes.split_off(settled);
+            self.waiting -= changes.iter().filter(|(_, place)| *place != NONE).count();
             if let Some((_, place)) = changes.last() {
                 self.set(number, *place);
             }
+            if !later.is_empty() {
+                self.pending.insert(number, later);
+            }
         }
         self.segments.merge()?;
-        if self.segments.rows() > 2 * self.live + SPARE_ROWS {
-            let kept = self.places.iter().filter(|place| **place != NONE);
-            let written = kept.map(|place| self.written[*place as usize]);
-            self.written = written.collect();
-            self.segments.keep(&mut self.places)?;
+        if self.segments.rows() > 2 * (self.live + self.waiting) + SPARE_ROWS {
+            self.drop_replaced()?;
+        }
+        Ok(())
+    }
+
+    /// Drops rows that no key has any more. All others get other places.
+    fn drop_replaced(&mut self) -> Result<(), ArrowError> {
+        let settled = self.places.len();
+        let waiting = self.pending.values().flatten();
+        self.places.extend(waiting.map(|(_, place)| *place));
+        let kept = self.places.iter().filter(|place| **place != NONE);
+        let written = kept.map(|place| self.written[*place as usize]);
+        self.written = written.collect();
+        self.segments.keep(&mut self.places)?;
+        let moved = self.places.split_off(settled);
+        for ((_, place), moved) in self.pending.values_mut().flatten().zip(moved) {
+            *place = moved;
         }
         Ok(())
     }
@@ -302,6 +335,8 @@ impl LookupTable {
             + self.keys.size()
             + self.places.capacity() * size_of::<u32>()
             + self.written.capacity() * size_of::<Seq>()
+            + self.pending.capacity() * size_of::<(u32, Vec<(Seq, u32)>)>()
+            + self.waiting * size_of::<(Seq, u32)>()
             + self.segments.size()
     }
 }

@@ -34,6 +34,10 @@ const SEEN_SUFFIX: &str = "-seen";
 /// Parts of the topic of a table: as many row writers can share it.
 pub const TABLE_PARTITIONS: u16 = 4;
 
+/// How long every version of a table's row is kept: rows of streams that are looked up as late as that
+/// see the table as it was when they came.
+pub(crate) const VERSIONS_KEPT: Duration = Duration::from_secs(24 * 3_600);
+
 /// Largest record of a view or a table.
 const ROW_BYTES_MAX: u64 = 16 << 20;
 
@@ -52,6 +56,8 @@ pub struct Wanted {
     pub cleanup: Cleanup,
     /// Largest record.
     pub record_bytes_max: u64,
+    /// How long a compacted topic keeps every version of a key at least.
+    pub versions_kept: Duration,
 }
 
 /// What becomes of old records of a topic.
@@ -175,7 +181,10 @@ impl Wanted {
     #[must_use]
     pub fn of_table(table: &TableDef, config: &KafkaConfig) -> Self {
         let name = name_of(config, table.id, &table.spec.name);
-        Self::named(name, Cleanup::Compact, (TABLE_PARTITIONS, config))
+        Self {
+            versions_kept: VERSIONS_KEPT,
+            ..Self::named(name, Cleanup::Compact, (TABLE_PARTITIONS, config))
+        }
     }
 
     /// The topic of a stream's rows that are new: like that of the stream.
@@ -208,6 +217,7 @@ impl Wanted {
             in_sync_min: config.in_sync_min,
             cleanup,
             record_bytes_max: ROW_BYTES_MAX,
+            versions_kept: Duration::ZERO,
         }
     }
 
@@ -229,14 +239,21 @@ impl Wanted {
             ("unclean.leader.election.enable", "false".to_owned()),
             ("message.timestamp.type", "LogAppendTime".to_owned()),
             ("max.message.bytes", self.record_bytes_max.to_string()),
+            (
+                "min.compaction.lag.ms",
+                millis(self.versions_kept).to_string(),
+            ),
         ]
     }
 
     /// In Kafka's words: -1 for ever.
     fn retention_ms(&self) -> i64 {
-        let millis = |span: Duration| i64::try_from(span.as_millis()).unwrap_or(-1);
         self.cleanup.retention().map_or(-1, millis)
     }
+}
+
+fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(-1)
 }
 
 #[cfg(test)]

@@ -68,6 +68,17 @@ pub(crate) struct RowsRead {
     done: Vec<Part>,
 }
 
+/// Changes in order, of a key perhaps several.
+#[derive(Debug)]
+pub(crate) struct EveryChange {
+    /// After images; of rows that are gone only the key's columns mean anything.
+    pub(crate) rows: RecordBatch,
+    /// Which are gone.
+    pub(crate) deleted: BooleanArray,
+    /// When each was written.
+    pub(crate) written: Vec<Seq>,
+}
+
 #[derive(Debug)]
 struct Part {
     columns: Arc<Columns>,
@@ -138,6 +149,24 @@ impl RowsRead {
     pub(crate) fn len(&self) -> usize {
         let parts = self.done.iter().chain(&self.open);
         parts.map(|part| part.written.len()).sum()
+    }
+
+    /// The rows so far in the newest columns, every change of a key; there are none afterwards.
+    ///
+    /// # Errors
+    /// When they are no rows of the table.
+    pub(crate) fn take_every(&mut self) -> Result<Vec<EveryChange>, String> {
+        self.done.extend(self.open.take());
+        let mut changes = Vec::with_capacity(self.done.len());
+        for mut part in std::mem::take(&mut self.done) {
+            let rows = part.rows.finish().map_err(|error| error.to_string())?;
+            changes.push(EveryChange {
+                rows: newest(&rows, &part, &self.newest)?,
+                deleted: BooleanArray::from(part.deleted),
+                written: part.written,
+            });
+        }
+        Ok(changes)
     }
 
     /// What the rows so far come to, a step after the other; there are none afterwards.

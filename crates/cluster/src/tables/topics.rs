@@ -41,6 +41,7 @@ impl AppTopics {
             in_sync_min: config.in_sync_min,
             cleanup,
             record_bytes_max: RECORD_BYTES_MAX,
+            versions_kept: Duration::ZERO,
         };
         Self {
             writes: wanted("writes", 1, Cleanup::Delete(Some(WRITES_KEPT))),

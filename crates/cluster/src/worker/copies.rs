@@ -1,6 +1,15 @@
-//! `Copies`: tables in memory, read from their topics, as of now whenever they are asked for.
+//! `Copies`: tables in memory, read from their topics, with what they were before as long as a row may
+//! come that has to see it.
 //!
 //! It never writes a row of a table, and belongs to no consumer group: every worker reads all.
+//!
+//! # What a row sees
+//!
+//! The table as it was when Kafka appended the row: changes that were appended before, by the clocks
+//! of the brokers, which may be `CLOCKS_APART` apart. So it does not matter how late a worker comes to
+//! it, or in which order partitions are read. Versions are kept in memory from the oldest row on that
+//! may still come, and `VERSIONS_KEPT` at most, as in the table's topic: what was before is taken for
+//! having been there always.
 //!
 //! # How it knows that it has all
 //!
@@ -13,8 +22,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use mainstem_catalog::TableDef;
 use mainstem_flow::ApartTables;
-use mainstem_kernel::{ByteSize, SchemaVersion, Seq, StreamId, StreamName};
-use mainstem_table::{RowCodec, RowHasher, TableSchema};
+use mainstem_kernel::{
+    ByteSize, Clock, SchemaVersion, Seq, StreamId, StreamName, Timestamp, clock::SystemClock,
+};
+use mainstem_table::TableSchema;
 use rdkafka::{
     Message as _, Offset, TopicPartitionList,
     config::FromClientConfigAndContext,
@@ -29,8 +40,9 @@ use crate::{
     kafka::{
         KafkaConfig, SCHEMA_HEADER,
         client::{Words, patiently, refused, settings, silent, unreachable},
+        topic::VERSIONS_KEPT,
     },
-    tables::{RowsRead, SEQ_HEADER},
+    tables::RowsRead,
 };
 
 /// Records that are read before they are taken over.
@@ -38,13 +50,33 @@ const ROWS_MAX: usize = 50_000;
 /// How long a broker may keep still at once.
 const PATIENCE: Duration = Duration::from_millis(200);
 
+/// How far apart clocks of brokers may be. A row sees changes that came so much later: one that was
+/// acknowledged before the row was sent is never missed.
+const CLOCKS_APART: Duration = Duration::from_millis(5);
+/// What is forgotten is forgotten for so long at once.
+const FORGOTTEN_AT_ONCE: Duration = Duration::from_secs(1);
+
 /// Tables in memory.
 #[derive(Debug)]
 pub(super) struct Copies {
     config: WorkersConfig,
     view: StreamName,
     copies: Vec<Copy>,
+    /// Up to when all changes but the last of each key are forgotten.
+    settled: Seq,
     pub(super) rows: ApartTables,
+}
+
+/// The time of a change.
+fn changed_at(appended: Timestamp) -> Seq {
+    Seq::from_millis(u64::try_from(appended.millis()).unwrap_or_default())
+}
+
+/// As of when a row sees tables that was appended then.
+pub(super) fn seen_at(appended: Timestamp) -> Seq {
+    let apart = i64::try_from(CLOCKS_APART.as_millis()).unwrap_or_default();
+    let millis = appended.millis().saturating_add(apart + 1);
+    Seq::from_millis(u64::try_from(millis).unwrap_or_default())
 }
 
 /// One table.
@@ -53,7 +85,6 @@ struct Copy {
     def: Arc<TableDef>,
     topic: String,
     consumer: BaseConsumer<Words>,
-    codec: Arc<RowCodec>,
     rows: RowsRead,
     places: BTreeMap<i32, Reached>,
 }
@@ -93,31 +124,68 @@ impl Copies {
             config: config.clone(),
             view: view.clone(),
             copies,
+            settled: Seq::ZERO,
             rows,
         })
     }
 
     /// Reads everything that is committed by now.
     pub(super) fn catch_up(&mut self) -> Result<(), WorkerError> {
-        let limit = self.config.lookup_size_max;
-        for copy in &mut self.copies {
-            loop {
-                let is_end = copy.catch_up()?;
-                copy.apply(&mut self.rows)?;
-                let size = ByteSize::from(self.rows.size());
-                if size > limit {
-                    return Err(WorkerError::LookupFull {
-                        view: self.view.clone(),
-                        size,
-                        limit,
-                    });
-                }
-                if is_end {
-                    break;
-                }
-            }
+        // Brokers and nodes have the same time, but for what clocks are apart.
+        let now = SystemClock.now().millis();
+        let kept = i64::try_from(VERSIONS_KEPT.as_millis()).unwrap_or(i64::MAX);
+        let always = changed_at(Timestamp::from_millis(now.saturating_sub(kept)));
+        for number in 0..self.copies.len() {
+            while !self.read(number, always)? {}
         }
-        Ok(())
+        self.settle(always)
+    }
+
+    /// Reads on one table; whether it is read to its end.
+    fn read(&mut self, number: usize, always: Seq) -> Result<bool, WorkerError> {
+        let Some(copy) = self.copies.get_mut(number) else {
+            return Ok(true);
+        };
+        let is_end = copy.catch_up()?;
+        copy.apply(&mut self.rows, always)?;
+        if ByteSize::from(self.rows.size()) > self.config.lookup_size_max {
+            self.make_room()?;
+        }
+        Ok(is_end)
+    }
+
+    /// Forgets all versions but the last.
+    fn make_room(&mut self) -> Result<(), WorkerError> {
+        let settled = self.rows.settle(Seq::MAX);
+        settled.map_err(|error| self.defect(error))?;
+        let (limit, size) = (
+            self.config.lookup_size_max,
+            ByteSize::from(self.rows.size()),
+        );
+        match size > limit {
+            true => Err(WorkerError::LookupFull {
+                view: self.view.clone(),
+                size,
+                limit,
+            }),
+            false => Ok(()),
+        }
+    }
+
+    /// No row comes any more that sees tables as of an earlier time.
+    pub(super) fn settle(&mut self, before: Seq) -> Result<(), WorkerError> {
+        let pause = u64::try_from(FORGOTTEN_AT_ONCE.as_millis()).unwrap_or_default();
+        if before.millis() < self.settled.millis().saturating_add(pause) {
+            return Ok(());
+        }
+        self.settled = before;
+        let settled = self.rows.settle(before);
+        settled.map_err(|error| self.defect(error))
+    }
+
+    fn defect(&self, error: impl std::error::Error + Send + Sync + 'static) -> WorkerError {
+        let table = self.copies.first().map(|copy| copy.def.id);
+        defect(table.unwrap_or(StreamId(0)), error)
     }
 }
 
@@ -131,15 +199,12 @@ fn defect(object: StreamId, error: impl std::error::Error + Send + Sync + 'stati
 impl Copy {
     fn open(config: &KafkaConfig, def: &Arc<TableDef>, topic: &str) -> Result<Self, WorkerError> {
         let schema = TableSchema::of_table(def);
-        let rows = RowsRead::new(&schema);
-        let codec = RowCodec::new(schema, RowHasher::default());
         let mut copy = Self {
             config: config.clone(),
             def: Arc::clone(def),
             topic: topic.to_owned(),
             consumer: consumer(config)?,
-            codec: codec.map_err(|error| defect(def.id, error))?,
-            rows,
+            rows: RowsRead::new(&schema),
             places: BTreeMap::new(),
         };
         let ask = || {
@@ -234,13 +299,16 @@ impl Copy {
         self.consumer.assign(&list).map_err(failed)
     }
 
-    /// Takes over what was read.
-    fn apply(&mut self, tables: &mut ApartTables) -> Result<(), WorkerError> {
+    /// Takes over what was read. Changes from before `always` have been there always.
+    fn apply(&mut self, tables: &mut ApartTables, always: Seq) -> Result<(), WorkerError> {
         let object = self.def.id;
-        let changes = self.rows.take(&self.codec);
+        let changes = self.rows.take_every();
         for changed in changes.map_err(|reason| defect(object, Misfit(reason)))? {
+            let times = changed.written.into_iter();
+            let times = times.map(|time| if time < always { Seq::ZERO } else { time });
+            let times: Vec<Seq> = times.collect();
             tables
-                .change(&changed)
+                .change(object, (&changed.rows, &changed.deleted), &times)
                 .map_err(|error| defect(object, error))?;
         }
         Ok(())
@@ -263,9 +331,10 @@ fn push(rows: &mut RowsRead, message: &BorrowedMessage<'_>) -> Result<(), Cluste
         None => SchemaVersion(1),
         Some(text) => SchemaVersion(text.parse().map_err(|_number| foreign("its schema"))?),
     };
-    let written = header(message, SEQ_HEADER).and_then(|text| text.parse().ok());
     let key = message.key().ok_or_else(|| foreign("its key"))?;
-    rows.push((key, message.payload()), version, Seq(written.unwrap_or(1)))
+    let appended = message.timestamp().to_millis().unwrap_or_default();
+    let appended = changed_at(Timestamp::from_millis(appended));
+    rows.push((key, message.payload()), version, appended)
         .map_err(|reason| {
             tracing::warn!(reason, "a record of a table is no row of it");
             foreign("a row of its table")

@@ -7,12 +7,12 @@ use arrow::{
     datatypes::{Field, Schema, SchemaRef},
 };
 use mainstem_flow::Apart;
-use mainstem_kernel::{ColumnType, Offset, SchemaVersion, StreamId};
+use mainstem_kernel::{ColumnType, Offset, SchemaVersion, Seq, StreamId, Timestamp};
 use mainstem_sql::objects;
 
 use super::{
     WorkerError,
-    copies::Copies,
+    copies::{Copies, seen_at},
     letters::Letters,
     member::{Counted, Work},
     source::SourceRows,
@@ -26,6 +26,8 @@ pub(super) struct LookupWork {
     pub(super) apart: Apart,
     pub(super) source: SourceRows,
     pub(super) copies: Copies,
+    /// The partitions that are ours, and when the last row of each was appended that was looked up.
+    pub(super) reached: BTreeMap<Place, Timestamp>,
     pub(super) letters: Option<Letters>,
     /// The topic that is written.
     pub(super) input: String,
@@ -82,7 +84,14 @@ impl LookupWork {
             Some(letters) => letters.schema(),
             None => Arc::new(Schema::empty()),
         };
-        let ran = self.apart.run(read.rows, &self.copies.rows, &schema);
+        let seen = read.records.iter().map(|number| {
+            let message = messages.get(*number);
+            message.map_or(Seq::MAX, |message| seen_at(message.at))
+        });
+        let seen: Vec<Seq> = seen.collect();
+        let ran = self
+            .apart
+            .run((read.rows, &seen), &self.copies.rows, &schema);
         let ran = ran.map_err(|error| self.defect(error))?;
         if let (Some(rows), Some(letters)) = (&ran.letters, &self.letters) {
             counted.letters += rows.num_rows() as u64;
@@ -139,11 +148,15 @@ impl LookupWork {
 }
 
 impl Work for LookupWork {
-    fn taken(&mut self, _place: &Place, _next: Offset) -> Result<(), WorkerError> {
+    fn taken(&mut self, place: &Place, _next: Offset) -> Result<(), WorkerError> {
+        // Its next row may be from any time.
+        self.reached.insert(place.clone(), Timestamp(0));
         self.copies.catch_up()
     }
 
-    fn lost(&mut self, _place: &Place) {}
+    fn lost(&mut self, place: &Place) {
+        self.reached.remove(place);
+    }
 
     fn work(
         &mut self,
@@ -161,6 +174,16 @@ impl Work for LookupWork {
             all.add(self.partition(messages, transaction)?);
         }
         Ok(all)
+    }
+
+    fn committed(&mut self, messages: &[Message]) -> Result<(), WorkerError> {
+        for message in messages {
+            if let Some(reached) = self.reached.get_mut(&message.place) {
+                *reached = message.at.max(*reached);
+            }
+        }
+        let slowest = self.reached.values().min().copied();
+        self.copies.settle(seen_at(slowest.unwrap_or(Timestamp(0))))
     }
 
     fn aborted(&mut self) -> Result<(), WorkerError> {

@@ -44,6 +44,11 @@ pub(super) trait Work: Send {
         transaction: &mut Transaction<'_>,
     ) -> Result<Counted, WorkerError>;
 
+    /// What came of these records is there for ever.
+    fn committed(&mut self, _messages: &[Message]) -> Result<(), WorkerError> {
+        Ok(())
+    }
+
     /// Nothing of the last work is there: the same records come again.
     fn aborted(&mut self) -> Result<(), WorkerError>;
 }
@@ -172,7 +177,7 @@ impl Member {
         match transaction.commit_read(group, &next) {
             Ok(_) => {
                 self.status.count(counted);
-                Ok(())
+                work.committed(&fetched.messages)
             }
             Err(Failed::Aborted(error @ ClusterError::Superseded { .. })) => {
                 tracing::debug!(object = %self.object, error = chain(&error), "partitions move");

@@ -167,6 +167,7 @@ pub(super) fn begin(
                 view: view.id,
                 input: names.find(view.id, &input)?,
                 copies: Copies::open(config, &view.spec.name, &copied)?,
+                reached: BTreeMap::new(),
                 names: columns.map(|column| column.name.clone()).collect(),
                 source: rows,
                 letters,

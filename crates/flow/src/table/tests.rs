@@ -194,3 +194,56 @@ fn a_row_is_gone_when_its_time_is_over() {
     assert_eq!(seen(&table, 1_200), None);
     assert_eq!(seen(&table, 1_201), Some(7));
 }
+
+#[test]
+fn who_has_no_steps_settles_up_to_what_is_still_asked_for() {
+    let mut random = Random(11);
+    let mut table = LookupTable::new(schema(), vec![0, 2], None).unwrap();
+    let mut history: BTreeMap<usize, Vec<(Seq, Option<i64>)>> = BTreeMap::new();
+    let mut settled = 0_usize;
+    for turn in 1_usize..400 {
+        let count = 1 + random.below(60);
+        let keys: Vec<(usize, i64, i64)> = (0..count)
+            .map(|_| (random.below(200), 0, i64::try_from(turn).unwrap()))
+            .collect();
+        let gone: Vec<bool> = keys.iter().map(|_| random.below(4) == 0).collect();
+        let deleted = BooleanArray::from(gone.clone());
+        let seqs = vec![Seq(turn as u64); keys.len()];
+        table.change(&rows(&keys), &deleted, &seqs).unwrap();
+        for ((key, _, version), gone) in keys.iter().zip(gone) {
+            let versions = history.entry(*key).or_default();
+            versions.push((Seq(turn as u64), (!gone).then_some(*version)));
+        }
+        if random.below(3) == 0 {
+            settled = settled.max(turn.saturating_sub(random.below(20)));
+            table.settle_before(Seq(settled as u64)).unwrap();
+        }
+        // Any time from the settled one on may be asked for, in any order.
+        let mut wanted: Vec<(usize, i64, Seq)> = (0..50)
+            .map(|_| {
+                let at = settled + random.below(turn + 2 - settled);
+                (random.below(220), 0, Seq(at as u64))
+            })
+            .collect();
+        wanted.sort_by_key(|(_, _, seq)| *seq);
+        let (keys, weighted) = asked(&wanted);
+        let places = table.find(&keys, &weighted).unwrap();
+        let versions = table.take("version", &places).unwrap();
+        let versions: Vec<Option<i64>> = versions
+            .as_primitive::<datafusion::arrow::datatypes::Int64Type>()
+            .iter()
+            .collect();
+        let expected: Vec<Option<i64>> = wanted
+            .iter()
+            .map(|(key, _, seq)| {
+                let versions = history.get(key)?;
+                let at = versions.partition_point(|(changed, _)| changed < seq);
+                versions.get(at.checked_sub(1)?)?.1
+            })
+            .collect();
+        assert_eq!(versions, expected, "turn {turn}");
+    }
+    table.settle().unwrap();
+    assert!(table.segments.rows() <= 2 * table.live + SPARE_ROWS);
+    assert_eq!(table.waiting, 0);
+}

@@ -111,6 +111,7 @@ impl Bed {
             in_sync_min: self.kafka.in_sync_min,
             cleanup,
             record_bytes_max: 1 << 20,
+            versions_kept: Duration::ZERO,
         };
         self.topics.ensure(&wanted, None).unwrap();
         name
