@@ -1,4 +1,4 @@
-//! The cases of `bench log` and `bench views`, each on a server and a folder of its own.
+//! The cases of `bench log`, `bench views` and `bench cluster`, each on a server and a folder of its own.
 //!
 //! A case fails when an answer is wrong, never because of a time.
 
@@ -7,6 +7,7 @@ mod ceiling;
 mod http;
 mod memory;
 mod restart;
+mod scale;
 mod sql;
 mod views;
 
@@ -18,7 +19,7 @@ use mainstem_disk::{Disk, RealDisk};
 use crate::{
     load::Outcome,
     report::{Findings, Unit},
-    server::Server,
+    server::{Engine, Server},
 };
 
 /// What all cases are told.
@@ -36,8 +37,12 @@ pub(crate) struct Setting {
     pub(crate) minutes: u64,
     /// Leave folders behind.
     pub(crate) keep: bool,
-    /// Python with DuckDB, if not the one that is made here.
+    /// Python with the packages of others, if not the one that is made here.
     pub(crate) python: Option<PathBuf>,
+    /// Settings that name the engines of a cluster.
+    pub(crate) config: PathBuf,
+    /// The program that tells their processes.
+    pub(crate) cluster: String,
 }
 
 /// A case by its name.
@@ -85,6 +90,12 @@ pub(crate) const VIEWS: [Case; 8] = [
         run: views::restart::run,
     },
 ];
+
+/// The cases of `cluster`.
+pub(crate) const CLUSTER: [Case; 1] = [Case {
+    name: "totals",
+    run: scale::run,
+}];
 
 /// The cases of `log`, in the order in which they run.
 pub(crate) const LOG: [Case; 8] = [
@@ -145,12 +156,22 @@ impl Setting {
 
     /// The same with another application.
     fn server_of(&self, case: &str, settings: &str, app: &str) -> Result<Server> {
+        self.server_on(Engine::OneMachine, case, (settings, app))
+    }
+
+    /// The same on other engines.
+    fn server_on(
+        &self,
+        engine: Engine,
+        case: &str,
+        (settings, app): (&str, &str),
+    ) -> Result<Server> {
         let folder = self.folder.join(case);
         if RealDisk.stat(&folder)?.is_some() {
             RealDisk.remove_dirs(&folder)?;
         }
         RealDisk.create_dirs(&folder)?;
-        let server = Server::start(&self.mainstem, &folder, (settings, app))?;
+        let server = Server::start((&self.mainstem, engine), &folder, (settings, app))?;
         server.wait_until_live()?;
         Ok(server)
     }

@@ -1,17 +1,12 @@
 //! DuckDB's Python package, timed from inside Python on the same files.
-//!
-//! It is installed into a virtual environment of its own, and never into the machine's Python.
 
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
-use mainstem_disk::{Disk, RealDisk};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::python;
 
 const SCRIPT: &str = include_str!("duckdb.py");
 
@@ -40,43 +35,12 @@ pub(crate) struct Answers {
 
 /// Runs a job.
 pub(crate) fn run(python: &Path, job: &Job<'_>) -> Result<Answers> {
-    let mut child = Command::new(python)
-        .args(["-c", SCRIPT])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("starting {}", python.display()))?;
-    let mut input = child.stdin.take().context("a pipe to Python")?;
-    input.write_all(&serde_json::to_vec(job)?)?;
-    drop(input);
-    let output = child.wait_with_output()?;
-    let words = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "DuckDB failed: {words}");
-    Ok(serde_json::from_slice(&output.stdout)?)
+    python::run(python, SCRIPT, job)
 }
 
 /// A Python that has DuckDB: made in `folder` at the first call.
 pub(crate) fn python_in(folder: &Path) -> Result<PathBuf> {
-    let environment = folder.join("duckdb-venv");
-    let python = environment.join("bin/python");
-    if RealDisk.stat(&python)?.is_none() {
-        RealDisk.create_dirs(folder)?;
-        let mut make = Command::new("python3");
-        done(make.args(["-m", "venv"]).arg(&environment))?;
-    }
-    let mut install = Command::new(&python);
-    done(install.args(["-m", "pip", "install", "--quiet", "duckdb"]))?;
-    Ok(python)
-}
-
-fn done(command: &mut Command) -> Result<()> {
-    let output = command
-        .output()
-        .with_context(|| format!("running {command:?}"))?;
-    let words = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{command:?} failed: {words}");
-    Ok(())
+    python::with(folder, "duckdb", &["duckdb"])
 }
 
 /// Whether two answers are equal: numbers to nine digits, whatever way JSON spells them.

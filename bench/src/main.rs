@@ -11,6 +11,7 @@ mod events;
 mod load;
 mod probe;
 mod prove;
+mod python;
 mod report;
 mod server;
 mod sink;
@@ -22,7 +23,7 @@ use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
 
 use crate::{
-    cases::{Case, LOG, Setting, VIEWS},
+    cases::{CLUSTER, Case, LOG, Setting, VIEWS},
     report::Machine,
 };
 
@@ -40,6 +41,8 @@ enum Bench {
     Log(Options),
     /// Through tables and views: lookup join, windows, keyed aggregates
     Views(Options),
+    /// The same view on one machine, on a cluster, and in Spark SQL by hand; the engines run
+    Cluster(Options),
     /// Beyond one machine: what was acknowledged is there once, whatever dies meanwhile
     Prove(prove::Options),
 }
@@ -54,7 +57,8 @@ struct Options {
     /// Counted seconds of a load
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(2..))]
     seconds: u64,
-    /// Rows of the case `sql` (50 million) and of the cases of `views` (20 million)
+    /// Rows of the case `sql` (50 million), of the cases of `views` (20 million) and of `cluster` (1
+    /// million)
     #[arg(long, value_parser = clap::value_parser!(u64).range(1_000..))]
     rows: Option<u64>,
     /// Minutes of the memory case
@@ -72,15 +76,23 @@ struct Options {
     /// Where data folders are made; the default is beside the release folder
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
-    /// A Python that has DuckDB; the default is made in the folder
+    /// A Python that has DuckDB, for `cluster` one that has pyspark[connect]; the default is made in
+    /// the folder
     #[arg(long, value_name = "FILE")]
     python: Option<PathBuf>,
+    /// Where the engines of `cluster` are
+    #[arg(long, value_name = "FILE", default_value = "deploy/local-cluster.toml")]
+    config: PathBuf,
+    /// The program that tells the processes of these engines
+    #[arg(long, value_name = "COMMAND", default_value = "target/debug/xtask")]
+    cluster: String,
 }
 
 fn main() -> Result<()> {
     match Arguments::parse().bench {
         Bench::Log(options) => run("log", (&LOG, 50_000_000), options),
         Bench::Views(options) => run("views", (&VIEWS, 20_000_000), options),
+        Bench::Cluster(options) => run("cluster", (&CLUSTER, 1_000_000), options),
         Bench::Prove(options) => prove::run(&options),
     }
 }
@@ -97,6 +109,8 @@ fn run(bench: &str, (cases, rows): (&[Case], u64), options: Options) -> Result<(
         minutes: options.minutes,
         keep: options.keep,
         python: options.python,
+        config: options.config,
+        cluster: options.cluster,
     };
     let machine = Machine::here(&setting.folder);
     report::progress(&format!(

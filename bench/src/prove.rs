@@ -5,10 +5,10 @@
 //! engine has on its disk: only what their doors say.
 
 mod client;
-mod engines;
+pub(crate) mod engines;
 mod ledger;
 mod look;
-mod machines;
+pub(crate) mod machines;
 mod node;
 mod strike;
 mod table;

@@ -36,10 +36,29 @@ const POLL: Duration = Duration::from_millis(2);
 /// Lines of the server's own words that an error shows.
 const LOG_LINES: usize = 15;
 
+/// What a server runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Engine {
+    /// Its own disk.
+    OneMachine,
+    /// Kafka, Spark and Cassandra.
+    Cluster,
+}
+
+impl Engine {
+    const fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::OneMachine => &[],
+            Self::Cluster => &["--engine", "cluster"],
+        }
+    }
+}
+
 /// A running server.
 #[derive(Debug)]
 pub(crate) struct Server {
     program: PathBuf,
+    engine: Engine,
     /// Holds `data`, `app`, the settings and the log.
     folder: PathBuf,
     child: Child,
@@ -53,14 +72,14 @@ impl Server {
     /// Starts the program on an empty folder, with `settings` for what differs from the
     /// defaults, and applies the application.
     pub(crate) fn start(
-        program: &Path,
+        (program, engine): (&Path, Engine),
         folder: &Path,
         (settings, app): (&str, &str),
     ) -> Result<Self> {
         fs::create_dir_all(folder.join("app/fleet_bench"))?;
         fs::write(folder.join("app/fleet_bench/readings.sql"), app)?;
         fs::write(folder.join("settings.toml"), settings)?;
-        let server = Self::launch(program, folder)?;
+        let server = Self::launch((program, engine), folder)?;
         server.apply()?;
         Ok(server)
     }
@@ -70,7 +89,7 @@ impl Server {
         self.child.kill()?;
         self.child.wait()?;
         let (program, folder) = (self.program.clone(), self.folder.clone());
-        *self = Self::launch(&program, &folder)?;
+        *self = Self::launch((&program, self.engine), &folder)?;
         Ok(())
     }
 
@@ -95,7 +114,7 @@ impl Server {
         )
     }
 
-    fn launch(program: &Path, folder: &Path) -> Result<Self> {
+    fn launch((program, engine): (&Path, Engine), folder: &Path) -> Result<Self> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
             .local_addr()?
             .port();
@@ -107,6 +126,7 @@ impl Server {
         let begin = SystemClock.monotonic();
         let child = Command::new(program)
             .arg("serve")
+            .args(engine.arguments())
             .args(["--listen", &address.to_string()])
             .arg("--data")
             .arg(folder.join("data"))
@@ -119,6 +139,7 @@ impl Server {
             .with_context(|| format!("starting {}", program.display()))?;
         let mut server = Self {
             program: program.to_owned(),
+            engine,
             folder: folder.to_owned(),
             child,
             address,
@@ -158,8 +179,18 @@ impl Server {
         self.apply()
     }
 
-    /// As a user does: by the command line.
+    /// The same, without waiting for what has to be built.
+    pub(crate) fn declare(&self, app: &str) -> Result<()> {
+        fs::write(self.folder.join("app/fleet_bench/readings.sql"), app)?;
+        self.apply_with(&["--no-wait"])
+    }
+
     fn apply(&self) -> Result<()> {
+        self.apply_with(&[])
+    }
+
+    /// As a user does: by the command line.
+    fn apply_with(&self, options: &[&str]) -> Result<()> {
         let output = Command::new(&self.program)
             .args([
                 "apply",
@@ -168,6 +199,7 @@ impl Server {
                 &format!("http://{}", self.address),
             ])
             .args(["--key", &self.key])
+            .args(options)
             .arg(self.folder.join("app/fleet_bench"))
             .output()?;
         let words = String::from_utf8_lossy(&output.stderr);

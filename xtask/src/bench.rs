@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::shell;
+use crate::{shell, steps};
 
 /// Builds in release and runs the bench; `--json` and all other flags are the bench's own.
 pub(crate) fn run(args: &[String]) -> Result<()> {
@@ -14,6 +14,10 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         "--package=mainstem-bench",
     ];
     let mut build = shell::command("cargo", &build);
+    let is_cluster = args.first().is_some_and(|bench| bench == "cluster");
+    if is_cluster {
+        build.arg(steps::CLUSTER);
+    }
     // What the bench prints on stdout may be read by a machine.
     eprintln!("building the release programs");
     let status = build.status()?;
@@ -21,11 +25,14 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let target = target_folder()?;
     let program = format!("{target}/release/mainstem-bench");
     let mut bench = shell::command(&program, &[]);
-    let status = bench
+    bench
         .args(args)
         .arg("--mainstem")
-        .arg(format!("{target}/release/mainstem"))
-        .status()?;
+        .arg(format!("{target}/release/mainstem"));
+    if is_cluster {
+        bench.arg("--cluster").arg(std::env::current_exe()?);
+    }
+    let status = bench.status()?;
     anyhow::ensure!(status.success(), "the bench failed ({status})");
     Ok(())
 }

@@ -32,6 +32,7 @@ cargo xtask VERB
   codegen           write the generated pages of docs/reference (the tests check them)
   bench log [...]   measure the way from the door to the answer (--help for its options)
   bench views [...] measure tables and views: rates, latencies, reads, writes, rebuilds, restarts
+  bench cluster [...] the same view on one machine, on the engines of `cluster up`, and by hand in Spark SQL
   cluster up [--brokers 1|3] [--cassandras 1|3] | test | prove | status | down [--purge]
                     Kafka, Cassandra and Spark on this machine, from their published packages
                     (deploy/README.md)

@@ -19,15 +19,15 @@ use crate::{
 };
 
 /// Time of the first event.
-const FIRST: Timestamp = Timestamp(1_767_225_600_000_000);
+pub(super) const FIRST: Timestamp = Timestamp(1_767_225_600_000_000);
 /// Rows of one INSERT.
 const INSERTED: u64 = 500;
 /// Keys of the aggregate, unless a case says otherwise.
 const KEYS: u64 = 100_000;
 
-const READINGS: &str = include_str!("../../apps/views_bench/readings.sql");
+pub(super) const READINGS: &str = include_str!("../../apps/views_bench/readings.sql");
 const WINDOW: &str = include_str!("../../apps/views_bench/window.sql");
-const AGGREGATE: &str = include_str!("../../apps/views_bench/aggregate.sql");
+pub(super) const AGGREGATE: &str = include_str!("../../apps/views_bench/aggregate.sql");
 
 /// A view, and how its answer is checked.
 struct Case {
@@ -50,7 +50,7 @@ const SAME_WINDOW: [&str; 2] = [
 ];
 
 /// What the aggregate says, and what its events say.
-const SAME_TOTALS: [&str; 2] = [
+pub(super) const SAME_TOTALS: [&str; 2] = [
     "SELECT sum(n), count(*), max(odometer) FROM totals",
     "SELECT count(*), count(DISTINCT device_id), max(odometer) FROM readings",
 ];
@@ -149,7 +149,7 @@ fn follow(server: &Server, load: Load, view: &str) -> Result<Followed> {
 }
 
 /// Compares what a view says with what its events say.
-fn check(findings: &mut Findings, server: &Server, same: [&str; 2]) -> Result<()> {
+pub(super) fn check(findings: &mut Findings, server: &Server, same: [&str; 2]) -> Result<()> {
     let [computed, asked] = [server.sql(same[0])?, server.sql(same[1])?];
     ensure!(
         computed == asked,

@@ -1,9 +1,11 @@
 //! The engines, which another program starts: it says their processes and brings them back.
 
-use std::process::Command;
+use std::{collections::BTreeMap, process::Command};
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
+
+use crate::usage::Usage;
 
 /// The words that start and name them.
 #[derive(Clone, Debug)]
@@ -24,12 +26,29 @@ impl Engines {
         })
     }
 
-    /// Sends a signal to one of them.
-    pub(crate) fn signal(&self, name: &str, signal: Signal) -> Result<()> {
+    /// Lines of their names and processes.
+    fn processes(&self) -> Result<String> {
         let output = Command::new(&self.program)
             .args(["cluster", "pids"])
-            .output()?;
-        let text = String::from_utf8_lossy(&output.stdout);
+            .output()
+            .with_context(|| format!("starting {}", self.program))?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Processor seconds of each kind of them, up to now.
+    pub(crate) fn used(&self) -> Result<BTreeMap<String, f64>> {
+        let mut used = BTreeMap::new();
+        let text = self.processes()?;
+        for (name, pid) in text.lines().filter_map(|line| line.split_once(' ')) {
+            let kind = name.split('-').next().unwrap_or(name);
+            *used.entry(kind.to_owned()).or_default() += Usage::of(pid.trim().parse()?)?.cpu;
+        }
+        Ok(used)
+    }
+
+    /// Sends a signal to one of them.
+    pub(crate) fn signal(&self, name: &str, signal: Signal) -> Result<()> {
+        let text = self.processes()?;
         let pid = find(&text, name).with_context(|| format!("{name} does not run: {text}"))?;
         let pid = Pid::from_raw(pid).context("a process has a number")?;
         kill_process(pid, signal).with_context(|| format!("could not signal {name}"))

@@ -176,7 +176,7 @@ fn wanted(options: &Options) -> Vec<(String, Vec<&'static str>)> {
 }
 
 /// The settings of the engines, with what belongs to this proof and this node instead.
-fn settings(base: &str, prefix: &str, roles: &[&str]) -> Result<String> {
+pub(crate) fn settings(base: &str, prefix: &str, roles: &[&str]) -> Result<String> {
     const OWN: [&str; 3] = ["topic_prefix", "keyspace", "roles"];
     let (before, section) = base
         .split_once("[cluster]\n")

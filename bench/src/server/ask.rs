@@ -24,6 +24,9 @@ pub(crate) struct Status {
 /// A view of it.
 #[derive(Debug, Deserialize)]
 pub(crate) struct View {
+    pub(crate) name: String,
+    /// Rows that it has computed.
+    pub(crate) rows: u64,
     pub(crate) state_bytes: u64,
 }
 
@@ -55,6 +58,22 @@ impl Server {
             let is_early = status == 503 && waited < LIVE_MAX;
             let text = || String::from_utf8_lossy(&body);
             ensure!(status == 200 || is_early, "{query}: {status}: {}", text());
+            if status == 200 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits until a reader of one row of a view sees everything up to a position.
+    pub(crate) fn wait_for_row(&self, path: &str, position: &str) -> Result<()> {
+        let begin = SystemClock.monotonic();
+        let request = Request::get(&format!("{path}&wait={position}"), &self.key);
+        loop {
+            let (status, body) = self.ask(&request)?;
+            let waited = SystemClock.monotonic() - begin;
+            let is_early = status == 503 && waited < LIVE_MAX;
+            let text = || String::from_utf8_lossy(&body);
+            ensure!(status == 200 || is_early, "{path}: {status}: {}", text());
             if status == 200 {
                 return Ok(());
             }
