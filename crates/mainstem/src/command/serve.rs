@@ -87,11 +87,11 @@ fn greet(node: &Node, target: &Target) {
 
 /// Tells on standard error what the settings ask for.
 pub(crate) fn trace(config: &TraceConfig) {
-    let filter = EnvFilter::try_new(&config.level).unwrap_or_else(|error| {
+    let filter = EnvFilter::try_new(directives(&config.level)).unwrap_or_else(|error| {
         screen::note(&format!(
             "trace.level is not understood ({error}); \"info\" is used"
         ));
-        EnvFilter::new("info")
+        EnvFilter::new(directives("info"))
     });
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -102,6 +102,14 @@ pub(crate) fn trace(config: &TraceConfig) {
     };
     if let Err(error) = done {
         screen::note(&format!("nothing will be told while it runs: {error}"));
+    }
+}
+
+/// What is told at a level: at "info" of our own, of libraries only what an operator should know.
+fn directives(level: &str) -> &str {
+    match level {
+        "info" => "warn,mainstem=info",
+        level => level,
     }
 }
 
