@@ -9,6 +9,8 @@
 //!   later micro-batch. An expectation is asked until it holds, for a while, and then once more.
 //! * rows that come too late are not kept: expectations about them are not asked.
 
+mod wire;
+
 use std::{path::Path, time::Duration};
 
 use bytes::Bytes;
@@ -16,9 +18,10 @@ use mainstem_app::{Checked, Source};
 use mainstem_kernel::{Clock, Fault, Offsets, Reached, Timestamp, clock::SystemClock};
 use mainstem_node::{Config, Heard, Trial};
 use reqwest::{Method, header};
-use serde::Deserialize;
-use serde_json::{json, value::RawValue};
+use serde_json::json;
 use tokio::runtime::{Builder, Runtime};
+
+use wire::Ack;
 
 use super::{
     run::{Played, play_on},
@@ -191,17 +194,10 @@ impl Playing<'_> {
             let body = response.bytes().await;
             Ok::<_, Failure>((position, body.map_err(|source| server.unreachable(source))?))
         })?;
-        let foreign = || CliError::Foreign {
+        let heard = wire::heard(&body).map_err(|_source| CliError::Foreign {
             url: server.url.clone(),
             status: 200,
-        };
-        let answer: Answer<'_> = serde_json::from_slice(&body).map_err(|_source| foreign())?;
-        let columns: Vec<String> = answer.columns.into_iter().map(|one| one.name).collect();
-        let rows = answer.rows.iter().map(|row| object(&columns, row));
-        let heard = Heard {
-            rows: rows.collect(),
-            columns,
-        };
+        })?;
         if let Some(position) = position.as_ref().and_then(|told| told.to_str().ok()) {
             self.reach(position);
         }
@@ -286,41 +282,6 @@ impl Stage for Playing<'_> {
         self.runtime.block_on(tokio::time::sleep(pause));
         true
     }
-}
-
-/// An answer, each value as it was spelled.
-#[derive(Deserialize)]
-struct Answer<'a> {
-    columns: Vec<AnswerColumn>,
-    #[serde(borrow)]
-    rows: Vec<Vec<&'a RawValue>>,
-}
-
-#[derive(Deserialize)]
-struct AnswerColumn {
-    name: String,
-}
-
-/// What became of rows.
-#[derive(Debug, Deserialize)]
-struct Ack {
-    rejected: u64,
-    position: String,
-    rejects: Vec<Reject>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Reject {
-    row: u64,
-    code: String,
-    reason: String,
-}
-
-/// A row as the object that a file would have.
-fn object(columns: &[String], row: &[&RawValue]) -> String {
-    let fields = columns.iter().zip(row);
-    let fields = fields.map(|(name, value)| format!("{}: {}", json!(name), value.get()));
-    format!("{{{}}}", fields.collect::<Vec<_>>().join(", "))
 }
 
 /// Where the node of a trial tells its address and its key.
