@@ -59,6 +59,8 @@ impl Request {
 #[derive(Debug)]
 pub(crate) struct Answer<'a> {
     pub(crate) status: u16,
+    /// Seconds after which it may be tried again, if the answer says so.
+    pub(crate) retry_after: Option<usize>,
     pub(crate) body: &'a [u8],
 }
 
@@ -124,6 +126,7 @@ impl Connection {
         };
         Ok(Answer {
             status: head.status,
+            retry_after: head.retry_after,
             body,
         })
     }
@@ -161,6 +164,8 @@ struct Head {
     bytes: usize,
     /// Length of the body; `None` if it comes in chunks.
     length: Option<usize>,
+    /// Seconds after which it may be tried again.
+    retry_after: Option<usize>,
 }
 
 impl Head {
@@ -175,24 +180,34 @@ impl Head {
             .and_then(|line| line.split(|byte| *byte == b' ').nth(1));
         let status = status.and_then(number).context("the status line")?;
         let status = u16::try_from(status).context("the status line")?;
-        let mut length = None;
+        let (mut length, mut retry_after) = (None, None);
         for line in lines {
-            let name = line.get(..LENGTH.len()).unwrap_or_default();
-            if name.eq_ignore_ascii_case(LENGTH) {
-                let value = line[LENGTH.len()..].trim_ascii();
+            if let Some(value) = value_of(line, LENGTH) {
                 length = Some(number(value).context("content-length")?);
+            } else if let Some(value) = value_of(line, RETRY_AFTER) {
+                retry_after = Some(number(value).context("retry-after")?);
             }
         }
         Ok(Some(Self {
             status,
             bytes: end + 4,
             length,
+            retry_after,
         }))
     }
 }
 
 /// The header that tells the length of a body.
 const LENGTH: &[u8] = b"content-length:";
+
+/// The header that tells when to come again.
+const RETRY_AFTER: &[u8] = b"retry-after:";
+
+/// The value of a header, if the line is its.
+fn value_of<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let (found, value) = line.split_at_checked(name.len())?;
+    found.eq_ignore_ascii_case(name).then(|| value.trim_ascii())
+}
 
 /// The lines of a head, without their ends.
 struct Lines<'a>(&'a [u8]);

@@ -13,6 +13,7 @@ mod node;
 mod strike;
 mod table;
 mod vouchers;
+mod way;
 
 use std::{path::PathBuf, sync::Arc, thread, time::Duration};
 
@@ -25,6 +26,7 @@ use look::{Eyes, Watch};
 use machines::Machines;
 use strike::Strike;
 use table::{Outcome, Row};
+use way::Way;
 
 /// How many of each, what strikes them, and how hard clients write meanwhile.
 #[derive(Clone, Debug, clap::Args)]
@@ -51,7 +53,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=9))]
     pub(crate) writers: u8,
     /// What happens, in order: kill:NAME or pause:NAME, of gateway-1, worker-1, writer-1, kafka-1,
-    /// cassandra-1, spark and so on
+    /// cassandra-1, spark and so on; cut:gateway-1 cuts it off from Kafka
     #[arg(
         long,
         value_delimiter = ',',
@@ -59,6 +61,10 @@ pub(crate) struct Options {
         default_value = "kill:gateway-1,kill:worker-1,kill:spark"
     )]
     pub(crate) strikes: Vec<Strike>,
+    /// Where a gateway that is cut off finds Kafka, and where Kafka listens there: the brokers tell
+    /// those who come that way the first address
+    #[arg(long, value_delimiter = ',', value_name = "FROM=TO")]
+    pub(crate) ways: Vec<Way>,
     /// Seconds that what was struck stays away
     #[arg(long, default_value_t = 5)]
     pub(crate) away: u64,
@@ -126,6 +132,10 @@ fn suffer(
     thread::sleep(Duration::from_secs(options.away));
     machines.mend(strike)?;
     let mended = SystemClock.monotonic() - begin;
+    let serves_again = match strike.gateway() {
+        Some(door) => crowd.serves(door, Duration::from_secs(options.refusal_max)),
+        None => true,
+    };
     // Everything that was acknowledged until now has to come into the views.
     let wanted = crowd.acked_events();
     let caught_up = eyes.caught_up(wanted, options.catch_up_max())?;
@@ -137,6 +147,7 @@ fn suffer(
     Ok(Row {
         strike: strike.to_string(),
         mended,
+        serves_again,
         acked: crowd.acked_events() - before,
         refused,
         caught_up,

@@ -2,13 +2,14 @@ use super::*;
 
 #[test]
 fn reads_heads_with_length_and_without() {
-    let whole = b"HTTP/1.1 429 Too Many\r\nContent-Length: 12\r\n\r\nbody";
+    let whole = b"HTTP/1.1 429 Too Many\r\nRetry-After: 3\r\nContent-Length: 12\r\n\r\nbody";
     assert_eq!(
         Head::parse(whole).unwrap(),
         Some(Head {
             status: 429,
             bytes: whole.len() - 4,
-            length: Some(12)
+            length: Some(12),
+            retry_after: Some(3),
         })
     );
     assert_eq!(Head::parse(&whole[..30]).unwrap(), None);

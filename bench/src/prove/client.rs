@@ -24,6 +24,10 @@ const ANSWER_MAX: Duration = Duration::from_secs(12);
 const CONNECT_MAX: Duration = Duration::from_secs(2);
 /// From one request of a client to the next, and from a refusal to the next attempt.
 const PACE: Duration = Duration::from_millis(50);
+/// After so many requests a client returns to its own door, whether that was struck or not.
+const RETURN_AFTER: u64 = 20;
+/// How often it is looked whether a door serves again.
+const POLL: Duration = Duration::from_millis(20);
 /// Events of one request.
 const EVENTS_MAX: u64 = 20;
 /// Time between two events of a client.
@@ -42,8 +46,13 @@ impl Doors {
 
     /// The door of an attempt: another one each time.
     pub(crate) fn of(&self, attempt: usize) -> (SocketAddr, &str) {
-        let (address, key) = &self.all[attempt % self.all.len()];
+        let (address, key) = &self.all[self.number(attempt)];
         (*address, key)
+    }
+
+    /// Which door that is.
+    fn number(&self, attempt: usize) -> usize {
+        attempt % self.all.len()
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -52,10 +61,12 @@ impl Doors {
 }
 
 /// What all clients share.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
     is_over: AtomicBool,
     acked: AtomicU64,
+    /// Requests that each door has acknowledged.
+    served: Vec<AtomicU64>,
     /// Longest refusal of this round, in microseconds.
     refused: AtomicU64,
 }
@@ -70,7 +81,12 @@ pub(crate) struct Crowd {
 impl Crowd {
     /// Starts so many clients.
     pub(crate) fn start(doors: &Arc<Doors>, clients: u64) -> Result<Self> {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared {
+            is_over: AtomicBool::new(false),
+            acked: AtomicU64::new(0),
+            served: (0..doors.count()).map(|_| AtomicU64::new(0)).collect(),
+            refused: AtomicU64::new(0),
+        });
         let (for_thread, doors) = (Arc::clone(&shared), Arc::clone(doors));
         let thread = thread::Builder::new()
             .name("clients".to_owned())
@@ -80,6 +96,21 @@ impl Crowd {
 
     pub(crate) fn acked_events(&self) -> u64 {
         self.shared.acked.load(Ordering::Acquire)
+    }
+
+    /// Whether a door acknowledges events from now on; waits that long for it.
+    pub(crate) fn serves(&self, door: usize, max: Duration) -> bool {
+        let Some(served) = self.shared.served.get(door) else {
+            return false;
+        };
+        let (before, begin) = (served.load(Ordering::Acquire), SystemClock.monotonic());
+        while SystemClock.monotonic() - begin < max {
+            if served.load(Ordering::Acquire) > before {
+                return true;
+            }
+            thread::sleep(POLL);
+        }
+        false
     }
 
     pub(crate) fn begin_round(&self) {
@@ -111,6 +142,7 @@ fn write_all(shared: &Arc<Shared>, doors: &Arc<Doors>, clients: u64) -> Result<L
             let client = Client {
                 id,
                 page: Page::default(),
+                requests: 0,
                 attempt: usize::try_from(id)?,
                 connection: None,
                 doors: Arc::clone(doors),
@@ -131,6 +163,8 @@ fn write_all(shared: &Arc<Shared>, doors: &Arc<Doors>, clients: u64) -> Result<L
 struct Client {
     id: u64,
     page: Page,
+    /// That were acknowledged.
+    requests: u64,
     /// Which door comes next.
     attempt: usize,
     connection: Option<Connection>,
@@ -150,7 +184,12 @@ enum Attempt {
 
 impl Client {
     async fn write(mut self) -> Result<(u64, Page)> {
+        let own = usize::try_from(self.id)?;
         while !self.shared.is_over.load(Ordering::Acquire) {
+            let is_away = self.doors.number(self.attempt) != self.doors.number(own);
+            if is_away && self.requests.is_multiple_of(RETURN_AFTER) {
+                (self.attempt, self.connection) = (own, None);
+            }
             let count = 1 + (self.page.acked * 7 + self.id) % EVENTS_MAX;
             self.send(count).await?;
             time::sleep(PACE).await;
@@ -187,6 +226,10 @@ impl Client {
             self.page.refused_max = self.page.refused_max.max(refused);
             let micros = u64::try_from(refused.as_micros()).unwrap_or(u64::MAX);
             self.shared.refused.fetch_max(micros, Ordering::AcqRel);
+        }
+        self.requests += 1;
+        if let Some(served) = self.shared.served.get(self.doors.number(self.attempt)) {
+            served.fetch_add(1, Ordering::AcqRel);
         }
         self.page.acked += count;
         self.shared.acked.fetch_add(count, Ordering::AcqRel);
@@ -226,9 +269,12 @@ impl Client {
                 }
                 Ok(Attempt::Acknowledged)
             }
+            429 | 503 if answer.retry_after.is_none() => {
+                bail!("client {id}: refused without a word of when to come again: {text}")
+            }
             429 => Ok(Attempt::Refused(format!("429 {text}"))),
             // The log may have taken it before it stopped to answer.
-            500..=599 => Ok(Attempt::Unknown(format!("{} {text}", answer.status))),
+            503 => Ok(Attempt::Unknown(format!("503 {text}"))),
             status => bail!("client {id}: status {status}: {text}"),
         }
     }

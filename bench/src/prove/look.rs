@@ -22,6 +22,8 @@ use super::{
 use crate::client::Request;
 
 const POLL: Duration = Duration::from_millis(250);
+/// The views, each with its key.
+const VIEWS: [(&str, &str); 2] = [("by_client", "client"), ("by_tier", "tier")];
 
 /// Reads views and asks questions, of one gateway after the other.
 #[derive(Debug)]
@@ -234,17 +236,19 @@ impl Watch {
 
 fn watch(doors: &Doors, is_over: &AtomicBool) -> Watched {
     let mut watched = Watched::default();
-    let mut before: BTreeMap<String, Counted> = BTreeMap::new();
+    let mut before: [BTreeMap<String, Counted>; 2] = Default::default();
     let mut attempt = 0;
     while !is_over.load(Ordering::Acquire) {
         attempt += 1;
-        match read(doors, attempt, ("by_client", "client")) {
-            Ok(rows) => {
-                watched.looks += 1;
-                watched.mistakes.extend(gone_back(&before, &rows));
-                before = rows;
+        for (view, before) in VIEWS.into_iter().zip(&mut before) {
+            match read(doors, attempt, view) {
+                Ok(rows) => {
+                    watched.looks += 1;
+                    watched.mistakes.extend(gone_back(view, before, &rows));
+                    *before = rows;
+                }
+                Err(_refused) => watched.refusals += 1,
             }
-            Err(_refused) => watched.refusals += 1,
         }
         thread::sleep(POLL);
     }
@@ -252,11 +256,15 @@ fn watch(doors: &Doors, is_over: &AtomicBool) -> Watched {
 }
 
 /// Rows that are older than they were, or gone.
-fn gone_back(before: &BTreeMap<String, Counted>, now: &BTreeMap<String, Counted>) -> Vec<String> {
-    let is_older = |(key, old): (&String, &Counted)| {
-        let new = now.get(key).copied().unwrap_or_default();
+fn gone_back(
+    (_, key): (&str, &str),
+    before: &BTreeMap<String, Counted>,
+    now: &BTreeMap<String, Counted>,
+) -> Vec<String> {
+    let is_older = |(value, old): (&String, &Counted)| {
+        let new = now.get(value).copied().unwrap_or_default();
         let is_older = new.events < old.events || new.numbers < old.numbers;
-        is_older.then(|| format!("client {key} went back from {old:?} to {new:?}"))
+        is_older.then(|| format!("{key} {value} went back from {old:?} to {new:?}"))
     };
     before.iter().filter_map(is_older).collect()
 }
@@ -271,10 +279,11 @@ mod tests {
             let numbers = 0;
             [("1".to_owned(), Counted { events, numbers })].into()
         };
-        assert!(gone_back(&rows(3), &rows(3)).is_empty());
-        assert!(gone_back(&rows(3), &rows(4)).is_empty());
-        assert_eq!(gone_back(&rows(4), &rows(3)).len(), 1);
-        assert_eq!(gone_back(&rows(4), &BTreeMap::new()).len(), 1);
+        let check = |before, now| gone_back(VIEWS[0], &before, &now).len();
+        assert_eq!(check(rows(3), rows(3)), 0);
+        assert_eq!(check(rows(3), rows(4)), 0);
+        assert_eq!(check(rows(4), rows(3)), 1);
+        assert_eq!(check(rows(4), BTreeMap::new()), 1);
     }
 
     #[test]

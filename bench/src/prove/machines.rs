@@ -22,6 +22,7 @@ use super::{
     look::Eyes,
     node::Node,
     strike::{Action, Strike},
+    way::{Way, Ways},
 };
 use crate::report;
 
@@ -39,6 +40,8 @@ pub(crate) struct Machines {
     folder: PathBuf,
     nodes: Vec<Node>,
     engines: Engines,
+    /// How gateways that are cut off reach Kafka.
+    ways: Ways,
     /// Whether events that are sent again are recognised at every gateway.
     pub(crate) deduplicates: bool,
 }
@@ -46,6 +49,12 @@ pub(crate) struct Machines {
 impl Machines {
     /// Starts all nodes, in a folder and under a prefix of topics of their own.
     pub(crate) fn start(options: &Options) -> Result<Self> {
+        let mut strikes = options.strikes.iter();
+        let is_cut = strikes.any(|strike| strike.action == Action::Cut);
+        ensure!(
+            !is_cut || !options.ways.is_empty(),
+            "a gateway can be cut off from Kafka where --ways says how it gets there"
+        );
         let program = std::path::absolute(&options.mainstem)?;
         let base = fs::read_to_string(&options.config)
             .with_context(|| format!("reading {}", options.config.display()))?;
@@ -54,9 +63,13 @@ impl Machines {
         let folder = std::path::absolute(&options.folder)?.join(&prefix);
         fs::create_dir_all(&folder)?;
         report::progress(&format!("data and logs are in {}", folder.display()))?;
+        let ways = Ways::open(if is_cut { &options.ways } else { &[] })?;
         let mut nodes = Vec::new();
         for (name, roles) in wanted(options) {
-            let settings = settings(&base, &prefix, &roles)?;
+            let mut settings = settings(&base, &prefix, &roles)?;
+            if options.strikes.iter().any(|strike| strike.cuts(&name)) {
+                settings = through(&settings, &options.ways)?;
+            }
             nodes.push(Node::start(&program, &folder, (&name, &settings))?);
         }
         let mut machines = Self {
@@ -64,6 +77,7 @@ impl Machines {
             folder,
             nodes,
             engines: Engines::new(&options.cluster)?,
+            ways,
             deduplicates: true,
         };
         for node in &mut machines.nodes {
@@ -122,17 +136,15 @@ impl Machines {
 
     /// Strikes one process.
     pub(crate) fn strike(&mut self, strike: &Strike) -> Result<()> {
-        let signal = match strike.action {
-            Action::Kill => Signal::KILL,
-            Action::Pause => Signal::STOP,
-        };
-        if strike.is_of_an_engine() {
-            return self.engines.signal(&strike.victim, signal);
-        }
-        let node = self.node(&strike.victim)?;
-        match strike.action {
-            Action::Kill => node.kill(),
-            Action::Pause => node.signal(signal),
+        match (strike.action, strike.is_of_an_engine()) {
+            (Action::Kill, true) => self.engines.signal(&strike.victim, Signal::KILL),
+            (Action::Pause, true) => self.engines.signal(&strike.victim, Signal::STOP),
+            (Action::Kill, false) => self.node(&strike.victim)?.kill(),
+            (Action::Pause, false) => self.node(&strike.victim)?.signal(Signal::STOP),
+            (Action::Cut, _) => {
+                self.ways.cut();
+                Ok(())
+            }
         }
     }
 
@@ -143,6 +155,10 @@ impl Machines {
             (Action::Pause, true) => self.engines.signal(&strike.victim, Signal::CONT),
             (Action::Kill, false) => self.node(&strike.victim)?.restart(),
             (Action::Pause, false) => self.node(&strike.victim)?.signal(Signal::CONT),
+            (Action::Cut, _) => {
+                self.ways.mend();
+                Ok(())
+            }
         }
     }
 
@@ -203,6 +219,16 @@ pub(crate) fn settings(base: &str, prefix: &str, roles: &[&str]) -> Result<Strin
     ))
 }
 
+/// The same settings, with Kafka at the end of these ways.
+fn through(settings: &str, ways: &[Way]) -> Result<String> {
+    let addresses = ways.iter().map(|way| format!("\"{}\"", way.from));
+    let kafka = format!("kafka = [{}]", addresses.collect::<Vec<_>>().join(", "));
+    let mut lines = settings.lines();
+    let found = lines.find(|line| line.starts_with("kafka = "));
+    let found = found.context("the settings name no brokers")?;
+    Ok(settings.replace(found, &kafka))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -217,5 +243,9 @@ mod tests {
              roles = [\"workers\", \"rows\"]\nkafka = [\"a:1\"]\n"
         );
         assert!(settings("", "p", &[]).is_err());
+        let way = "127.0.0.1:1=127.0.0.1:2".parse().unwrap();
+        let text = through(&text, &[way]).unwrap();
+        assert!(text.contains("\nkafka = [\"127.0.0.1:1\"]\n"), "{text}");
+        assert!(through("", &[way]).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! What strikes whom: killed at once, or paused as a machine is that swaps or migrates.
+//! What strikes whom: killed at once, paused as a machine is that swaps or migrates, or cut off.
 
 use std::{fmt, str::FromStr};
 
@@ -17,6 +17,8 @@ pub(crate) enum Action {
     Kill,
     /// SIGSTOP and SIGCONT: others have taken over when it goes on.
     Pause,
+    /// A gateway whose packets to Kafka go nowhere, and then arrive again.
+    Cut,
 }
 
 /// Kinds of engines; all else is a node of ours.
@@ -26,6 +28,17 @@ impl Strike {
     /// Whether an engine is struck, not a node of ours.
     pub(crate) fn is_of_an_engine(&self) -> bool {
         ENGINES.contains(&self.kind())
+    }
+
+    /// Whether this node is cut off.
+    pub(crate) fn cuts(&self, name: &str) -> bool {
+        self.action == Action::Cut && self.victim == name
+    }
+
+    /// The number of the gateway that is struck, from 0, if it is one.
+    pub(crate) fn gateway(&self) -> Option<usize> {
+        let number: usize = self.victim.strip_prefix("gateway-")?.parse().ok()?;
+        number.checked_sub(1)
     }
 
     /// `worker` of `worker-2`.
@@ -38,11 +51,13 @@ impl FromStr for Strike {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let expected = || format!("expected kill:NAME or pause:NAME, found \"{text}\"");
+        let expected =
+            || format!("expected kill:NAME, pause:NAME or cut:gateway-N, found \"{text}\"");
         let (action, victim) = text.split_once(':').ok_or_else(expected)?;
         let action = match action {
             "kill" => Action::Kill,
             "pause" => Action::Pause,
+            "cut" => Action::Cut,
             _ => return Err(expected()),
         };
         let strike = Self {
@@ -50,6 +65,7 @@ impl FromStr for Strike {
             victim: victim.to_owned(),
         };
         match strike.kind() {
+            kind if kind != "gateway" && action == Action::Cut => Err(expected()),
             "gateway" | "worker" | "writer" | "kafka" | "cassandra" | "spark" => Ok(strike),
             _ => Err(expected()),
         }
@@ -61,6 +77,7 @@ impl fmt::Display for Strike {
         let action = match self.action {
             Action::Kill => "kill -9",
             Action::Pause => "pause",
+            Action::Cut => "cut off",
         };
         write!(f, "{action} {}", self.victim)
     }
@@ -78,7 +95,16 @@ mod tests {
         let strike: Strike = "pause:worker-1".parse().unwrap();
         assert!(!strike.is_of_an_engine());
         assert_eq!(strike.action, Action::Pause);
-        for wrong in ["kafka-1", "kill:", "kill:balancer-1", "burn:worker-1"] {
+        assert_eq!(strike.gateway(), None);
+        let strike: Strike = "cut:gateway-2".parse().unwrap();
+        assert_eq!((strike.action, strike.gateway()), (Action::Cut, Some(1)));
+        for wrong in [
+            "kafka-1",
+            "kill:",
+            "kill:balancer-1",
+            "burn:worker-1",
+            "cut:kafka-1",
+        ] {
             assert!(wrong.parse::<Strike>().is_err(), "{wrong}");
         }
     }

@@ -20,6 +20,8 @@ pub(crate) struct Row {
     pub(crate) strike: String,
     /// Until it was back.
     pub(crate) mended: Duration,
+    /// Whether a gateway that was struck has acknowledged events again, in time.
+    pub(crate) serves_again: bool,
     /// Events that were acknowledged meanwhile.
     pub(crate) acked: u64,
     /// Longest refusal of a client.
@@ -103,11 +105,11 @@ impl Outcome {
         ));
         if let Some(vouchers) = &self.vouchers {
             text.push_str(&format!(
-                "{} clients, {} vouchers taken, {} told of one, {} attempts of unknown outcome, {}\n",
+                "{} clients, {} vouchers taken, {} told of one, {} attempts without an answer, {}\n",
                 vouchers.clients,
                 vouchers.taken,
                 vouchers.told,
-                vouchers.unknown,
+                vouchers.unanswered,
                 shown(vouchers.took)
             ));
         }
@@ -136,6 +138,12 @@ impl Outcome {
         let refused = self.ledger.refused_max();
         if refused > Duration::from_secs(options.refusal_max) {
             mistakes.push(format!("doors refused a client for {}", shown(refused)));
+        }
+        for row in self.rows.iter().filter(|row| !row.serves_again) {
+            mistakes.push(format!(
+                "the gateway acknowledges nothing after: {}",
+                row.strike
+            ));
         }
         for row in self.rows.iter().filter(|row| row.caught_up.is_none()) {
             mistakes.push(format!("views did not catch up after: {}", row.strike));

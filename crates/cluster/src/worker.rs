@@ -25,6 +25,8 @@
 //! Whoever takes a partition over goes on behind its last commit, and first reads what the partition's
 //! changelog (`…-seen`) has. What the other one had not committed is not there (`kafka::group`).
 
+#[cfg(test)]
+mod contract;
 #[cfg(feature = "engines")]
 mod copies;
 mod errors;

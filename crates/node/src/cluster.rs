@@ -15,7 +15,7 @@ use mainstem_app::Apps;
 use mainstem_catalog::Catalog;
 use mainstem_cluster::{
     ClusterConfig,
-    kafka::{DefinitionLog, FindStream, Writer},
+    kafka::{DefinitionLog, FindStream, KafkaConfig, Writer},
 };
 use mainstem_gateway::GatewayParts;
 use mainstem_kernel::{
@@ -81,7 +81,11 @@ impl ClusterParts {
         let log = DefinitionLog::open(&engines.kafka).map_err(away)?;
         let catalog = Catalog::open(Arc::<DefinitionLog>::clone(&log))?;
         let spawn: SharedSpawn = Arc::<Supervisor>::clone(&supervisor);
-        let intake = Writer::open(&engines.kafka, streams_of(&catalog), Arc::clone(&clock));
+        let doors = KafkaConfig {
+            acknowledge_max: config.cluster.append_max.0,
+            ..engines.kafka.clone()
+        };
+        let intake = Writer::open(&doors, streams_of(&catalog), Arc::clone(&clock));
         let intake: SharedIntake = Arc::new(intake.map_err(away)?);
         let admission = Admission::over(
             IntakeParts {

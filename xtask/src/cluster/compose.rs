@@ -14,10 +14,13 @@ const LARGE: Form = Form {
 };
 
 /// Settings of a broker that belong to its place, or to a machine that does other things too.
-const OF_THE_PLACE: [&str; 10] = [
+const OF_THE_PLACE: [&str; 13] = [
     "node.id",
     "controller.quorum.voters",
     "listeners",
+    "advertised.listeners",
+    "listener.security.protocol.map",
+    "inter.broker.listener.name",
     "log.dirs",
     "offsets.topic.num.partitions",
     "transaction.state.log.num.partitions",

@@ -111,7 +111,8 @@ pub(crate) struct Engine {
     pub(crate) number: u8,
     /// Where clients connect.
     pub(crate) address: SocketAddrV4,
-    /// Where its own kind connects, and its management: not for clients.
+    /// Where its own kind connects, its management, and of a broker the end of a way that can be cut:
+    /// not for clients.
     pub(crate) inner: Vec<SocketAddrV4>,
     pub(crate) heap_mib: u32,
 }
@@ -125,7 +126,10 @@ impl Engine {
         let (address, inner) = match kind {
             Kind::Kafka => (
                 SocketAddrV4::new(here, 19_092 + port),
-                vec![SocketAddrV4::new(here, 19_192 + port)],
+                vec![
+                    SocketAddrV4::new(here, 19_192 + port),
+                    SocketAddrV4::new(here, 19_292 + port),
+                ],
             ),
             Kind::Cassandra => (
                 SocketAddrV4::new(node, 19_042),
@@ -153,6 +157,13 @@ impl Engine {
             inner,
             heap_mib,
         }
+    }
+
+    /// Of a broker: where a way to it begins, if somebody makes one, and where it ends. Who comes
+    /// that way is told the first address, so that the way can be cut for him alone.
+    pub(crate) fn way(&self) -> Option<(SocketAddrV4, SocketAddrV4)> {
+        let end = *self.inner.get(1).filter(|_| self.kind == Kind::Kafka)?;
+        Some((SocketAddrV4::new(*end.ip(), end.port() + 100), end))
     }
 
     pub(crate) fn name(&self) -> String {

@@ -79,6 +79,7 @@ pub(crate) fn replication(form: Form) -> (u8, u8) {
 
 pub(crate) fn properties(engine: &Engine, form: Form, folder: &Path) -> String {
     let (replicas, in_sync) = replication(form);
+    let (advertised, far) = engine.way().unwrap_or((engine.address, engine.address));
     let controller = |engine: &Engine| engine.inner.first().copied().unwrap_or(engine.address);
     let voters: Vec<String> = form
         .of_kind(Kind::Kafka)
@@ -90,7 +91,10 @@ process.roles=broker,controller
 node.id={id}
 controller.quorum.voters={voters}
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://{address},CONTROLLER://{inner}
+listeners=PLAINTEXT://{address},CONTROLLER://{inner},FAR://{far}
+advertised.listeners=PLAINTEXT://{address},FAR://{advertised}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,FAR:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
 log.dirs={data}
 
 # What is acknowledged is on {in_sync} of {replicas}, and never given up for being available.
@@ -148,7 +152,8 @@ mod tests {
         for line in [
             "node.id=2",
             "controller.quorum.voters=1@127.0.0.1:19192,2@127.0.0.1:19193,3@127.0.0.1:19194",
-            "listeners=PLAINTEXT://127.0.0.1:19093,CONTROLLER://127.0.0.1:19193",
+            "listeners=PLAINTEXT://127.0.0.1:19093,CONTROLLER://127.0.0.1:19193,FAR://127.0.0.1:19293",
+            "advertised.listeners=PLAINTEXT://127.0.0.1:19093,FAR://127.0.0.1:19393",
             "log.dirs=/x/kafka-2/data",
             "min.insync.replicas=2",
             "transaction.state.log.replication.factor=3",

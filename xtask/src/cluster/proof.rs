@@ -5,7 +5,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use super::{down, form::Form, place::Place, process, up};
+use super::{
+    down,
+    form::{Form, Kind},
+    place::Place,
+    process, up,
+};
 use crate::{bench::target_folder, shell, steps::CLUSTER};
 
 /// Longer than every proof takes.
@@ -19,9 +24,11 @@ const LARGE: &[&str] = &[
     "--clients=16",
     "--redeemers=10000",
     "--away=8",
-    "--strikes=kill:gateway-1,kill:gateway-2,kill:worker-1,kill:worker-2,kill:writer-1,\
-     kill:writer-2,kill:kafka-1,kill:kafka-2,kill:kafka-3,kill:cassandra-1,kill:cassandra-2,\
-     kill:cassandra-3,kill:spark,pause:worker-1,pause:kafka-1,pause:spark",
+    // Whoever of the two workers leads, the first pause hands over to the other, or the second does.
+    "--strikes=kill:gateway-1,kill:gateway-2,cut:gateway-1,kill:worker-1,kill:worker-2,\
+     pause:worker-1,pause:worker-2,kill:writer-1,kill:writer-2,kill:kafka-1,kill:kafka-2,\
+     kill:kafka-3,pause:kafka-1,kill:cassandra-1,kill:cassandra-2,kill:cassandra-3,kill:spark,\
+     pause:spark",
 ];
 
 /// Runs the harness; flags of the form are read here, all others are the harness's own.
@@ -33,11 +40,22 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
 }
 
 /// The same with a program that is built already.
-pub(crate) fn prove(form: Form, target: &str, (rest, max): (&[String], Duration)) -> Result<()> {
-    build_harness()?;
+fn prove(form: Form, target: &str, (rest, max): (&[String], Duration)) -> Result<()> {
     let place = Place::new(form)?;
     let was_up = !process::running(&place.root)?.is_empty();
     up(form)?;
+    let outcome = strike(form, target, (rest, max));
+    if was_up {
+        // What was killed on the way comes back.
+        up(form)?;
+    } else {
+        down()?;
+    }
+    outcome
+}
+
+/// Lets the harness strike what runs.
+pub(super) fn strike(form: Form, target: &str, (rest, max): (&[String], Duration)) -> Result<()> {
     let itself = std::env::current_exe().context("where this program is")?;
     let (brokers, cassandras) = (form.brokers, form.cassandras);
     let cluster = format!(
@@ -48,6 +66,7 @@ pub(crate) fn prove(form: Form, target: &str, (rest, max): (&[String], Duration)
     harness
         .args(["--mainstem", &format!("{target}/debug/mainstem")])
         .args(["--cluster", &cluster])
+        .args(["--ways", &ways(form)])
         .args(["--folder", &format!("{target}/cluster/prove")]);
     if form != Form::default() {
         let is_given = |flag: &str| rest.iter().any(|word| word.starts_with(flag));
@@ -57,26 +76,21 @@ pub(crate) fn prove(form: Form, target: &str, (rest, max): (&[String], Duration)
         harness.args(defaults);
     }
     harness.args(rest);
-    let outcome = shell::run_within(&mut harness, max);
-    if was_up {
-        // What was killed on the way comes back.
-        up(form)?;
-    } else {
-        down()?;
-    }
-    outcome
+    shell::run_within(&mut harness, max)
 }
 
-/// Builds the program as the tests do: building it alone would choose other features of its
+/// Where ways to the brokers begin and end.
+fn ways(form: Form) -> String {
+    let brokers = form.of_kind(Kind::Kafka);
+    let ways = brokers.filter_map(|broker| broker.way());
+    let ways: Vec<String> = ways.map(|(from, to)| format!("{from}={to}")).collect();
+    ways.join(",")
+}
+
+/// Builds the program and the harness as the tests do: building them alone would choose other features of its
 /// libraries, and compile DataFusion again.
 fn build() -> Result<()> {
     let args = ["test", "--workspace", "--locked", CLUSTER, "--no-run"];
-    shell::run(&mut shell::command("cargo", &args))
-}
-
-/// Builds the harness, which is small.
-fn build_harness() -> Result<()> {
-    let args = ["build", "--package=mainstem-bench", "--locked"];
     shell::run(&mut shell::command("cargo", &args))
 }
 
@@ -116,5 +130,6 @@ mod tests {
         assert_eq!((form.brokers, form.cassandras), (3, 3));
         assert_eq!(rest, words("--clients 4 --away=1"));
         assert!(split(&words("--brokers 3")).is_err());
+        assert!(ways(form).starts_with("127.0.0.1:19392=127.0.0.1:19292,"));
     }
 }

@@ -6,11 +6,11 @@ use std::{path::PathBuf, process::Command, time::Duration};
 use anyhow::{Context, Result};
 
 use super::{
-    down,
+    addresses, down,
     form::{Form, Kind},
     java,
     place::Place,
-    process, proof, up,
+    process, proof, ready, up,
 };
 use crate::{
     bench::target_folder,
@@ -19,30 +19,69 @@ use crate::{
 };
 
 /// Longer than all contracts take on two busy cores; whoever waits for ever is stopped.
-const CONTRACT_MAX: Duration = Duration::from_secs(900);
+const CONTRACT_MAX: Duration = Duration::from_secs(1_200);
 const PROOF_MAX: Duration = Duration::from_secs(600);
 
-/// What kills and pauses the small form has: three of them, and few clients.
-const SMALL: [&str; 3] = ["--clients=4", "--redeemers=500", "--away=3"];
+/// What the small form has beside its strikes: few clients.
+const SMALL: [&str; 3] = ["--clients=4", "--redeemers=1000", "--away=3"];
+/// What is struck where the engines are nobody else's.
+const STRIKES: &str = "--strikes=kill:gateway-1,kill:worker-1,kill:spark,cut:gateway-2";
+/// What is struck where others may use the engines, too.
+const STRIKES_OF_NODES: &str = "--strikes=kill:gateway-1,kill:worker-1,pause:worker-1";
+/// The contracts that are quick: those of Spark and of control take minutes,
+/// and the proof stands on both.
+const QUICK: [&str; 5] = [
+    "kafka::contract",
+    "cassandra::contract",
+    "tables::contract",
+    "rows::contract",
+    "worker::contract",
+];
+
+/// Who has started the engines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    /// They were started for this, and are stopped afterwards.
+    Ours,
+    /// They were there.
+    Others,
+}
 
 /// Runs the contract of `crates/cluster` against the form, and then the smallest proof; with three
 /// brokers one of them is killed on the way.
 pub(crate) fn run(form: Form) -> Result<()> {
-    if let Err(why) = needed() {
-        println!("\nSKIPPED: no engine was started, so nothing was tried at scale: {why}");
-        return Ok(());
-    }
-    let place = Place::new(form)?;
-    let was_up = !process::running(&place.root)?.is_empty();
+    let whose = match needed().and_then(|()| whose(form)) {
+        Ok(whose) => whose,
+        Err(why) => return skip(&why),
+    };
     up(form)?;
-    let outcome = tests(&place);
-    if was_up {
-        // What was killed on the way comes back.
-        up(form)?;
-    } else {
-        down()?;
-    }
+    let outcome = contracts_of(form, &["contract"]).and_then(|()| {
+        if form == Form::default() {
+            prove(form, whose)
+        } else {
+            death(form)
+        }
+    });
+    leave(form, whose)?;
     outcome
+}
+
+/// The quick contracts and the smallest proof, on the small form. It is started for this, unless one answers already. What cannot be started is named as
+/// skipped, and why.
+pub(crate) fn run_quickly() -> Result<()> {
+    let form = Form::default();
+    let whose = match needed().and_then(|()| started(form)) {
+        Ok(whose) => whose,
+        Err(why) => return skip(&why),
+    };
+    let outcome = contracts_of(form, &QUICK).and_then(|()| prove(form, whose));
+    leave(form, whose)?;
+    outcome
+}
+
+fn skip(why: &anyhow::Error) -> Result<()> {
+    println!("\nSKIPPED: no engine was started, so nothing was tried beyond one machine: {why:#}");
+    Ok(())
 }
 
 /// What the engines and the feature need.
@@ -54,24 +93,71 @@ fn needed() -> Result<()> {
     steps::protoc()
 }
 
-fn tests(place: &Place) -> Result<()> {
-    let program = contracts()?;
-    shell::run_within(&mut contract(place, (&program, "contract")), CONTRACT_MAX)?;
-    if place.form == Form::default() {
-        let rest = SMALL.map(str::to_owned);
-        return proof::prove(place.form, &target_folder()?, (&rest, PROOF_MAX));
+/// Whether somebody has started engines here.
+fn whose(form: Form) -> Result<Whose> {
+    let running = process::running(&Place::new(form)?.root)?;
+    Ok(if running.is_empty() {
+        Whose::Ours
+    } else {
+        Whose::Others
+    })
+}
+
+/// Starts the engines, unless some answer at their addresses, wherever they were started.
+fn started(form: Form) -> Result<Whose> {
+    let answers = |engine| ready::ask(&engine, form).is_ok();
+    if form.engines().into_iter().all(answers) {
+        addresses::write(&Place::new(form)?)?;
+        return Ok(Whose::Others);
     }
-    let Some(second) = place.form.of_kind(Kind::Kafka).nth(1) else {
+    let whose = whose(form)?;
+    up(form)?;
+    Ok(whose)
+}
+
+/// Leaves things as they were.
+fn leave(form: Form, whose: Whose) -> Result<()> {
+    let is_here = !process::running(&Place::new(form)?.root)?.is_empty();
+    match whose {
+        Whose::Ours => down(),
+        // What was killed on the way comes back.
+        Whose::Others if is_here => up(form),
+        Whose::Others => addresses::remove(),
+    }
+}
+
+fn prove(form: Form, whose: Whose) -> Result<()> {
+    let strikes = match whose {
+        Whose::Ours => STRIKES,
+        Whose::Others => STRIKES_OF_NODES,
+    };
+    let rest: Vec<String> = SMALL
+        .iter()
+        .chain([&strikes])
+        .map(|word| (*word).to_owned())
+        .collect();
+    proof::strike(form, &target_folder()?, (&rest, PROOF_MAX))
+}
+
+fn contracts_of(form: Form, filters: &[&str]) -> Result<()> {
+    let program = contracts()?;
+    shell::run_within(&mut contract(form, (&program, filters)), CONTRACT_MAX)
+}
+
+/// A broker dies. By itself: topics cannot be made with three replicas while one is dead.
+fn death(form: Form) -> Result<()> {
+    let Some(second) = form.of_kind(Kind::Kafka).nth(1) else {
         return Ok(());
     };
-    // By itself: topics cannot be made with three replicas while a broker is dead.
+    let program = contracts()?;
+    let place = Place::new(form)?;
     let folder = place.folder(&second);
     let running = process::running(&place.root)?;
     let victim = running
         .iter()
         .find(|process| process.folder == folder)
         .with_context(|| format!("{} has ended by itself", second.name()))?;
-    let mut death = contract(place, (&program, "contract::death"));
+    let mut death = contract(form, (&program, &["contract::death"]));
     shell::run_within(
         death.env("MAINSTEM_KAFKA_KILL", victim.pid.to_string()),
         CONTRACT_MAX,
@@ -103,16 +189,17 @@ fn tests_of_cluster(line: &str) -> Option<PathBuf> {
     is_it.then(|| message["executable"].as_str().map(PathBuf::from))?
 }
 
-/// The tests whose names hold `filter`, told where the engines are.
-fn contract(place: &Place, (program, filter): (&PathBuf, &str)) -> Command {
+/// The tests whose names hold one of `filters`, told where the engines are.
+fn contract(form: Form, (program, filters): (&PathBuf, &[&str])) -> Command {
     let addresses = |kind| -> String {
-        let all = place.form.of_kind(kind);
+        let all = form.of_kind(kind);
         let all = all.map(|engine| engine.address.to_string());
         all.collect::<Vec<_>>().join(",")
     };
-    // One at a time: two cores have all the engines to carry, too.
-    let args = ["--nocapture", "--test-threads=2", filter];
+    // Two at a time: two cores have all the engines to carry, too.
+    let args = ["--nocapture", "--test-threads=2"];
     let mut tests = shell::command(&program.to_string_lossy(), &args);
+    tests.args(filters);
     tests
         .current_dir(shell::root().join("crates/cluster"))
         .env("MAINSTEM_KAFKA", addresses(Kind::Kafka))

@@ -47,6 +47,10 @@ impl ClientContext for Words {
 
 impl ConsumerContext for Words {}
 
+/// A broker that says nothing for so long is taken for dead: brokers that are held up, or cut off,
+/// close no connection, and the others have elected new leaders by then.
+pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(3);
+
 /// The settings of every client. A broker that is gone is tried again soon, so that a new leader
 /// is found within a second of its election.
 pub(crate) fn settings(config: &KafkaConfig) -> ClientConfig {
@@ -56,6 +60,7 @@ pub(crate) fn settings(config: &KafkaConfig) -> ClientConfig {
         .set("client.id", "mainstem")
         .set("log_level", "5")
         .set("socket.keepalive.enable", "true")
+        .set("socket.timeout.ms", millis(SILENCE_MAX))
         .set("socket.nagle.disable", "true")
         .set(
             "socket.connection.setup.timeout.ms",

@@ -4,7 +4,7 @@
 //! It never contacts a broker to read: `follow` brings what other nodes have appended. The seq of
 //! an entry is made of the broker's time and the seq before it, so every node gives it the same.
 
-use std::sync::Arc;
+use std::{sync::Arc, thread, time::Duration};
 
 use arrow::{
     array::{ArrayRef, AsArray, RecordBatch, StringArray},
@@ -19,12 +19,16 @@ use mainstem_log::{
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
-use super::{Control, Entry, KafkaConfig};
+use super::{Control, Entry, KafkaConfig, client::silent};
 use crate::ClusterError;
+
+/// How often it is looked whether what was committed can be seen.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// The topic of definitions as a log.
 #[derive(Debug)]
 pub struct DefinitionLog {
+    config: KafkaConfig,
     control: Control,
     /// Held from reading what there is to having it in `frames`.
     following: Mutex<()>,
@@ -39,6 +43,7 @@ impl DefinitionLog {
     /// When Kafka cannot be reached, the topic will not do, or holds what others wrote.
     pub fn open(config: &KafkaConfig) -> Result<Arc<Self>, ClusterError> {
         let log = Self {
+            config: config.clone(),
             control: Control::open(config)?,
             following: Mutex::new(()),
             frames: RwLock::default(),
@@ -66,6 +71,24 @@ impl DefinitionLog {
         Ok(())
     }
 
+    /// Reads until so many entries are known. A commit is answered when the coordinator has decided
+    /// it; the mark that lets readers see it reaches the topic a moment later, and with several
+    /// brokers that is another one.
+    fn follow_to(&self, count: usize) -> Result<(), ClusterError> {
+        let mut waited = Duration::ZERO;
+        loop {
+            self.follow()?;
+            if self.frames.read().len() >= count {
+                return Ok(());
+            }
+            if waited >= self.config.acknowledge_max {
+                return Err(silent(&self.config));
+            }
+            thread::sleep(LOOK);
+            waited += LOOK;
+        }
+    }
+
     fn commit(&self, append: &Append) -> Result<Appended, ClusterError> {
         let shape = |reason: &str| ClusterError::Shape {
             stream: StreamId::CATALOG,
@@ -85,7 +108,7 @@ impl DefinitionLog {
         let known = self.frames.read().len();
         let turn = self.control.take_turn()?;
         turn.append(known as u64, text.as_bytes())?;
-        self.follow()?;
+        self.follow_to(known + 1)?;
         // Nobody else can have appended in between, but may have since.
         let frames = self.frames.read();
         let frame = frames

@@ -24,7 +24,7 @@ use rdkafka::{
 use super::{
     JSON_HEADER, KEY_HEADER, KafkaConfig, ROW_HEADER, SCHEMA_HEADER,
     admin::{Topic, Topics},
-    client::{millis, settings, unreachable},
+    client::{SILENCE_MAX, millis, settings, unreachable},
     flight::{Deliveries, Flight, Lane, Tower, told},
     record::{Record, records},
     retries::{Answered, Known, RequestId, Retries},
@@ -211,7 +211,7 @@ fn producer(config: &KafkaConfig) -> Result<Arc<ThreadedProducer<Deliveries>>, C
         .set("batch.num.messages", "10000")
         .set("message.max.bytes", "16777216")
         .set("message.timeout.ms", millis(config.acknowledge_max))
-        .set("request.timeout.ms", millis(config.acknowledge_max))
+        .set("request.timeout.ms", millis(SILENCE_MAX))
         .set("queue.buffering.max.kbytes", queue_kib.to_string())
         .set("queue.buffering.max.messages", "1000000");
     let context = Deliveries::new(config.acknowledge_max);

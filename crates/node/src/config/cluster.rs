@@ -64,7 +64,9 @@ pub struct ClusterSettings {
     pub roles: Vec<RoleSetting>,
     /// How long an engine has to answer the first time.
     pub connect_max: Span,
-    /// How long rows wait for enough replicas.
+    /// How long rows of clients wait for enough replicas, before they are refused.
+    pub append_max: Span,
+    /// How long all else waits for an engine.
     pub acknowledge_max: Span,
     /// Statements on Cassandra that are under way at once.
     pub in_flight_max: usize,
@@ -147,6 +149,7 @@ impl Config {
             folder,
             roles,
             connect_max,
+            append_max: _,
             acknowledge_max,
             in_flight_max,
             state_partitions,
@@ -301,6 +304,7 @@ impl ClusterSettings {
         let second = Duration::from_secs(1);
         for (name, span) in [
             ("connect_max", self.connect_max.0),
+            ("append_max", self.append_max.0),
             ("acknowledge_max", self.acknowledge_max.0),
         ] {
             if span < second {
