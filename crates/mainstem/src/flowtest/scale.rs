@@ -279,7 +279,8 @@ impl Stage for Playing<'_> {
             (false, _) => PAUSE,
         };
         self.asked = Some((since, is_equal));
-        self.runtime.block_on(tokio::time::sleep(pause));
+        // Made within the runtime: outside of it there is no clock to sleep by.
+        self.runtime.block_on(async { tokio::time::sleep(pause).await });
         true
     }
 }
