@@ -229,6 +229,7 @@ fn stream() -> StreamDef {
             }),
             retention: None,
             deduplicate: None,
+            foreign: None,
             durability: Durability::Strict,
             event_size_max: ByteSize::kib(32),
             sql: String::new(),

@@ -29,6 +29,14 @@ pub enum AdmitError {
         /// The stream.
         stream: String,
     },
+    /// Caller: write to the topic.
+    #[error("rows of stream \"{stream}\" come from topic \"{topic}\", which others write")]
+    Foreign {
+        /// The stream.
+        stream: String,
+        /// The topic.
+        topic: String,
+    },
     /// Caller: send fewer events per request.
     #[error("body of {size} is larger than {limit}")]
     BodyTooLarge {
@@ -160,6 +168,7 @@ impl Fault for AdmitError {
             Self::ArrowColumn { .. } | Self::ArrowMissing { .. } => Answer::caller(Code::Admit010),
             Self::NameLength { .. } => Answer::caller(Code::Admit011),
             Self::DeadLetters { .. } => Answer::caller(Code::Admit012),
+            Self::Foreign { .. } => Answer::caller(Code::Admit015),
             Self::Encode { .. } => Answer::node(Code::Admit013),
             Self::Log { source } => source.answer(),
             Self::Thread { .. } => Answer::node(Code::Admit014),
@@ -183,6 +192,9 @@ impl Fault for AdmitError {
                 "apply an application that declares it: mainstem apply APP".to_owned()
             }
             Self::DeadLetters { .. } => "send to the stream itself".to_owned(),
+            Self::Foreign { topic, .. } => {
+                format!("write to topic \"{topic}\", or declare a stream of your own")
+            }
             Self::BodyTooLarge { .. } => "send fewer events per request".to_owned(),
             Self::NameLength { .. } => "use a random UUID".to_owned(),
             Self::Busy { .. } => "send it again after a second".to_owned(),

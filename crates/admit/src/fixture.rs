@@ -32,6 +32,7 @@ pub(crate) fn spec(name: &str, columns: Columns, partition_by: &[&str]) -> Strea
         watermark: None,
         retention: None,
         deduplicate: None,
+        foreign: None,
         durability: Durability::Strict,
         event_size_max: ByteSize::kib(32),
         sql: String::new(),

@@ -44,28 +44,11 @@ impl JsonRows {
     /// What was expected and what was found. The rows before stay as they are.
     pub fn push(&mut self, json: &[u8]) -> Result<(), NoRow> {
         let before = self.rows.len();
-        let read = self.read(json);
+        let read = read_row(&mut self.rows, json);
         read.map_err(|wrong| {
             self.rows.rollback(before);
             NoRow(wrong.reason)
         })
-    }
-
-    fn read(&mut self, json: &[u8]) -> Result<(), Box<Wrong>> {
-        if json.len() > self.rows.event_size_max() {
-            return Err(Wrong::too_large(json.len(), self.rows.event_size_max()));
-        }
-        if std::str::from_utf8(json).is_err() {
-            return Err(Wrong::not_utf8());
-        }
-        let mut scan = Scan::new(json, 0);
-        scan.blank();
-        self.rows.object(&mut scan)?;
-        scan.blank();
-        match scan.is_end() {
-            true => Ok(()),
-            false => Err(scan.wrong("the end")),
-        }
     }
 
     /// Rows so far.
@@ -90,6 +73,24 @@ impl JsonRows {
         let columns = batch.columns().iter().take(self.schema.fields().len());
         let schema = SchemaRef::clone(&self.schema);
         RecordBatch::try_new_with_options(schema, columns.cloned().collect(), &options)
+    }
+}
+
+/// Takes one row: a JSON object and nothing else. What is wrong leaves half a row behind.
+pub(crate) fn read_row(rows: &mut Rows, json: &[u8]) -> Result<(), Box<Wrong>> {
+    if json.len() > rows.event_size_max() {
+        return Err(Wrong::too_large(json.len(), rows.event_size_max()));
+    }
+    if std::str::from_utf8(json).is_err() {
+        return Err(Wrong::not_utf8());
+    }
+    let mut scan = Scan::new(json, 0);
+    scan.blank();
+    rows.object(&mut scan)?;
+    scan.blank();
+    match scan.is_end() {
+        true => Ok(()),
+        false => Err(scan.wrong("the end")),
     }
 }
 

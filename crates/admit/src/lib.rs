@@ -40,6 +40,7 @@ mod lane;
 mod letters;
 mod near;
 mod partition;
+mod records;
 mod request;
 mod sheet;
 pub mod stages;
@@ -70,6 +71,7 @@ use tokio::sync::oneshot;
 
 pub use errors::AdmitError;
 pub use json_rows::{JsonRows, NoRow};
+pub use records::{Admitted, ForeignRecord, Records};
 
 use lane::{Choice, Lanes};
 use request::{Load, Reply, Request};
@@ -367,6 +369,12 @@ impl Admission {
                 near,
             });
         };
+        if let Some(foreign) = &stream.spec.foreign {
+            return Err(AdmitError::Foreign {
+                stream: name.to_owned(),
+                topic: foreign.topic.clone(),
+            });
+        }
         let letters = stream
             .dead_letters
             .and_then(|id| definitions.streams.get(&id));

@@ -108,6 +108,12 @@ pub(crate) fn all_of(spec: &StreamSpec) -> Vec<String> {
             words::watermark(spec.watermark.as_ref())
         ));
     }
+    if let Some(foreign) = &spec.foreign {
+        lines.push(format!(
+            "+ from topic {}, from its first record",
+            foreign.topic
+        ));
+    }
     let by = words::partition_by(&spec.partition_by);
     lines.push(format!("+ {} partitions, {by}", spec.partitions));
     if spec.deduplicate.is_some() {
@@ -219,6 +225,10 @@ fn options(old: &StreamSpec, new: &StreamSpec, lines: &mut Vec<String>) {
         let (from, to) = (old.deduplicate.as_ref(), new.deduplicate.as_ref());
         let (from, to) = (words::deduplicate(from), words::deduplicate(to));
         lines.push(format!("~ deduplicate {from} → {to}"));
+    }
+    if old.foreign != new.foreign {
+        let (from, to) = (words::origin(old), words::origin(new));
+        lines.push(format!("~ written by {from} → {to}"));
     }
     if old.durability != new.durability {
         let (from, to) = (

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use mainstem_catalog::{Definitions, StreamSpec, ViewSpec};
+use mainstem_catalog::{Definitions, Foreign, StreamSpec, ViewSpec};
 use mainstem_kernel::{Code, Problem};
 use mainstem_sql::PlannedView;
 
@@ -26,6 +26,9 @@ pub struct OneMachine;
 impl Terms for OneMachine {
     /// What the language has and nothing here carries out: promising it would be a lie.
     fn stream(&self, spec: &StreamSpec) -> Option<Problem> {
+        if let Some(foreign) = &spec.foreign {
+            return Some(needs_kafka(spec, foreign));
+        }
         spec.deduplicate.as_ref()?;
         let message = format!(
             "DEDUPLICATE BY of stream \"{}\" is not built on one machine yet",
@@ -46,6 +49,20 @@ impl Terms for OneMachine {
 
     fn view(&self, _spec: &ViewSpec, _planned: (&PlannedView, &Definitions)) -> Option<Problem> {
         None
+    }
+}
+
+fn needs_kafka(spec: &StreamSpec, foreign: &Foreign) -> Problem {
+    let message = format!(
+        "rows of stream \"{}\" are to come from topic \"{}\", and one machine reads no Kafka",
+        spec.name, foreign.topic
+    );
+    Problem {
+        detail: Some("Beyond one machine (`mainstem serve --engine cluster`) it does.".to_owned()),
+        hint: Some(
+            "declare it as CREATE STREAM without FROM TOPIC, and send its rows by HTTP".to_owned(),
+        ),
+        ..problem(Code::App021, message, None)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mainstem_catalog::{Deduplicate, Durability, Emit, Kind, Label, Watermark};
+use mainstem_catalog::{Deduplicate, Durability, Emit, Kind, Label, StreamSpec, Watermark};
 use mainstem_kernel::{Code, Column, ColumnName, Place, Problem, StreamName};
 
 /// A problem with its message; detail and hint are for the caller to fill in.
@@ -62,6 +62,14 @@ pub(crate) fn deduplicate(deduplicate: Option<&Deduplicate>) -> String {
     match deduplicate {
         None => "none".to_owned(),
         Some(Deduplicate { column, within }) => format!("by {column} within {}", span(*within)),
+    }
+}
+
+/// Who writes a stream.
+pub(crate) fn origin(spec: &StreamSpec) -> String {
+    match &spec.foreign {
+        None => "clients".to_owned(),
+        Some(foreign) => format!("others into topic {}", foreign.topic),
     }
 }
 

@@ -55,6 +55,9 @@ pub struct StreamSpec {
     pub durability: Durability,
     /// Largest event, in bytes of its payload.
     pub event_size_max: ByteSize,
+    /// Where its rows come from, if others write them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foreign: Option<Foreign>,
     /// The statement as written.
     pub sql: String,
 }
@@ -69,6 +72,13 @@ impl StreamSpec {
             .filter_map(|name| self.columns.get(name.as_str()));
         columns.map(|column| column.id).collect()
     }
+}
+
+/// FROM TOPIC 'name' FORMAT JSON: rows that are records of a topic of Kafka that others write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Foreign {
+    /// The name of the topic.
+    pub topic: String,
 }
 
 /// A column that holds event time, and how late it may be.

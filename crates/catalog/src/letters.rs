@@ -93,6 +93,7 @@ fn beside(name: StreamName, columns: &[Declared]) -> Result<StreamSpec, NameErro
         watermark: None,
         retention: Some(KEPT_BESIDE_VIEW),
         deduplicate: None,
+        foreign: None,
         durability: Durability::Strict,
         event_size_max: ByteSize::mib(1),
         sql: String::new(),

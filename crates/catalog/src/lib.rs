@@ -18,7 +18,7 @@ mod samples;
 pub use catalog::Catalog;
 pub use change::{CHANGE_COLUMN, Change, ChangeSet, FORMAT};
 pub use definition::{
-    AppDef, DELETED_COLUMN, Deduplicate, Durability, Emit, SchemaEntry, Stage, StreamDef,
+    AppDef, DELETED_COLUMN, Deduplicate, Durability, Emit, Foreign, SchemaEntry, Stage, StreamDef,
     StreamSpec, TableDef, TableSpec, ViewDef, ViewSpec, Watermark,
 };
 pub use definitions::{Definitions, KEPT_AFTER_DROP, KEPT_AFTER_REPLACED, REVISIONS_MAX, Revision};

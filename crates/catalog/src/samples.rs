@@ -36,6 +36,7 @@ pub(crate) fn spec(name: &str, columns: &[(&str, ColumnType)]) -> StreamSpec {
         watermark: None,
         retention: None,
         deduplicate: None,
+        foreign: None,
         durability: Durability::Strict,
         event_size_max: ByteSize::kib(32),
         sql: format!("CREATE STREAM {name} (…)"),

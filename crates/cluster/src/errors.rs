@@ -219,7 +219,7 @@ impl Fault for ClusterError {
             } => format!("set {setting} = {wanted} for topic \"{topic}\""),
             Self::Unacknowledged { .. } => {
                 "send it again under the same Idempotency-Key; see whether enough brokers run for \
-                 min.insync.replicas"
+                 min.insync.replicas, and whether their disks are full"
                     .to_owned()
             }
             Self::Refused { .. } => {

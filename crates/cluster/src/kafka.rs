@@ -71,13 +71,14 @@ pub use definitions::DefinitionLog;
 #[cfg(feature = "engines")]
 pub use group::{Fetched, Group, GroupSpec, Message, Place};
 #[cfg(feature = "engines")]
-pub use reader::{Read, Reader, Row};
+pub use reader::{Read, Reader, Row, Start};
 #[cfg(feature = "engines")]
 pub use transaction::{Ends, Failed, NewMessage, Output, Transaction};
 #[cfg(feature = "engines")]
 pub use writer::{FindStream, Writer};
 
 pub use record::{JSON_HEADER, KEY_HEADER, ROW_HEADER, SCHEMA_HEADER};
+pub(crate) use record::{JsonColumns, without_empty_extra};
 
 /// How Kafka is reached, and what is asked of it.
 #[derive(Clone, Debug)]

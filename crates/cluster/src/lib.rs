@@ -14,6 +14,8 @@ pub mod config;
 pub mod control;
 mod errors;
 #[cfg(feature = "engines")]
+pub mod feeds;
+#[cfg(feature = "engines")]
 mod forget;
 pub mod kafka;
 pub mod lower;

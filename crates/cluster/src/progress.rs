@@ -33,9 +33,9 @@ use serde::{Deserialize, Serialize};
 
 pub use format::{Entry, FORMAT, FormatError};
 #[cfg(feature = "engines")]
-pub use view::ProgressView;
-#[cfg(feature = "engines")]
 pub(crate) use view::read_once;
+#[cfg(feature = "engines")]
+pub use view::{Heard, ProgressView};
 
 /// A query that Spark runs for us, and its name there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -21,7 +21,7 @@
 #[cfg(test)]
 mod contract;
 #[cfg(feature = "engines")]
-mod decode;
+pub(crate) mod decode;
 mod errors;
 #[cfg(test)]
 pub(crate) mod fixture;

@@ -5,12 +5,13 @@
 //!
 //! | work | reads | writes, in one transaction with the offsets of what it read |
 //! |---|---|---|
+//! | a FOREIGN stream | the topic of others | the stream's topic; what does not fit to its dead letters |
 //! | DEDUPLICATE BY of a stream | the stream's topic | `…-unique`, the rows that are new; `…-seen`, compacted, which they were |
 //! | filters and lookups of a version of a view (`Lowered::worker`) | the topic of the stream, or its `…-unique` | `…-input`, rows of `Lowered::input` as canonical JSON; dead letters of the view |
 //!
-//! Each is a consumer group of its own, `PREFIX-worker-ID`: the offsets that it has committed are
+//! Each is a consumer group of its own, `PREFIX-worker-ID`, or `PREFIX-foreign-ID`: the offsets that it has committed are
 //! those up to which the topic that it writes is complete. Nodes share the partitions. A row stays in
-//! its partition.
+//! its partition, but for those of others, which get one as at the doors.
 //!
 //! # What a row sees
 //!
@@ -30,6 +31,8 @@ mod contract;
 #[cfg(feature = "engines")]
 mod copies;
 mod errors;
+#[cfg(feature = "engines")]
+mod foreign;
 #[cfg(feature = "engines")]
 mod letters;
 #[cfg(feature = "engines")]
@@ -68,6 +71,14 @@ pub struct WorkersConfig {
     pub lookup_size_max: ByteSize,
     /// Memory of the keys that one stream was seen with.
     pub seen_size_max: ByteSize,
+    /// Event times of others further ahead of arrival than this are refused.
+    pub ahead_max: Duration,
+}
+
+/// The consumer group that reads the topic of others for a stream.
+#[must_use]
+pub fn foreign_group_of(config: &KafkaConfig, stream: StreamId) -> String {
+    format!("{}-foreign-{}", config.topic_prefix, stream.0)
 }
 
 /// The consumer group of what is done for a version of a view, or for a stream.

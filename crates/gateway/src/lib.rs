@@ -10,7 +10,8 @@ use mainstem_admit::Admission;
 use mainstem_app::Apps;
 use mainstem_catalog::Catalog;
 use mainstem_kernel::{
-    ByteSize, Position, Problem, Reached, clock::SharedClock, metrics::Metrics, spawn::SharedSpawn,
+    ByteSize, Offsets, Position, Problem, Reached, StreamId, clock::SharedClock, metrics::Metrics,
+    spawn::SharedSpawn,
 };
 use mainstem_log::SharedLog;
 use mainstem_sql::{Engine, SharedQuestions};
@@ -53,6 +54,8 @@ pub struct GatewayParts {
     pub catalog: Arc<Catalog>,
     /// What only one machine has.
     pub local: Option<Local>,
+    /// Feeds of a node of many.
+    pub feeds: Option<Arc<dyn RemoteFeeds>>,
     /// The node's own affairs.
     pub control: Arc<dyn Control>,
     /// Time.
@@ -72,6 +75,38 @@ pub struct Local {
     pub log: SharedLog,
     /// Rows by key, as they change.
     pub engine: Arc<Engine>,
+}
+
+/// Where a feed of a node of many begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FeedBegin {
+    /// At the first row that there is.
+    Earliest,
+    /// Behind the last one.
+    Now,
+    /// At a place that was told of.
+    At(Offsets),
+}
+
+/// Feeds of changes of a node of many.
+pub trait RemoteFeeds: Debug + Send + Sync {
+    /// Follows a stream, a table or a view. Blocks for a while.
+    ///
+    /// # Errors
+    /// The problem that stands against it.
+    fn follow(&self, object: StreamId, begin: FeedBegin) -> Result<Box<dyn RemoteFeed>, Problem>;
+}
+
+/// A feed of a node of many. What is not read is kept by nobody but the log.
+pub trait RemoteFeed: Send {
+    /// What there is by now: the data of each event, and the place behind it where there is one.
+    /// Waits for nothing.
+    ///
+    /// # Errors
+    /// The problem that ends it.
+    fn read(&mut self) -> Result<Vec<(Vec<u8>, Option<Offsets>)>, Problem>;
+    /// How far it was read.
+    fn place(&self) -> Offsets;
 }
 
 /// An answer of the node that takes a while.

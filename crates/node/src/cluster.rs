@@ -4,6 +4,7 @@
 //! it runs: an engine that is away holds up what needs it and nothing else.
 
 mod control;
+mod feeds;
 mod follow;
 mod questions;
 mod roles;
@@ -15,6 +16,7 @@ use mainstem_app::Apps;
 use mainstem_catalog::Catalog;
 use mainstem_cluster::{
     ClusterConfig,
+    feeds::Feeds,
     kafka::{DefinitionLog, FindStream, KafkaConfig, Writer},
 };
 use mainstem_gateway::GatewayParts;
@@ -26,7 +28,7 @@ use mainstem_kernel::{
 use mainstem_log::SharedIntake;
 use tokio::runtime::{Handle, Runtime};
 
-use self::{control::ClusterControl, questions::Asked, roles::Roles};
+use self::{control::ClusterControl, feeds::ClusterFeeds, questions::Asked, roles::Roles};
 use crate::{
     config::{ClusterLimits, Config},
     errors::NodeError,
@@ -56,6 +58,7 @@ pub(crate) struct ClusterParts {
     admission: Arc<Admission>,
     apps: Arc<Apps>,
     questions: Arc<Asked>,
+    feeds: Arc<Feeds>,
     roles: Roles,
     runtime: Handle,
     /// Tells this run of this node from all others.
@@ -100,6 +103,7 @@ impl ClusterParts {
         let parts = Arc::new(Self {
             apps: Apps::open(Arc::clone(&catalog), Arc::new(BeyondOneMachine)),
             questions: Asked::new(),
+            feeds: Arc::new(Feeds::open(&engines.kafka, catalog.watch()).map_err(away)?),
             roles: Roles::default(),
             runtime: runtimes.doors.handle().clone(),
             instance: instance()?,
@@ -176,6 +180,10 @@ impl Core for ClusterParts {
             apps: Arc::clone(&self.apps),
             catalog: Arc::clone(&self.catalog),
             local: None,
+            feeds: Some(Arc::new(ClusterFeeds {
+                feeds: Arc::clone(&self.feeds),
+                runtime: self.runtime.clone(),
+            })),
             clock: Arc::clone(&self.clock),
             spawn: Arc::<Supervisor>::clone(&self.supervisor),
             metrics: Arc::clone(&self.metrics),

@@ -241,6 +241,7 @@ impl Core for Parts {
                 log: self.journal.log(),
                 engine: Arc::clone(&self.engine),
             }),
+            feeds: None,
             clock: Arc::clone(&self.clock),
             spawn: Arc::<Supervisor>::clone(&self.supervisor),
             metrics: Arc::clone(&self.metrics),

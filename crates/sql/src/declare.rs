@@ -8,6 +8,7 @@ mod column;
 mod cursor;
 mod default;
 mod emit;
+mod foreign;
 mod interval;
 mod options;
 mod recognise;

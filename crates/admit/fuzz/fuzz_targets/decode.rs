@@ -68,6 +68,7 @@ fn stream() -> StreamDef {
             watermark: None,
             retention: None,
             deduplicate: None,
+            foreign: None,
             durability: Durability::Strict,
             event_size_max: ByteSize::kib(32),
             sql: String::new(),

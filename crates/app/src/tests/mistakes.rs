@@ -40,6 +40,16 @@ fn check_finds_what_cannot_be_kept() {
     .assert_eq(&checked("CREATE STREAM a (x TXT);"));
 }
 
+#[test]
+fn one_machine_refuses_rows_that_others_write_to_kafka() {
+    let said = checked("CREATE FOREIGN STREAM p (id TEXT) FROM TOPIC 'billing.p' FORMAT JSON;");
+    assert!(said.contains("error[APP-021]"), "{said}");
+    assert!(
+        said.contains("topic \"billing.p\"") && said.contains("hint: "),
+        "{said}"
+    );
+}
+
 const FIRST: &str = "\
 CREATE STREAM orders (id TEXT NOT NULL, total NUMERIC(12, 2), note TEXT, paid BOOLEAN)
   PARTITION BY (id);

@@ -135,6 +135,7 @@ pub(super) fn inner_stream(name: StreamName, columns: Columns) -> StreamSpec {
         watermark: None,
         retention: None,
         deduplicate: None,
+        foreign: None,
         durability: Durability::Strict,
         event_size_max: ByteSize::mib(1),
         sql: String::new(),

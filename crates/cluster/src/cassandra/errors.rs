@@ -19,6 +19,14 @@ pub enum CassandraError {
         #[source]
         source: Source,
     },
+    /// Operator: another Cassandra is needed.
+    #[error("Cassandra at {nodes} is version {found}, expected 5.0 or newer")]
+    Version {
+        /// The nodes that were asked.
+        nodes: String,
+        /// Its version.
+        found: String,
+    },
     /// Dependency: some of the rows may be there; giving them again completes them.
     #[error("Cassandra did not answer for table \"{table}\" within {} s", .limit.as_secs())]
     Unacknowledged {
@@ -84,6 +92,7 @@ impl Fault for CassandraError {
         };
         match self {
             Self::Unreachable { .. } => dependency(Code::Clus020),
+            Self::Version { .. } => dependency(Code::Clus114),
             Self::Unacknowledged { .. } => dependency(Code::Clus021),
             Self::Refused { .. } => dependency(Code::Clus022),
             Self::Table { .. } => dependency(Code::Clus023),
@@ -99,6 +108,7 @@ impl Fault for CassandraError {
                  broadcast_rpc_address"
                     .to_owned()
             }
+            Self::Version { .. } => "run Apache Cassandra 5.0".to_owned(),
             Self::Unacknowledged { .. } => {
                 "nothing is lost: rows wait in their topic; see whether enough nodes run for \
                  LOCAL_QUORUM (nodetool status)"

@@ -14,6 +14,7 @@ use scylla::{
 };
 
 use super::{CassandraConfig, CassandraError, RowTable};
+use crate::errors::Source;
 
 /// Longest name of a keyspace.
 const KEYSPACE_MAX: usize = 48;
@@ -66,6 +67,7 @@ impl Rows {
             config,
             slices: Mutex::default(),
         };
+        rows.judge().await?;
         rows.create_keyspace().await?;
         Ok(rows)
     }
@@ -74,6 +76,29 @@ impl Rows {
     #[must_use]
     pub fn keyspace(&self) -> &str {
         &self.config.keyspace
+    }
+
+    /// Whether it is of a version that was tried.
+    async fn judge(&self) -> Result<(), CassandraError> {
+        let asked = "SELECT release_version FROM system.local";
+        let refused = |source: Source| CassandraError::Refused {
+            doing: "read",
+            name: "system.local".to_owned(),
+            source,
+        };
+        let answered = self.session.query_unpaged(asked, ()).await;
+        let answered = answered.map_err(|error| refused(Box::new(error)))?;
+        let rows = answered.into_rows_result();
+        let rows = rows.map_err(|error| refused(Box::new(error)))?;
+        let row = rows.first_row::<(String,)>();
+        let (found,) = row.map_err(|error| refused(Box::new(error)))?;
+        match is_tried(&found) {
+            true => Ok(()),
+            false => Err(CassandraError::Version {
+                nodes: self.config.nodes.join(", "),
+                found,
+            }),
+        }
     }
 
     async fn create_keyspace(&self) -> Result<(), CassandraError> {
@@ -278,5 +303,30 @@ impl fmt::Debug for Rows {
         f.debug_struct("Rows")
             .field("config", &self.config)
             .finish_non_exhaustive()
+    }
+}
+
+/// Whether a version is one that rows were tried on, or a newer one.
+fn is_tried(version: &str) -> bool {
+    let major = version.split('.').next();
+    major.and_then(|major| major.parse().ok()) >= Some(5_u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_older_than_cassandra_5_or_something_else_is_refused() {
+        for (version, expected) in [
+            ("5.0.5", true),
+            ("5.1-beta1", true),
+            ("6.0", true),
+            ("4.1.3", false),
+            ("3.11.2", false),
+            ("", false),
+        ] {
+            assert_eq!(is_tried(version), expected, "{version}");
+        }
     }
 }

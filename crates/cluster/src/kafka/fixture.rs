@@ -30,6 +30,7 @@ pub(crate) fn readings(partitions: u16) -> StreamDef {
         watermark: None,
         retention: Some(Duration::from_secs(7 * 86_400)),
         deduplicate: None,
+        foreign: None,
         durability: Durability::Strict,
         event_size_max: ByteSize::kib(32),
         sql: "CREATE STREAM readings (…)".to_owned(),

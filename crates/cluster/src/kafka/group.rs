@@ -44,6 +44,8 @@ use moves::{Move, Moves};
 const ASK_MAX: Duration = Duration::from_millis(500);
 /// And how long it is waited before it is asked again.
 const ARRIVE_PAUSE: Duration = Duration::from_millis(50);
+/// A fetch ends with the record that reaches this many bytes.
+const FETCHED_BYTES_MAX: usize = 32 << 20;
 /// How long state may be rebuilt, or anything else be done, between two fetches.
 const AWAY_MAX: Duration = Duration::from_secs(900);
 
@@ -248,6 +250,7 @@ impl Group {
         } else {
             patience
         };
+        let mut bytes = 0_usize;
         // Asked at least once, whatever was given back: only so it is known what has moved.
         loop {
             let polled = self
@@ -257,10 +260,14 @@ impl Group {
             self.follow(&mut fetched);
             match polled {
                 None => break,
-                Some(Ok(message)) => self.keep(message?, &mut fetched),
+                Some(Ok(message)) => {
+                    let message = message?;
+                    bytes = bytes.saturating_add(message.value.as_ref().map_or(0, Vec::len));
+                    self.keep(message, &mut fetched);
+                }
                 Some(Err(error)) => self.judge(error)?,
             }
-            if fetched.messages.len() >= messages_max {
+            if fetched.messages.len() >= messages_max || bytes >= FETCHED_BYTES_MAX {
                 break;
             }
             patience = Duration::ZERO;

@@ -23,6 +23,9 @@ use super::{
 };
 use crate::ClusterError;
 
+/// What is read ahead.
+const QUEUED_KIB: &str = "4096";
+
 /// A row of a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
@@ -49,6 +52,15 @@ pub struct Read {
     pub rows: Vec<Row>,
     /// Whether every partition was read up to its end.
     pub is_end: bool,
+}
+
+/// Where reading begins.
+#[derive(Clone, Copy, Debug)]
+pub enum Start<'a> {
+    /// At these offsets, and at the first row of partitions that are not named.
+    At(&'a Offsets),
+    /// Behind the last row of each partition.
+    End,
 }
 
 /// Reads a topic.
@@ -78,8 +90,20 @@ impl Reader {
     /// `Gone` when the topic does not hold `from` any more.
     pub fn open(
         config: &KafkaConfig,
-        (stream, topic): (StreamId, &str),
+        of: (StreamId, &str),
         from: &Offsets,
+    ) -> Result<Self, ClusterError> {
+        Self::open_at(config, of, Start::At(from))
+    }
+
+    /// Begins there; only what was committed is read.
+    ///
+    /// # Errors
+    /// `Gone` when the topic does not hold it any more.
+    pub fn open_at(
+        config: &KafkaConfig,
+        (stream, topic): (StreamId, &str),
+        start: Start<'_>,
     ) -> Result<Self, ClusterError> {
         let mut settings = settings(config);
         settings
@@ -90,6 +114,7 @@ impl Reader {
             .set("allow.auto.create.topics", "false")
             .set("auto.offset.reset", "error")
             .set("isolation.level", "read_committed")
+            .set("queued.max.messages.kbytes", QUEUED_KIB)
             .set("fetch.wait.max.ms", "100")
             .set("fetch.error.backoff.ms", "50");
         let consumer: BaseConsumer<Words> = BaseConsumer::from_config_and_context(&settings, Words)
@@ -102,11 +127,11 @@ impl Reader {
             next: BTreeMap::new(),
             ended: BTreeSet::new(),
         };
-        reader.assign(from)?;
+        reader.assign(start)?;
         Ok(reader)
     }
 
-    fn assign(&mut self, from: &Offsets) -> Result<(), ClusterError> {
+    fn assign(&mut self, start: Start<'_>) -> Result<(), ClusterError> {
         let metadata = self
             .consumer
             .fetch_metadata(Some(&self.topic), self.config.connect_max)
@@ -117,7 +142,7 @@ impl Reader {
             .flat_map(|topic| topic.partitions());
         let mut list = TopicPartitionList::new();
         for partition in partitions.map(|partition| partition.id()) {
-            let next = self.begin(partition, from)?;
+            let next = self.begin(partition, start)?;
             list.add_partition_offset(&self.topic, partition, Offset::Offset(next))
                 .map_err(|error| refused("read topic", &self.topic, error))?;
             self.next.insert(partition, next);
@@ -131,8 +156,8 @@ impl Reader {
             .map_err(|error| refused("read topic", &self.topic, error))
     }
 
-    /// Where a partition begins: at `from` if the topic still has it.
-    fn begin(&self, partition: i32, from: &Offsets) -> Result<i64, ClusterError> {
+    /// Where a partition begins: where it is to, if the topic still has it.
+    fn begin(&self, partition: i32, start: Start<'_>) -> Result<i64, ClusterError> {
         let limit = self.config.connect_max;
         let ask = || {
             self.consumer
@@ -140,6 +165,9 @@ impl Reader {
         };
         let (first, end) = patiently(ask).map_err(|error| unreachable(&self.config, error))?;
         let id = PartitionId(u16::try_from(partition).unwrap_or(u16::MAX));
+        let Start::At(from) = start else {
+            return Ok(end);
+        };
         let wanted = from.next(self.stream, id).0;
         let at = i64::try_from(wanted).unwrap_or(i64::MAX);
         match wanted {
@@ -151,6 +179,18 @@ impl Reader {
                 wanted,
             }),
         }
+    }
+
+    /// Of each partition the offset that comes next.
+    #[must_use]
+    pub fn place(&self) -> Offsets {
+        let mut place = Offsets::default();
+        for (partition, next) in &self.next {
+            let partition = PartitionId(u16::try_from(*partition).unwrap_or(u16::MAX));
+            let next = RowOffset(u64::try_from(*next).unwrap_or(0));
+            place.reach(self.stream, partition, next);
+        }
+        place
     }
 
     /// The next rows, so many at most. Waits for the first one for as long as `patience`.

@@ -10,7 +10,7 @@ use mainstem_kernel::{
 use mainstem_log::{Draft, Stamp};
 
 use crate::ClusterError;
-use json::JsonColumns;
+pub(crate) use json::JsonColumns;
 
 /// Header of the version of a record's columns.
 pub const SCHEMA_HEADER: &str = "mainstem-schema";
@@ -102,7 +102,9 @@ fn key_columns(draft: &Draft, stream: &StreamDef) -> Result<Vec<usize>, String> 
 }
 
 /// Rows hardly ever have undeclared fields: then the column is left out.
-fn without_empty_extra(batch: &RecordBatch) -> Result<RecordBatch, arrow::error::ArrowError> {
+pub(crate) fn without_empty_extra(
+    batch: &RecordBatch,
+) -> Result<RecordBatch, arrow::error::ArrowError> {
     let schema = batch.schema();
     let fields = schema.fields().iter().enumerate();
     let kept: Vec<usize> = fields

@@ -8,7 +8,8 @@ use std::{
     time::Duration,
 };
 
-use mainstem_kernel::{Offsets, StreamId, fault::chain, spawn::SharedSpawn};
+use mainstem_kernel::{Offsets, StreamId, Timestamp, fault::chain, spawn::SharedSpawn};
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::{Entry, Progress};
@@ -28,10 +29,20 @@ const ROWS_MAX: usize = 1_000;
 /// How long a read waits; also how long `close` may take.
 const PATIENCE: Duration = Duration::from_millis(200);
 
+/// The last word of whoever is in control that came as it was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// How many there were before it.
+    pub number: u64,
+    /// When the broker appended it, by its own clock.
+    pub at: Timestamp,
+}
+
 /// What is published, kept current.
 #[derive(Debug)]
 pub struct ProgressView {
     current: watch::Sender<Arc<Progress>>,
+    heard: Mutex<Option<Heard>>,
     is_closed: AtomicBool,
 }
 
@@ -47,6 +58,7 @@ impl ProgressView {
         fold_all(&mut reader, (config, &mut first))?;
         let view = Arc::new(Self {
             current: watch::Sender::new(Arc::new(first)),
+            heard: Mutex::default(),
             is_closed: AtomicBool::new(false),
         });
         let (weak, config) = (Arc::downgrade(&view), config.clone());
@@ -79,6 +91,12 @@ impl ProgressView {
         self.current.subscribe()
     }
 
+    /// What came last since the start.
+    #[must_use]
+    pub fn heard(&self) -> Option<Heard> {
+        *self.heard.lock()
+    }
+
     /// Ends the thread, soon.
     pub fn close(&self) {
         self.is_closed.store(true, Ordering::Release);
@@ -98,9 +116,13 @@ impl ProgressView {
                 return;
             }
         };
-        if rows.is_empty() {
+        let Some(at) = rows.iter().map(|row| row.at).max() else {
             return;
-        }
+        };
+        let mut heard = self.heard.lock();
+        let number = heard.map_or(0, |heard| heard.number.saturating_add(1));
+        *heard = Some(Heard { number, at });
+        drop(heard);
         let mut next = self.now().as_ref().clone();
         for row in rows {
             match entry(config, &row) {

@@ -18,38 +18,38 @@ use crate::{
 
 /// A record as it came.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Change<'a> {
+pub(crate) struct Change<'a> {
     /// Its offset.
-    pub(super) offset: u64,
+    pub(crate) offset: u64,
     /// Its key.
-    pub(super) key: Option<&'a [u8]>,
+    pub(crate) key: Option<&'a [u8]>,
     /// Its row; none if the key is gone.
-    pub(super) value: Option<&'a [u8]>,
+    pub(crate) value: Option<&'a [u8]>,
 }
 
 /// Rows of records.
 #[derive(Debug, Default)]
-pub(super) struct Decoded {
+pub(crate) struct Decoded {
     /// Rows of one generation each.
-    pub(super) parts: Vec<Part>,
+    pub(crate) parts: Vec<Part>,
     /// Records that are no rows, by number, and why.
-    pub(super) refused: Vec<(usize, String)>,
+    pub(crate) refused: Vec<(usize, String)>,
 }
 
 /// Rows of one generation.
 #[derive(Debug)]
-pub(super) struct Part {
+pub(crate) struct Part {
     /// The newest rows of each key.
-    pub(super) rows: VersionedRows,
+    pub(crate) rows: VersionedRows,
     /// Of each row the number of its record.
-    pub(super) records: Vec<usize>,
+    pub(crate) records: Vec<usize>,
 }
 
 /// Reads the records of one relation. Of the records with one key only the newest stays.
 ///
 /// # Errors
 /// When Arrow refuses the values, which is a defect.
-pub(super) fn decode(relation: &Relation, changes: &[Change<'_>]) -> Result<Decoded, ArrowError> {
+pub(crate) fn decode(relation: &Relation, changes: &[Change<'_>]) -> Result<Decoded, ArrowError> {
     let mut json = JsonRows::new(&relation.record, RECORD_SIZE_MAX);
     let (mut records, mut refused) = (Vec::with_capacity(changes.len()), Vec::new());
     for (number, change) in changes.iter().enumerate() {

@@ -97,6 +97,12 @@ impl Relation {
         }
     }
 
+    /// Whether its rows have no key and never change.
+    #[must_use]
+    pub const fn is_stream(&self) -> bool {
+        self.stream_key.is_some()
+    }
+
     /// The rows of a table.
     #[must_use]
     pub fn of_table(def: &TableDef) -> Arc<Self> {

@@ -20,6 +20,38 @@ pub enum WorkerError {
         /// A stream, a view or a table.
         object: StreamId,
     },
+    /// Operator: make the topic, or let us see it.
+    #[error("topic \"{topic}\", which rows of stream \"{stream}\" come from, is not there")]
+    ForeignMissing {
+        /// The stream.
+        stream: StreamName,
+        /// The topic of others.
+        topic: String,
+    },
+    /// Operator: whatever chooses partitions by key chooses others now. It is read on.
+    #[error(
+        "topic \"{topic}\", which rows of stream \"{stream}\" come from, has {now} partitions, {before} before"
+    )]
+    ForeignPartitions {
+        /// The stream.
+        stream: StreamName,
+        /// The topic of others.
+        topic: String,
+        /// When it was looked first.
+        before: usize,
+        /// By now.
+        now: usize,
+    },
+    /// Caller: name a topic that others write.
+    #[error(
+        "topic \"{topic}\", which rows of stream \"{stream}\" are to come from, is one of Mainstem's own"
+    )]
+    ForeignOwn {
+        /// The stream.
+        stream: StreamName,
+        /// The topic.
+        topic: String,
+    },
     /// Node: a defect, or definitions of another version of this program.
     #[error("work for object {object} cannot be done")]
     Plan {
@@ -51,6 +83,15 @@ pub enum WorkerError {
     },
 }
 
+/// It is tried again by itself.
+const fn dependency(code: Code) -> Answer {
+    Answer {
+        code,
+        blame: Blame::Dependency,
+        retry: Retry::Backoff,
+    }
+}
+
 impl Fault for WorkerError {
     fn answer(&self) -> Answer {
         let full = Answer {
@@ -61,12 +102,11 @@ impl Fault for WorkerError {
         match self {
             Self::Kafka(error) => error.answer(),
             Self::Lower(error) => error.answer(),
-            Self::Topic { .. } => Answer {
-                code: Code::Clus082,
-                blame: Blame::Dependency,
-                retry: Retry::Backoff,
-            },
+            Self::Topic { .. } => dependency(Code::Clus082),
             Self::Plan { .. } => Answer::node(Code::Clus084),
+            Self::ForeignMissing { .. } => dependency(Code::Clus110),
+            Self::ForeignPartitions { .. } => dependency(Code::Clus111),
+            Self::ForeignOwn { .. } => Answer::caller(Code::Clus112),
             Self::LookupFull { .. } | Self::SeenFull { .. } => full,
         }
     }
@@ -77,6 +117,20 @@ impl Fault for WorkerError {
             Self::Lower(error) => return error.hint(),
             Self::Topic { .. } => {
                 "a node with the role control makes it: see whether one runs".to_owned()
+            }
+            Self::ForeignMissing { topic, .. } => format!(
+                "make topic \"{topic}\", or give this program the right to describe it; reading \
+                 begins by itself then"
+            ),
+            Self::ForeignPartitions { .. } => {
+                "nothing is lost; rows of one key that were written around that moment may come in \
+                 another order"
+                    .to_owned()
+            }
+            Self::ForeignOwn { .. } => {
+                "a view reads a stream: CREATE MATERIALIZED VIEW; FROM TOPIC \
+                 names a topic that others write"
+                    .to_owned()
             }
             Self::Plan { .. } => "bring all nodes to one version".to_owned(),
             Self::LookupFull { .. } => "raise flow.lookup_size_max".to_owned(),

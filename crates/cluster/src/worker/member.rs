@@ -13,7 +13,7 @@ use std::{
 use mainstem_kernel::{Offset, Problem, StreamId, fault::Fault, fault::chain};
 use parking_lot::Mutex;
 
-use super::{WorkerError, WorkersConfig, group_of};
+use super::{WorkerError, WorkersConfig};
 use crate::{
     ClusterError,
     kafka::{Failed, Fetched, Group, GroupSpec, Message, Output, Place, Transaction},
@@ -31,6 +31,12 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// What is done with records.
 pub(super) trait Work: Send {
+    /// Looks whether what is read is still what it was, as often as that makes sense; what an
+    /// operator should know, though work goes on.
+    fn look(&mut self) -> Result<Option<Problem>, WorkerError> {
+        Ok(None)
+    }
+
     /// A partition is ours and goes on at `next`: its state is rebuilt.
     fn taken(&mut self, place: &Place, next: Offset) -> Result<(), WorkerError>;
 
@@ -97,6 +103,8 @@ pub(super) type Begin = Box<dyn Fn() -> Result<(Box<dyn Work>, String), WorkerEr
 pub(super) struct Member {
     pub(super) config: WorkersConfig,
     pub(super) object: StreamId,
+    /// The consumer group that shares it.
+    pub(super) group: String,
     /// Tells this node from all others, for ever.
     pub(super) instance: String,
     pub(super) begin: Begin,
@@ -132,11 +140,10 @@ impl Member {
     fn attempt(&self, attempt: u64) -> Result<(), WorkerError> {
         let (mut work, topic) = (self.begin)()?;
         let kafka = &self.config.kafka;
-        let group = group_of(kafka, self.object);
-        let name = format!("{group}-{}-{attempt}", self.instance);
+        let name = format!("{}-{}-{attempt}", self.group, self.instance);
         let mut output = Output::open(kafka, &name, self.config.transaction_max)?;
         let spec = GroupSpec {
-            name: group,
+            name: self.group.clone(),
             topics: vec![topic],
             session_max: self.config.session_max,
         };
@@ -162,8 +169,9 @@ impl Member {
         }
         let owned = u64::try_from(group.owned().len()).unwrap_or(0);
         self.status.partitions.store(owned, Ordering::Relaxed);
+        let notice = work.look()?;
         if owned > 0 {
-            *self.status.problem.lock() = None;
+            *self.status.problem.lock() = notice;
         }
         if fetched.messages.is_empty() {
             return Ok(());

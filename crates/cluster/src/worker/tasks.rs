@@ -5,11 +5,13 @@ use std::{collections::BTreeMap, sync::Arc};
 use arrow::datatypes::Schema;
 use mainstem_catalog::{Definitions, Object, StreamDef, TableDef, ViewDef};
 use mainstem_flow::Apart;
-use mainstem_kernel::{StreamId, StreamName};
+use mainstem_kernel::{StreamId, StreamName, clock::SharedClock};
 
 use super::{
     WorkerError, WorkersConfig,
     copies::Copies,
+    foreign::{ForeignTopic, ForeignTopics, ForeignWork},
+    foreign_group_of, group_of,
     letters::Letters,
     lookup::LookupWork,
     member::Work,
@@ -27,9 +29,49 @@ use crate::{
 /// The name that a view's input has while it is planned.
 const INPUT: &str = "input";
 
+/// Which work for an object it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Duty {
+    /// Records of others become rows of the stream.
+    Foreign,
+    /// Everything else that is made of a stream's rows.
+    Rows,
+}
+
+impl Duty {
+    /// What its threads are called.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Foreign => "foreign",
+            Self::Rows => "worker",
+        }
+    }
+
+    /// The consumer group.
+    pub(super) fn group(self, config: &KafkaConfig, object: StreamId) -> String {
+        match self {
+            Self::Foreign => foreign_group_of(config, object),
+            Self::Rows => group_of(config, object),
+        }
+    }
+}
+
+/// What work is begun with.
+pub(super) struct Bench {
+    pub(super) config: WorkersConfig,
+    pub(super) definitions: Arc<Definitions>,
+    pub(super) clock: SharedClock,
+}
+
 /// Work of one consumer group. Equal ones need not begin again.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Task {
+    /// Records of a topic that others write.
+    Foreign {
+        stream: Arc<StreamDef>,
+        /// Dead letters.
+        letters: Arc<StreamDef>,
+    },
     /// Rows that are new.
     Unique(Arc<StreamDef>),
     /// Filters and lookups of a version of a view.
@@ -47,24 +89,35 @@ impl Task {
     /// The stream or view that it is done for.
     pub(super) fn name(&self) -> &StreamName {
         match self {
-            Self::Unique(stream) => &stream.spec.name,
+            Self::Foreign { stream, .. } | Self::Unique(stream) => &stream.spec.name,
             Self::Lookup { view, .. } => &view.spec.name,
         }
     }
 }
 
 /// All that has to be done.
-pub(super) fn tasks(definitions: &Definitions) -> BTreeMap<StreamId, Task> {
+pub(super) fn tasks(definitions: &Definitions) -> BTreeMap<(StreamId, Duty), Task> {
     let mut tasks = BTreeMap::new();
-    for stream in definitions.streams.values() {
-        if stream.dropped.is_none() && stream.spec.deduplicate.is_some() {
-            tasks.insert(stream.id, Task::Unique(Arc::clone(stream)));
+    let streams = definitions.streams.values();
+    for stream in streams.filter(|stream| stream.dropped.is_none()) {
+        if stream.spec.deduplicate.is_some() {
+            tasks.insert((stream.id, Duty::Rows), Task::Unique(Arc::clone(stream)));
+        }
+        let letters = stream
+            .dead_letters
+            .filter(|_| stream.spec.foreign.is_some());
+        if let Some(letters) = letters.and_then(|id| definitions.streams.get(&id)) {
+            let task = Task::Foreign {
+                stream: Arc::clone(stream),
+                letters: Arc::clone(letters),
+            };
+            tasks.insert((stream.id, Duty::Foreign), task);
         }
     }
     for view in definitions.views.values().filter(|view| view.is_running()) {
         // What is refused, control tells of.
         if let Ok(Some(task)) = lookup(view, definitions) {
-            tasks.insert(view.id, task);
+            tasks.insert((view.id, Duty::Rows), task);
         }
     }
     tasks
@@ -123,17 +176,19 @@ impl Names<'_> {
 }
 
 /// Begins work; gives it with the topic that it reads.
-pub(super) fn begin(
-    task: &Task,
-    definitions: &Definitions,
-    config: &WorkersConfig,
-) -> Result<(Box<dyn Work>, String), WorkerError> {
+pub(super) fn begin(task: &Task, bench: &Bench) -> Result<(Box<dyn Work>, String), WorkerError> {
+    let Bench {
+        config,
+        definitions,
+        ..
+    } = bench;
     let kafka = &config.kafka;
     let names = Names {
         config: kafka,
         names: Topics::new(kafka)?.names()?,
     };
     match task {
+        Task::Foreign { stream, letters } => foreign((stream, letters), &names, bench),
         Task::Unique(stream) => unique(stream, &names, config),
         Task::Lookup {
             view,
@@ -180,6 +235,32 @@ pub(super) fn begin(
             Ok((Box::new(work), names.find(source.id, &read)?))
         }
     }
+}
+
+fn foreign(
+    (stream, letters): (&Arc<StreamDef>, &Arc<StreamDef>),
+    names: &Names<'_>,
+    bench: &Bench,
+) -> Result<(Box<dyn Work>, String), WorkerError> {
+    let kafka = &bench.config.kafka;
+    let topic = |stream: &StreamDef| {
+        let wanted = name_of(kafka, stream.id, &stream.spec.name);
+        names.find(stream.id, &wanted)
+    };
+    let topics = ForeignTopics {
+        rows: topic(stream)?,
+        letters: Letters {
+            topic: topic(letters)?,
+            stream: Arc::clone(letters),
+        },
+    };
+    let mut source = ForeignTopic::open(kafka, stream)?;
+    source.judge()?;
+    let name = source.name().to_owned();
+    Ok((
+        Box::new(ForeignWork::new(bench, stream, (topics, source))),
+        name,
+    ))
 }
 
 fn unique(

@@ -13,14 +13,16 @@ use std::{
 };
 
 use mainstem_catalog::Definitions;
-use mainstem_kernel::{Problem, Seq, StreamId, StreamName, fault::chain, spawn::SharedSpawn};
+use mainstem_kernel::{
+    Problem, Seq, StreamId, StreamName, clock::SharedClock, fault::chain, spawn::SharedSpawn,
+};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::{
     WorkersConfig,
     member::{Member, Status},
-    tasks::{Task, begin, tasks},
+    tasks::{Bench, Duty, Task, begin, tasks},
 };
 use crate::ClusterError;
 
@@ -38,6 +40,8 @@ pub struct WorkersParts {
     pub definitions: watch::Receiver<Arc<Definitions>>,
     /// Their threads.
     pub spawn: SharedSpawn,
+    /// What event times of others are judged by.
+    pub clock: SharedClock,
     /// Tells this node from all others, for ever.
     pub instance: String,
 }
@@ -73,7 +77,7 @@ pub struct WorkerHealth {
 #[derive(Debug)]
 pub struct Workers {
     parts: WorkersParts,
-    running: Mutex<BTreeMap<StreamId, Running>>,
+    running: Mutex<BTreeMap<(StreamId, Duty), Running>>,
     /// Names of all threads that were started.
     threads: Mutex<Vec<String>>,
     stop: AtomicBool,
@@ -134,7 +138,8 @@ impl Workers {
         });
         for (id, task) in tasks {
             if let Entry::Vacant(place) = running.entry(id) {
-                place.insert(self.begin(id, task, definitions)?);
+                let begun = self.begin(*place.key(), task, definitions)?;
+                place.insert(begun);
             }
         }
         Ok(())
@@ -142,7 +147,7 @@ impl Workers {
 
     fn begin(
         &self,
-        object: StreamId,
+        (object, duty): (StreamId, Duty),
         task: Task,
         definitions: &Arc<Definitions>,
     ) -> Result<Running, ClusterError> {
@@ -151,13 +156,18 @@ impl Workers {
             status: Arc::default(),
             stop: Arc::default(),
         };
-        let (config, definitions) = (self.parts.config.clone(), Arc::clone(definitions));
-        let name = format!("worker-{}-{}", object.0, definitions.seq.0);
+        let bench = Bench {
+            config: self.parts.config.clone(),
+            definitions: Arc::clone(definitions),
+            clock: Arc::clone(&self.parts.clock),
+        };
+        let name = format!("{}-{}-{}", duty.word(), object.0, definitions.seq.0);
         let member = Member {
-            config: config.clone(),
+            config: self.parts.config.clone(),
+            group: duty.group(&self.parts.config.kafka, object),
             object,
             instance: format!("{}-{}", self.parts.instance, definitions.seq.0),
-            begin: Box::new(move || begin(&task, &definitions, &config)),
+            begin: Box::new(move || begin(&task, &bench)),
             status: Arc::clone(&own.status),
             stop: Arc::clone(&own.stop),
         };
@@ -179,7 +189,7 @@ impl Workers {
     #[must_use]
     pub fn health(&self) -> Vec<WorkerHealth> {
         let running = self.running.lock();
-        let health = running.iter().map(|(object, own)| WorkerHealth {
+        let health = running.iter().map(|((object, _), own)| WorkerHealth {
             object: *object,
             name: own.task.name().clone(),
             partitions: own.status.partitions.load(Ordering::Relaxed),

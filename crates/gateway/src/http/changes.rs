@@ -10,6 +10,7 @@
 mod event;
 mod keyed;
 mod past;
+mod remote;
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -135,6 +136,9 @@ pub(crate) async fn follow_view(call: Call) -> Outcome {
 }
 
 fn follow_stream(call: Call, stream: &StreamDef) -> Outcome {
+    if call.door.parts.feeds.is_some() {
+        return remote::follow(call, (stream.id, stream.spec.name.to_string()));
+    }
     let log = Arc::clone(&local(&call.door, FEEDS)?.log);
     let frontier = log.watch();
     let cursor = begin(&call, *frontier.borrow())?;

@@ -182,7 +182,15 @@ pub(crate) static ROUTES: &[Route] = &[
     },
     Route {
         parameters: &[WAIT],
-        headers: &[ACCEPT],
+        headers: &[
+            ACCEPT,
+            parameter(
+                "Idempotency-Key",
+                "Of a statement that writes, 1 to 255 visible ASCII characters: beyond one machine \
+                 it is done once under a key, and answered as the first time by whichever node it \
+                 comes to. One machine does not look at it.",
+            ),
+        ],
         takes: Takes::Json("Question"),
         gives: Gives::Rows,
         ..route(

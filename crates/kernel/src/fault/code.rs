@@ -116,6 +116,7 @@ codes! {
     Admit012 = "ADMIT-012",
     Admit013 = "ADMIT-013",
     Admit014 = "ADMIT-014",
+    Admit015 = "ADMIT-015",
     Admit020 = "ADMIT-020",
     Admit021 = "ADMIT-021",
     Admit022 = "ADMIT-022",
@@ -257,6 +258,12 @@ codes! {
     Clus100 = "CLUS-100",
     Clus101 = "CLUS-101",
     Clus102 = "CLUS-102",
+    Clus110 = "CLUS-110",
+    Clus111 = "CLUS-111",
+    Clus112 = "CLUS-112",
+    Clus113 = "CLUS-113",
+    Clus114 = "CLUS-114",
+    Clus115 = "CLUS-115",
     // app
     App001 = "APP-001",
     App002 = "APP-002",
@@ -277,6 +284,7 @@ codes! {
     App017 = "APP-017",
     App018 = "APP-018",
     App019 = "APP-019",
+    App021 = "APP-021",
     // gateway
     Http001 = "HTTP-001",
     Http002 = "HTTP-002",

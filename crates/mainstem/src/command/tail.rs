@@ -24,11 +24,12 @@ pub(crate) async fn tail(target: &Target, options: &Tail) -> Outcome {
     let server = Server::find(target)?;
     // A place that can be returned to if the connection breaks before the first row.
     let start = match options.from.as_str() {
-        "now" => server
-            .get::<Report>("/v1/status")
-            .await?
-            .position
-            .to_string(),
+        "now" => {
+            let now = server.get::<Report>("/v1/status").await?.position;
+            // Of many machines nobody knows one: the first event says where it began.
+            now.position()
+                .map_or_else(|| "now".to_owned(), |now| now.to_string())
+        }
         named => named.to_owned(),
     };
     let mut from = From {

@@ -6,6 +6,7 @@ use mainstem_catalog::StreamDef;
 use mainstem_cluster::{
     control::{QueryStatus, problems, statuses},
     progress::{Progress, Query},
+    worker::WorkerHealth,
 };
 use mainstem_gateway::{
     AppStatus, BackupSummary, Control, Doors, Later, Readiness, Status, StreamStatus, ViewStatus,
@@ -138,13 +139,26 @@ fn problem(parts: &ClusterParts, progress: &Progress) -> Option<String> {
     let others = others.map(|standing| format!("{}: {}", standing.code, standing.message));
     let writer = parts.roles.writer.get().map(|writer| writer.status());
     let writer = writer.and_then(|status| status.problem);
+    let workers = parts.roles.workers.get().map(|workers| workers.health());
+    let workers = workers.unwrap_or_default().into_iter().filter_map(working);
     let all: Vec<String> = obstacle
         .into_iter()
+        .chain(workers)
         .chain(own)
         .chain(others)
         .chain(writer)
         .collect();
     (!all.is_empty()).then(|| all.join("; "))
+}
+
+/// What stands against work for a stream or a view here, and what to do.
+fn working(health: WorkerHealth) -> Option<String> {
+    let problem = health.problem?;
+    let told = format!("{}: {}: {}", health.name, problem.code, problem.message);
+    Some(match problem.hint {
+        Some(hint) => format!("{told} ({hint})"),
+        None => told,
+    })
 }
 
 /// Everything that every query of a stream has seen of it.

@@ -227,6 +227,7 @@ impl Config {
                 transaction_max: TRANSACTION_MAX,
                 lookup_size_max: shares.lookups,
                 seen_size_max: half,
+                ahead_max: self.admit(shares).ahead_max,
             },
             sql: self.sql(shares),
         }

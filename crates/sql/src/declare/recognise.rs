@@ -8,6 +8,7 @@ use sqlparser::tokenizer::Token;
 use super::{
     Declaration,
     cursor::{Cursor, Told, Written, mistake},
+    foreign::{self, Origin},
     split::Statement,
     stream, table, view,
 };
@@ -30,9 +31,7 @@ const KINDS: [&[&str]; 12] = [
 ];
 
 /// Words between CREATE and the kind that are not built yet.
-const QUALITIES: [&str; 6] = [
-    "GLOBAL", "MIRRORED", "FOREIGN", "PERSONAL", "SEALED", "PINNED",
-];
+const QUALITIES: [&str; 5] = ["GLOBAL", "MIRRORED", "PERSONAL", "SEALED", "PINNED"];
 
 /// Other statements of the language that are not built yet.
 const STATEMENTS: [&[&str]; 9] = [
@@ -90,8 +89,14 @@ fn create(
         return Err(unbuilt(&format!("CREATE {quality}"), cursor)
             .hint("leave the word out: on one site every object is local"));
     }
+    if cursor.eat_words(&["FOREIGN"]) {
+        foreign::stream(cursor)?;
+        let read = stream::read(cursor, statement, (Origin::Foreign, problems));
+        return read.map(Declaration::Stream);
+    }
     if cursor.eat_words(&["STREAM"]) {
-        return stream::read(cursor, statement, problems).map(Declaration::Stream);
+        let read = stream::read(cursor, statement, (Origin::Clients, problems));
+        return read.map(Declaration::Stream);
     }
     if cursor.eat_words(&["TABLE"]) {
         return table::read(cursor, statement, problems).map(Declaration::Table);

@@ -28,11 +28,18 @@ pub fn show(spec: &StreamSpec) -> String {
             }
         });
     }
+    let kind = match &spec.foreign {
+        Some(_) => "FOREIGN STREAM",
+        None => "STREAM",
+    };
     let mut text = format!(
-        "CREATE STREAM {} (\n  {}\n)",
+        "CREATE {kind} {} (\n  {}\n)",
         quoted(spec.name.as_str()),
         items.join(",\n  ")
     );
+    if let Some(foreign) = &spec.foreign {
+        text.push_str(&format!(" FROM TOPIC '{}' FORMAT JSON", foreign.topic));
+    }
     if !spec.partition_by.is_empty() {
         let columns: Vec<String> = spec
             .partition_by

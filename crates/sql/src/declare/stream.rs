@@ -9,6 +9,7 @@ use sqlparser::tokenizer::Token;
 use super::{
     column::{self, Complete},
     cursor::{Cursor, Told, Written, mistake},
+    foreign::{self, Origin},
     interval::{interval, within},
     options,
     recognise::{created, object_name},
@@ -25,16 +26,18 @@ struct Named {
     watermark: Option<(Written, Duration)>,
     partition_by: Vec<Written>,
     deduplicate: Option<(Written, Duration)>,
+    origin: Origin,
+    topic: Option<Written>,
 }
 
-/// Reads the rest of a statement after CREATE STREAM.
+/// Reads the rest of a statement after CREATE STREAM or CREATE FOREIGN STREAM.
 ///
 /// # Errors
 /// When the grammar is broken; other mistakes go to `problems`.
 pub(crate) fn read(
     cursor: &mut Cursor<'_>,
     statement: &Statement,
-    problems: &mut Vec<Problem>,
+    (origin, problems): (Origin, &mut Vec<Problem>),
 ) -> Result<StreamSpec, Problem> {
     let name = created(cursor, "the name of a stream")?;
     let mut own = Vec::new();
@@ -48,14 +51,19 @@ pub(crate) fn read(
         deduplicate: None,
         durability: Durability::Strict,
         event_size_max: options::EVENT_SIZE_MAX,
+        foreign: None,
         sql: statement.text.clone(),
     };
-    let mut named = Named::default();
+    let mut named = Named {
+        origin,
+        ..Named::default()
+    };
     cursor.expect(&Token::LParen).map_err(|problem| {
         problem.hint("declare the columns: CREATE STREAM name (column TYPE, …)")
     })?;
     let read = items(cursor, &mut spec, &mut named, &mut own)
-        .and_then(|()| clauses(cursor, &mut spec, &mut named, &mut own));
+        .and_then(|()| clauses(cursor, &mut spec, &mut named, &mut own))
+        .and_then(|()| foreign::settle(cursor, (origin, named.topic.as_ref()), &mut spec));
     match read {
         Ok(()) => resolve(&mut spec, &named, &mut own),
         Err(problem) => own.push(problem),
@@ -168,12 +176,12 @@ fn clauses(
     named: &mut Named,
     problems: &mut Vec<Problem>,
 ) -> Result<(), Problem> {
-    const CLAUSES: [&str; 3] = ["PARTITION", "DEDUPLICATE", "WITH"];
+    const CLAUSES: [&str; 5] = ["PARTITION", "DEDUPLICATE", "WITH", "FROM", "FORMAT"];
     let mut seen: Vec<&str> = Vec::new();
     while !cursor.is_end() {
         let place = cursor.place();
         let clause = CLAUSES.into_iter().find(|word| cursor.at_words(&[word]));
-        let Some(clause) = clause else {
+        let Some(clause) = clause.filter(|word| named.origin.has(word)) else {
             return Err(unknown_clause(cursor));
         };
         if seen.contains(&clause) {
@@ -191,6 +199,8 @@ fn clauses(
                 named.partition_by = column::list(cursor)?;
             }
             "DEDUPLICATE" => named.deduplicate = Some(deduplicate(cursor, problems)?),
+            "FROM" => named.topic = Some(foreign::topic(cursor)?),
+            "FORMAT" => foreign::format(cursor)?,
             _ => options::read(cursor, spec, problems)?,
         }
     }
@@ -208,6 +218,10 @@ fn unknown_clause(cursor: &Cursor<'_>) -> Problem {
             format!("{word} is not built yet"),
         )
         .hint("leave the clause out");
+    }
+    if cursor.at_words(&["FROM"]) {
+        return mistake(Code::Sql009, cursor.place(), "a stream that clients write has no FROM")
+            .hint("rows that others write to Kafka: CREATE FOREIGN STREAM name (…) FROM TOPIC 'name' FORMAT JSON");
     }
     if cursor.at_words(&["AS"]) {
         return mistake(Code::Sql009, cursor.place(), "a stream is not computed")

@@ -139,9 +139,11 @@ impl Bed {
                 transaction_max: Duration::from_secs(4),
                 lookup_size_max: ByteSize::mib(64),
                 seen_size_max: ByteSize::mib(64),
+                ahead_max: Duration::from_secs(3_600),
             },
             definitions,
             spawn: Arc::new(Threads),
+            clock: Arc::new(SystemClock),
             instance: uuid::Uuid::new_v4().simple().to_string(),
         })
         .unwrap()

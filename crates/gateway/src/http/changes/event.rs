@@ -1,5 +1,7 @@
 //! Rows as server-sent events. It never reads anything.
 
+use std::fmt::Display;
+
 use arrow::array::{Array, RecordBatch};
 use bytes::Bytes;
 use mainstem_catalog::StreamDef;
@@ -26,7 +28,7 @@ pub(super) fn frames(stream: &StreamDef, frames: &[Frame]) -> Result<Bytes, Stri
 }
 
 /// Appends an event, whose data are these parts.
-pub(super) fn push(text: &mut Vec<u8>, data: &[&[u8]], position: Option<Position>) {
+pub(super) fn push(text: &mut Vec<u8>, data: &[&[u8]], position: Option<impl Display>) {
     if let Some(position) = position {
         text.extend_from_slice(format!("id: {position}\n").as_bytes());
     }
@@ -38,7 +40,7 @@ pub(super) fn push(text: &mut Vec<u8>, data: &[&[u8]], position: Option<Position
 }
 
 /// Nothing but where to resume: browsers keep the id of an event without data.
-pub(super) fn mark(position: Position) -> Bytes {
+pub(super) fn mark(position: impl Display) -> Bytes {
     format!(": up to {position}\nid: {position}\n\n").into()
 }
 

@@ -24,6 +24,7 @@ pub(super) use told::Followed;
 
 use super::{
     FEEDS, HEARTBEAT, HttpError, LAST_EVENT_ID, LAST_EVENT_ID_NAME, Slot, Stage, event, from,
+    remote,
 };
 use crate::http::{
     answer,
@@ -67,6 +68,9 @@ enum Begin {
 
 /// Follows a table or a view whose rows change.
 pub(super) fn follow(call: Call, followed: Followed) -> Outcome {
+    if call.door.parts.feeds.is_some() {
+        return remote::follow(call, (followed.id, followed.name));
+    }
     let local = local(&call.door, FEEDS)?;
     let AppRows { tables, .. } = local.engine.rows_of(call.tenant(), &followed.app)?;
     let mut moved = tables.follow();

@@ -253,6 +253,7 @@ fn parts(clock: &SharedClock, folder: &TempDir) -> (GatewayParts, Arc<Node>, Arc
         apps: Apps::open(Arc::clone(&catalog), Arc::new(OneMachine)),
         catalog,
         local: Some(Local { log, engine }),
+        feeds: None,
         control: Arc::clone(&node) as Arc<dyn Control>,
         clock: Arc::clone(clock),
         spawn,

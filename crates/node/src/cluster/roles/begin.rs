@@ -69,6 +69,7 @@ fn workers(parts: &Arc<ClusterParts>) -> Result<(), NodeError> {
         config: parts.limits.workers.clone(),
         definitions: parts.catalog.watch(),
         spawn: parts.spawn(),
+        clock: Arc::clone(&parts.clock),
         instance: parts.instance.clone(),
     });
     drop(parts.roles.workers.set(workers.map_err(away)?));

@@ -1,6 +1,6 @@
 //! Tables and views: what is read, what is refused, and renames of objects of any kind.
 
-use super::{super::*, files, printed, problems};
+use super::{super::*, files, printed, problems, read};
 
 fn declared(text: &str) -> Vec<Declaration> {
     match declarations(&files(&[("a.sql", text)])) {
@@ -133,4 +133,40 @@ fn names_are_unique_across_kinds_and_renames_lead_to_any_of_them() {
           --> a.sql:5:1
         hint: there are: t"#]]
     .assert_eq(&problems(&[("a.sql", text)]));
+}
+
+#[test]
+fn a_foreign_stream_names_its_topic_and_what_others_cannot_have_is_refused() {
+    let spec = read(
+        "CREATE FOREIGN STREAM p (id TEXT) PARTITION BY (id) FORMAT JSON FROM TOPIC 'their.Topic-1';",
+    );
+    let topic = spec.foreign.as_ref().map(|foreign| foreign.topic.as_str());
+    assert_eq!(topic, Some("their.Topic-1"));
+    let said = problems(&[(
+        "a.sql",
+        "CREATE FOREIGN STREAM a (x TEXT);
+CREATE FOREIGN STREAM b (x TEXT) FROM TOPIC 'no topic';
+CREATE FOREIGN STREAM c (x TEXT) FROM TOPIC 'c' FORMAT AVRO;
+CREATE FOREIGN TABLE d (x TEXT);
+CREATE STREAM e (x TEXT) FROM TOPIC 'e';
+CREATE FOREIGN STREAM f (x TEXT) FROM 'f';",
+    )]);
+    let codes: Vec<&str> = said
+        .lines()
+        .filter_map(|line| line.split(':').next())
+        .collect();
+    let codes: Vec<&str> = codes
+        .into_iter()
+        .filter(|word| word.starts_with("error"))
+        .collect();
+    let expected = ["001", "004", "002", "001", "009", "001"];
+    assert_eq!(
+        codes,
+        expected.map(|code| format!("error[SQL-{code}]")),
+        "{said}"
+    );
+    assert!(
+        said.contains("CREATE FOREIGN STREAM name (…) FROM TOPIC"),
+        "{said}"
+    );
 }

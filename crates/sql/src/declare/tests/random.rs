@@ -77,7 +77,7 @@ impl Random {
     }
 
     fn spec(&mut self) -> StreamSpec {
-        use mainstem_catalog::{Deduplicate, Durability, Watermark};
+        use mainstem_catalog::{Deduplicate, Durability, Foreign, Watermark};
         use mainstem_kernel::{ByteSize, Column, ColumnName, Columns, StreamName};
         use std::time::Duration;
         let columns: Vec<Column> = (0..=usize::try_from(self.below(9)).unwrap())
@@ -118,6 +118,9 @@ impl Random {
             }),
             durability: *self.pick(&[Durability::Strict, Durability::Relaxed]),
             event_size_max: *self.pick(&[ByteSize::kib(32), ByteSize(1_000), ByteSize::mib(2)]),
+            foreign: (self.below(3) == 0).then(|| Foreign {
+                topic: "their.Topic-1_x".to_owned(),
+            }),
             sql: String::new(),
         }
     }
