@@ -4,7 +4,8 @@
 //! # What is written
 //!
 //! The table of a view's version is `KEYSPACE.NAME_ID`, such as `mainstem.minute_by_device_17`: ids
-//! are never used again, so a replaced version keeps its rows until it is forgotten.
+//! are never used again, so a replaced version keeps its rows until it is forgotten. The id alone
+//! finds it: an object that is renamed keeps the table that it was made with, and its name.
 //!
 //! | column | CQL |
 //! |---|---|
@@ -26,6 +27,8 @@
 //!   is written late, twice, or by somebody who should be dead can never come to lie over a newer
 //!   row; versions of a key only grow, and a view that is computed from the first row again gets a
 //!   greater generation.
+//! * Once a greater generation has caught up, rows that it does not have are deleted at the last
+//!   timestamp before it (`sweep`).
 //! * A row that is no more (`_live` is false) is deleted at its version, and comes back by a
 //!   greater one.
 //! * `write` returns once a local quorum has every row, or names why not. Whoever calls it keeps
@@ -45,6 +48,8 @@ mod reader;
 mod session;
 #[cfg(feature = "engines")]
 mod slice;
+#[cfg(feature = "engines")]
+mod sweep;
 mod table;
 #[cfg(feature = "engines")]
 mod value;

@@ -48,7 +48,7 @@ mod fixture;
 #[cfg(test)]
 mod tests;
 
-pub use engine::{Batch, EngineFault, QueryEngine, QueryTopics, Run};
+pub use engine::{Batch, EngineFault, HistoryOf, QueryEngine, QueryTopics, Run};
 pub use errors::ControlError;
 #[cfg(feature = "engines")]
 pub use leader::{Fence, leader_name};

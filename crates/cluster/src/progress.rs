@@ -141,9 +141,20 @@ pub struct QueryProgress {
     pub state_rows: u64,
     /// How often it was started again after a failure since it ran well.
     pub failures: u32,
+    /// Rows of generations before this one are gone from where doors find them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub swept: u16,
+    /// Days of history before this one are gone, in days since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expired: Option<i64>,
     /// Why it does not run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<Standing>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+const fn is_zero(number: &u16) -> bool {
+    *number == 0
 }
 
 impl QueryProgress {
@@ -169,6 +180,9 @@ pub struct Leader {
     pub round: u64,
     /// Of everything that was declared up to here, topics and tables are there.
     pub definitions: Seq,
+    /// Changes of views and tables that are not with a quorum yet.
+    #[serde(default)]
+    pub kept_lag_rows: u64,
     /// What stands against what it has to do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<Standing>,

@@ -23,6 +23,8 @@ mod contract;
 #[cfg(feature = "engines")]
 mod deed;
 mod errors;
+#[cfg(feature = "engines")]
+mod keeping;
 pub mod progress;
 #[cfg(feature = "engines")]
 mod queries;

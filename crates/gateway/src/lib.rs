@@ -119,6 +119,13 @@ pub trait Control: Debug + Send + Sync {
     /// # Errors
     /// The problem that stands against it.
     fn ready(&self) -> Result<Readiness, Problem>;
+    /// Whether events and questions are for this node; whatever is said of the node itself is.
+    ///
+    /// # Errors
+    /// The problem that says where they are to go.
+    fn door(&self) -> Result<(), Problem> {
+        Ok(())
+    }
     /// How the node is doing.
     fn status(&self) -> Status;
     /// Archives a stream, or all, up to now.
@@ -205,6 +212,24 @@ pub struct Status {
     /// node has just started.
     #[serde(default)]
     pub starting: Vec<String>,
+    /// Of a node of many: rows of views and tables on their way to where they are read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<KeptStatus>,
+}
+
+/// Rows of views and tables, on their way to Cassandra.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct KeptStatus {
+    /// Whether this node writes any.
+    pub writes: bool,
+    /// Partitions of changes that this node has.
+    pub partitions: u64,
+    /// Rows that it has written since it was started.
+    pub rows: u64,
+    /// Rows that it could not write and has set aside.
+    pub dead_letters: u64,
+    /// Changes that are not written yet, for all nodes.
+    pub lag_rows: u64,
 }
 
 /// An application of a node.

@@ -142,6 +142,9 @@ metrics! {
     query_taken_per_second: Family<QueryLabel, Gauge> = "query_taken_per_second", "Rows per second that a query of Spark takes while it computes", None, Family::default();
     query_failures: Family<QueryLabel, Gauge> = "query_failures", "How often a query of Spark was started again since it ran well", None, Family::default();
     query_failed: Family<QueryLabel, Gauge> = "query_failed", "1 if something stands against a query of Spark, else 0", None, Family::default();
+    kept_rows: Total = "kept_rows", "Rows of views and tables that this node has written to Cassandra", None, Counter::default();
+    kept_letters: Total = "kept_letters", "Rows of views and tables that this node could not write to Cassandra and has set aside", None, Counter::default();
+    kept_lag_rows: Gauge = "kept_lag_rows", "Changes of views and tables that are not in Cassandra yet, for all nodes", None, Gauge::default();
     leader_round: Gauge = "leader_round", "Rounds of whoever is in control; it stands still if nobody is", None, Gauge::default();
     leader_problems: Gauge = "leader_problems", "What stands against what whoever is in control has to do", None, Gauge::default();
     http_requests: Family<RouteLabel, Total> = "http_requests", "HTTP requests, by route and status", None, Family::default();

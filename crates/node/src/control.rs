@@ -147,6 +147,7 @@ fn status(parts: &Parts) -> Status {
         views: views::statuses(parts, &definitions, &health),
         paused: paused.collect(),
         starting: views::starting(parts, &definitions),
+        kept: None,
     }
 }
 

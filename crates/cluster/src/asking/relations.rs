@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use mainstem_catalog::{Definitions, Object, StreamDef};
 use mainstem_kernel::{
-    Fault, Offsets, StreamId,
+    Offsets, StreamId,
     types::{EXTRA_COLUMN, OFFSET_COLUMN, PARTITION_COLUMN, SEQ_COLUMN},
 };
 use mainstem_sql::{
@@ -21,7 +21,7 @@ use super::{
     stream::{StreamRows, topic_view},
     under_way::UnderWay,
 };
-use crate::{cassandra::RowTable, rows::Relation, spark::spec::folder_name};
+use crate::spark::spec::folder_name;
 
 /// A question, ready to be asked.
 pub(super) struct Prepared {
@@ -52,7 +52,7 @@ impl Asking {
                     self.stream((def, tail), read, (&mut under_way, limit))
                         .await?
                 }
-                (_, Some(object)) => self.keyed(object, defs, read)?,
+                (_, Some(object)) => self.keyed(object, read).await?,
                 (_, None) => return Err(super::no_place(&read.relation)),
             };
             relations.push(format!("{} AS ({text})", read.relation));
@@ -151,23 +151,11 @@ impl Asking {
     }
 
     /// A table, or a view.
-    fn keyed(
-        &self,
-        object: Object<'_>,
-        defs: &Definitions,
-        read: &SparkRead,
-    ) -> Result<String, QueryError> {
-        let refused = |error: Arc<dyn Fault + Send + Sync>| QueryError::Engine(error);
-        let relation = match object {
-            Object::Table(def) => Relation::of_table(def),
-            Object::View(def) => {
-                Relation::of_view(def, defs).map_err(|error| refused(Arc::new(error)))?
-            }
-            Object::Stream(_) => return Err(super::no_place(&read.relation)),
-        };
-        let keyspace = &self.parts.config.cassandra.keyspace;
-        let table = RowTable::of(&relation.table, keyspace);
-        let table = table.map_err(|error| refused(Arc::new(error)))?;
+    async fn keyed(&self, object: Object<'_>, read: &SparkRead) -> Result<String, QueryError> {
+        if matches!(object, Object::Stream(_)) {
+            return Err(super::no_place(&read.relation));
+        }
+        let (relation, table) = self.parts.rows.table(object).await?;
         let closed = relation.open.as_ref().map(|open| {
             let watermark = self
                 .parts

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use mainstem_catalog::{Definitions, Emit, StreamDef, ViewDef};
+use mainstem_catalog::{Definitions, Emit, Object, StreamDef, ViewDef};
 use mainstem_kernel::{
     Column, Fault, Reached, StreamId, Timestamp,
     types::{OFFSET_COLUMN, PARTITION_COLUMN},
@@ -80,7 +80,8 @@ impl Asking {
         let input = self
             .stream((stream, &tail), &read, (&mut under_way, limit))
             .await?;
-        let relation = Relation::of_view(def, defs).map_err(fault)?;
+        let view = self.parts.rows.table(Object::View(def)).await?;
+        let relation = Arc::clone(&view.0);
         let columns = &def.spec.columns.0;
         let key: Vec<&Column> = match def.spec.emit.is_stream() {
             true => Vec::new(),
@@ -91,7 +92,7 @@ impl Asking {
         };
         let comparison = Comparison {
             columns,
-            view: self.shown(def, &relation)?,
+            view: shown(def, (&view.0, &view.1))?,
             batch: &lowered.spark_sql,
             has_live: lowered
                 .columns
@@ -120,25 +121,6 @@ impl Asking {
         tail.ok_or_else(|| super::no_place(stream.spec.name.as_str()))
     }
 
-    /// All rows that are in Cassandra.
-    fn shown(&self, def: &ViewDef, relation: &Relation) -> Result<String, QueryError> {
-        let keyspace = &self.parts.config.cassandra.keyspace;
-        let table = RowTable::of(&relation.table, keyspace).map_err(fault)?;
-        let names = def
-            .spec
-            .columns
-            .0
-            .iter()
-            .map(|column| column.name.to_string());
-        let names: Vec<String> = names.chain([VERSION_COLUMN.to_owned()]).collect();
-        let keyed = Keyed {
-            table: &table,
-            spec: &relation.table,
-            closed: None,
-        };
-        keyed.select(&names)
-    }
-
     /// Up to when windows are closed, if the view has rows of closed ones alone.
     fn closed(
         &self,
@@ -162,6 +144,23 @@ impl Asking {
             watermark.unwrap_or(Timestamp(i64::MIN)),
         ))
     }
+}
+
+/// All rows that are in Cassandra.
+fn shown(def: &ViewDef, (relation, table): (&Relation, &RowTable)) -> Result<String, QueryError> {
+    let names = def
+        .spec
+        .columns
+        .0
+        .iter()
+        .map(|column| column.name.to_string());
+    let names: Vec<String> = names.chain([VERSION_COLUMN.to_owned()]).collect();
+    let keyed = Keyed {
+        table,
+        spec: &relation.table,
+        closed: None,
+    };
+    keyed.select(&names)
 }
 
 /// The columns of the answer.

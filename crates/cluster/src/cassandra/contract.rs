@@ -63,7 +63,7 @@ async fn no_older_row_ever_lies_over_a_newer_one() {
     rows.write(&target, &parts[0]).await.unwrap();
     let expected = keys.iter().map(|key| (key.clone(), (1, 1)));
     assert_eq!(there(&rows, &target, &keys).await, expected.collect());
-    rows.forget(&target.table).await.unwrap();
+    rows.forget(target.table.object()).await.unwrap();
 }
 
 #[tokio::test]
@@ -87,7 +87,7 @@ async fn every_type_comes_back_as_it_was_written() {
         let read = found.rows.column_by_name(field.name()).unwrap();
         assert_eq!(read, column, "{}", field.name());
     }
-    rows.forget(&target.table).await.unwrap();
+    rows.forget(target.table.object()).await.unwrap();
 }
 
 /// What `tests/python/cql_drivers.py` reads with the driver that others wrote.
@@ -163,7 +163,71 @@ async fn a_row_that_cassandra_cannot_hold_stops_no_other() {
     assert_eq!(reasons, expected);
     let names = ["first", "last"].map(str::to_owned);
     assert_eq!(there(&rows, &target, &names).await.len(), 2);
-    rows.forget(&target.table).await.unwrap();
+    rows.forget(target.table.object()).await.unwrap();
+}
+
+/// A view is computed again from its first row: half of its keys come again, at smaller versions.
+#[tokio::test]
+async fn rows_that_a_new_generation_does_not_have_are_swept_and_its_own_stay() {
+    let Some(rows) = nodes("rows_that_a_new_generation_does_not_have_are_swept").await else {
+        return;
+    };
+    let spec = counts();
+    let target = made(&rows, &spec).await;
+    let keys: Vec<String> = (0..2_500).map(|n| format!("k{n}")).collect();
+    let at = |keys: &[String], n: i64, version: u64| {
+        let rows = keys.iter().map(|key| (key.clone(), n, version, true));
+        rows.collect::<Vec<_>>()
+    };
+    let first = counted(&spec, &at(&keys, 9, 1_000), 1);
+    rows.write(&target, &first).await.unwrap();
+    let again = counted(&spec, &at(&keys[..1_250], 1, 1), 2);
+    rows.write(&target, &again).await.unwrap();
+    assert_eq!(
+        there(&rows, &target, &keys).await.len(),
+        2_500,
+        "all are shown until then"
+    );
+    assert_eq!(rows.sweep(&target, 2).await.unwrap(), 1_250);
+    let expected: BTreeMap<_, _> = keys[..1_250]
+        .iter()
+        .map(|key| (key.clone(), (1, 1)))
+        .collect();
+    assert_eq!(there(&rows, &target, &keys).await, expected);
+    // Somebody who was held up writes rows of before: they stay away.
+    rows.write(&target, &first).await.unwrap();
+    assert_eq!(there(&rows, &target, &keys).await, expected);
+    assert_eq!(rows.sweep(&target, 2).await.unwrap(), 0);
+    // A key that went comes back.
+    let back = counted(&spec, &at(&keys[1_250..1_251], 2, 1), 2);
+    rows.write(&target, &back).await.unwrap();
+    assert_eq!(there(&rows, &target, &keys).await.len(), 1_251);
+    rows.forget(target.table.object()).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_object_that_is_renamed_keeps_its_table_and_the_name_of_that() {
+    let Some(rows) = nodes("an_object_that_is_renamed_keeps_its_table").await else {
+        return;
+    };
+    let spec = counts();
+    let target = made(&rows, &spec).await;
+    let row = [("k".to_owned(), 7, 1, true)];
+    rows.write(&target, &counted(&spec, &row, 1)).await.unwrap();
+    let mut renamed = spec.clone();
+    renamed.name = mainstem_kernel::StreamName::new("readings_by_minute").unwrap();
+    let after = made(&rows, &renamed).await;
+    assert_eq!(after.table.name(), target.table.name());
+    let found = there(&rows, &after, &["k".to_owned()]).await;
+    assert_eq!(found["k"], (7, 1));
+    // One whose name only looks like it is another's.
+    let mut other = counts();
+    other.name = mainstem_kernel::StreamName::new(&format!("a_{}", spec.id.0)).unwrap();
+    let other = made(&rows, &other).await;
+    assert_ne!(other.table.name(), target.table.name());
+    rows.forget(other.table.object()).await.unwrap();
+    assert_eq!(there(&rows, &after, &["k".to_owned()]).await.len(), 1);
+    rows.forget(target.table.object()).await.unwrap();
 }
 
 #[tokio::test]
@@ -185,7 +249,7 @@ async fn a_table_that_somebody_changed_is_named() {
         (error.answer().code.as_str(), error.to_string()),
         ("CLUS-023", words)
     );
-    rows.forget(&target.table).await.unwrap();
+    rows.forget(target.table.object()).await.unwrap();
     let gone = rows
         .write(
             &target,
@@ -216,7 +280,7 @@ async fn a_column_that_is_declared_later_is_added() {
     let found = rows.read(&target_later, &key).await.unwrap();
     assert_eq!((found.rows.num_rows(), found.rows.num_columns()), (1, 3));
     assert_eq!(found.rows.column(2).null_count(), 1);
-    rows.forget(&target.table).await.unwrap();
+    rows.forget(target.table.object()).await.unwrap();
 }
 
 #[tokio::test]

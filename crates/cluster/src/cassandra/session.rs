@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
+use mainstem_kernel::StreamId;
 use parking_lot::Mutex;
 use scylla::{
     client::{
@@ -39,6 +40,14 @@ pub struct Target {
     pub(super) insert: PreparedStatement,
     pub(super) delete: PreparedStatement,
     pub(super) select: PreparedStatement,
+}
+
+impl Target {
+    /// The table, by the name that it was made with.
+    #[must_use]
+    pub fn table(&self) -> &RowTable {
+        &self.table
+    }
 }
 
 impl Rows {
@@ -125,8 +134,15 @@ impl Rows {
     /// # Errors
     /// `Table` when one of this name has other columns; `Refused`; `Unacknowledged`.
     pub async fn create(&self, table: RowTable) -> Result<Target, CassandraError> {
-        self.change("make table", table.name(), table.create())
-            .await?;
+        let made = self.tables_of(table.object()).await?.into_iter().next();
+        let table = match made {
+            Some(name) => table.called(name),
+            None => {
+                let made = self.change("make table", table.name(), table.create());
+                made.await?;
+                table
+            }
+        };
         self.compare(&table).await?;
         Ok(Target {
             insert: self.prepare(&table, table.insert()).await?,
@@ -136,14 +152,41 @@ impl Rows {
         })
     }
 
-    /// Removes the table of a view's version that is forgotten.
+    /// Removes the table of an object that is forgotten.
     ///
     /// # Errors
     /// `Refused` or `Unacknowledged`.
-    pub async fn forget(&self, table: &RowTable) -> Result<(), CassandraError> {
-        let (keyspace, name) = (table.keyspace(), table.name());
-        let text = format!("DROP TABLE IF EXISTS \"{keyspace}\".\"{name}\"");
-        self.change("drop table", name, text).await
+    pub async fn forget(&self, object: StreamId) -> Result<(), CassandraError> {
+        let keyspace = self.keyspace();
+        for name in self.tables_of(object).await? {
+            let text = format!("DROP TABLE IF EXISTS \"{keyspace}\".\"{name}\"");
+            self.change("drop table", &name, text).await?;
+        }
+        Ok(())
+    }
+
+    /// The tables that are there of an object: one, by whatever name it was made, or none.
+    async fn tables_of(&self, object: StreamId) -> Result<Vec<String>, CassandraError> {
+        let text = "SELECT table_name FROM system_schema.tables WHERE keyspace_name = ?";
+        let keyspace = self.keyspace();
+        let read = || self.session.query_unpaged(text, (keyspace,));
+        let found = self.again("system_schema.tables", read).await?;
+        let shape = |reason: String| CassandraError::Shape {
+            table: "system_schema.tables".to_owned(),
+            reason,
+        };
+        let found = found.into_rows_result();
+        let found = found.map_err(|error| shape(error.to_string()))?;
+        let found = found.rows::<(String,)>();
+        let found = found.map_err(|error| shape(error.to_string()))?;
+        let mut names = Vec::new();
+        for name in found {
+            let (name,) = name.map_err(|error| shape(error.to_string()))?;
+            names.push(name);
+        }
+        names.retain(|name| RowTable::is_of(name, object));
+        names.sort_unstable();
+        Ok(names)
     }
 
     /// Removes the keyspace and all in it.

@@ -31,6 +31,7 @@ pub struct TableSpec {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowTable {
     keyspace: String,
+    object: StreamId,
     name: String,
     cells: Vec<Cell>,
 }
@@ -110,9 +111,29 @@ impl RowTable {
         let name: String = spec.name.as_str().chars().take(room).collect();
         Ok(Self {
             keyspace: keyspace.to_owned(),
+            object: spec.id,
             name: format!("{name}_{id}"),
             cells,
         })
+    }
+
+    /// The same under the name that it was made with: that stays when the object is renamed.
+    #[cfg(feature = "engines")]
+    pub(super) fn called(self, name: String) -> Self {
+        Self { name, ..self }
+    }
+
+    /// The object whose rows it has.
+    #[must_use]
+    pub const fn object(&self) -> StreamId {
+        self.object
+    }
+
+    /// Whether a table of this name is that of an object: its id is behind the last underscore.
+    #[must_use]
+    pub fn is_of(name: &str, object: StreamId) -> bool {
+        let id = name.rsplit_once('_').map(|(_, id)| id);
+        id.is_some_and(|id| id == object.0.to_string())
     }
 
     /// Its name, without the keyspace.
@@ -250,6 +271,23 @@ impl RowTable {
             "DELETE FROM {} USING TIMESTAMP ? WHERE {}",
             self.path(),
             self.is_row()
+        )
+    }
+
+    /// `SELECT` of all keys, as `DELETE` takes them, and when their rows were written.
+    #[cfg(feature = "engines")]
+    pub(super) fn written(&self) -> String {
+        let mut names: Vec<_> = self
+            .key()
+            .map(|cell| format!("\"{}\"", cell.name))
+            .collect();
+        if names.is_empty() {
+            names.push(format!("\"{KEY_COLUMN}\""));
+        }
+        format!(
+            "SELECT {}, WRITETIME(\"{VERSION_COLUMN}\") FROM {}",
+            names.join(", "),
+            self.path()
         )
     }
 

@@ -106,9 +106,14 @@ fn bind<'a>(
 
 /// What decides between two writes of a row.
 fn timestamp(generation: u16, version: u64) -> CqlValue {
-    let generation = i64::from(generation & 0x7fff) << VERSION_BITS;
     let version = version.min((1 << VERSION_BITS) - 1);
-    CqlValue::BigInt(generation | version.cast_signed())
+    CqlValue::BigInt(first_of(generation) | version.cast_signed())
+}
+
+/// The first timestamp of a generation: all of earlier ones are before it.
+pub(super) const fn first_of(generation: u16) -> i64 {
+    // Lossless, and `From` is not const.
+    ((generation & 0x7fff) as i64) << VERSION_BITS
 }
 
 fn upsert(

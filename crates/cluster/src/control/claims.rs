@@ -12,9 +12,9 @@ use mainstem_kernel::Offsets;
 /// Claims that wait at once; further ones take the place of the last.
 const CLAIMS_MAX: usize = 64;
 /// Whoever has seen everything up to so long ago has caught up.
-const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(5);
+pub(super) const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(5);
 /// Ends that are remembered.
-const ENDS_MAX: usize = 64;
+const ENDS_MAX: u32 = 64;
 
 /// What a query has seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,28 +60,52 @@ impl Claims {
     }
 }
 
-/// Where topics ended a moment ago.
+/// Where the input of a query ended a moment ago, and where its rows are that it was computed to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Ends {
-    recent: VecDeque<(Duration, Offsets)>,
+    recent: VecDeque<End>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct End {
+    at: Duration,
+    input: Offsets,
+    /// Where the rows that were made of it end, once all of it is read.
+    changes: Option<Offsets>,
 }
 
 impl Ends {
-    /// Where they end now.
-    pub(super) fn note(&mut self, now: Duration, ends: Offsets) {
-        let is_recent = |at: Duration| now.saturating_sub(at) <= CAUGHT_UP_WITHIN;
-        while self.recent.len() >= ENDS_MAX
-            || self.recent.front().is_some_and(|(at, _)| !is_recent(*at))
-        {
+    /// Where the input ends now. What was noted longer ago than `within` is forgotten.
+    pub(super) fn note(&mut self, (now, within): (Duration, Duration), input: Offsets) {
+        let is_old = |end: &End| now.saturating_sub(end.at) > within;
+        while self.recent.front().is_some_and(is_old) {
             self.recent.pop_front();
         }
-        self.recent.push_back((now, ends));
+        // Few are remembered, whatever the time is.
+        let step = within / ENDS_MAX;
+        let last = self.recent.back();
+        if last.is_none_or(|last| now.saturating_sub(last.at) >= step) {
+            self.recent.push_back(End {
+                at: now,
+                input,
+                changes: None,
+            });
+        }
     }
 
-    /// Whether all of it up to a moment ago is behind `places`.
+    /// The query has read up to `read`, and what it has made of that is below `changes`.
+    pub(super) fn read(&mut self, read: &Offsets, changes: &Offsets) {
+        for end in &mut self.recent {
+            if end.changes.is_none() && read.covers(&end.input) {
+                end.changes = Some(changes.clone());
+            }
+        }
+    }
+
+    /// Whether all that was made of the input up to a moment ago is below `kept`.
     #[must_use]
-    pub(super) fn is_behind(&self, places: &Offsets) -> bool {
-        let oldest = self.recent.front();
-        oldest.is_some_and(|(_, ends)| places.covers(ends))
+    pub(super) fn are_kept(&self, kept: &Offsets) -> bool {
+        let mut made = self.recent.iter().filter_map(|end| end.changes.as_ref());
+        made.any(|changes| kept.covers(changes))
     }
 }

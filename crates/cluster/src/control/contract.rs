@@ -184,12 +184,135 @@ fn a_version_is_replaced_brought_back_and_forgotten_in_the_end() {
         bed.is_forgotten(second)
     });
     assert!(!bed.has_table(second));
+    let emptied = bed.spark.emptied();
+    assert_eq!(emptied.len(), 1, "{emptied:?}");
+    assert_eq!((emptied[0].0.stream, emptied[0].1), (second, 1));
     let start = Instant::now();
     while !bed.topics_of(second).is_empty() {
         assert!(start.elapsed() < DEADLINE, "its topic is there still");
     }
     let published = read_once(&bed.config.kafka).unwrap();
     assert!(published.view(second).is_none() && published.view(first).is_some());
+}
+
+#[test]
+fn a_query_whose_checkpoint_is_gone_begins_anew_and_its_older_rows_go() {
+    let Some(bed) = Bed::open("lost", &[TOTALS]) else {
+        return;
+    };
+    let totals = bed.view("totals");
+    let query = Query::View(totals);
+    let mut leading = bed.leading("one");
+    until(&mut leading, "it is not started", || {
+        bed.spark.is_active(query)
+    });
+    bed.send("orders", 5);
+    bed.clock.advance(Duration::from_secs(6));
+    bed.spark.reads_all(query);
+    until(&mut leading, "it does not get live", || {
+        bed.stage(totals) == Stage::Live
+    });
+    let progress = || read_once(&bed.config.kafka).unwrap().view(totals).cloned();
+    let before = progress().unwrap();
+    assert_eq!((before.generation, before.lag_rows()), (1, 0));
+    // It fails, and what it has done is there: the same generation goes on.
+    let fail = |leading: &mut Leading| {
+        bed.spark.fail(query, "killed");
+        until(leading, "it is not started again", || {
+            bed.clock.advance(Duration::from_millis(200));
+            bed.spark.is_active(query)
+        });
+        bed.spark.started_with(query).unwrap().generation
+    };
+    assert_eq!(fail(&mut leading), 1);
+    bed.spark.lose(query, 1);
+    assert_eq!(fail(&mut leading), 2);
+    leading.round().unwrap();
+    let anew = progress().unwrap();
+    // Five rows, and the end of their transaction.
+    assert_eq!((anew.generation, anew.lag_rows(), anew.swept), (2, 6, 0));
+    assert!(
+        !anew.reached.covers(&before.reached),
+        "it stands for nothing yet"
+    );
+    bed.spark.reads_all(query);
+    until(&mut leading, "rows of before are there still", || {
+        progress().is_some_and(|view| view.swept == 2)
+    });
+    // Whoever takes over knows.
+    let mut other = bed.leading("other");
+    other.round().unwrap();
+    assert_eq!(fail(&mut other), 2);
+}
+
+#[test]
+fn a_history_whose_checkpoint_is_gone_goes_on_behind_what_is_written() {
+    let Some(bed) = Bed::open("lost-history", &[]) else {
+        return;
+    };
+    let orders = bed
+        .catalog
+        .definitions()
+        .streams
+        .values()
+        .next()
+        .unwrap()
+        .id;
+    let query = Query::History(orders);
+    let mut leading = bed.leading("one");
+    until(&mut leading, "it is not started", || {
+        bed.spark.is_active(query)
+    });
+    bed.send("orders", 5);
+    bed.spark.reads_all(query);
+    leading.round().unwrap();
+    bed.spark.lose(query, 1);
+    bed.spark.fail(query, "killed");
+    until(&mut leading, "it is not started again", || {
+        bed.clock.advance(Duration::from_millis(200));
+        bed.spark.is_active(query)
+    });
+    let topics = bed.spark.started_with(query).unwrap();
+    let from = topics.from.unwrap();
+    assert_eq!((topics.generation, from[&0], from[&1]), (2, Some(3), None));
+}
+
+#[test]
+fn days_past_the_retention_leave_history_once_and_a_new_leader_knows() {
+    let short = "CREATE STREAM short (n BIGINT NOT NULL) WITH (retention = '2 days');";
+    let Some(bed) = Bed::open("retention", &[short]) else {
+        return;
+    };
+    let definitions = bed.catalog.definitions();
+    let mut streams = definitions.streams.values();
+    let id = streams
+        .find(|def| def.spec.name.as_str() == "short")
+        .unwrap()
+        .id;
+    let query = Query::History(id);
+    let mut leading = bed.leading("one");
+    until(&mut leading, "it is not started", || {
+        bed.spark.is_active(query)
+    });
+    bed.send("short", 5);
+    bed.spark.reads_all(query);
+    let expired = || {
+        let progress = read_once(&bed.config.kafka).unwrap();
+        progress.history(id).and_then(|history| history.expired)
+    };
+    until(&mut leading, "nothing is taken out", || expired().is_some());
+    assert_eq!(bed.spark.expired().len(), 1);
+    let mut other = bed.leading("other");
+    for _ in 0..5 {
+        other.round().unwrap();
+    }
+    assert_eq!(bed.spark.expired().len(), 1, "it was done before");
+    bed.clock.advance(Duration::from_secs(86_400));
+    until(&mut other, "the next day stays", || {
+        bed.spark.expired().len() == 2
+    });
+    let days = bed.spark.expired();
+    assert!(days[0].1 < days[1].1, "{days:?}");
 }
 
 #[test]

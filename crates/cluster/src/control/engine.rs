@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Debug};
 
-use mainstem_kernel::{Fault, Timestamp};
+use mainstem_kernel::{Fault, StreamId, Timestamp};
 
 use super::Need;
 use crate::progress::Query;
@@ -67,6 +67,41 @@ pub trait QueryEngine: Debug + Send + Sync {
     /// # Errors
     /// When it does not answer.
     fn stop(&self, run: &Run) -> Result<(), EngineFault>;
+
+    /// Whether what a query has done is there, for it to go on from.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    fn has_checkpoint(&self, query: Query, generation: u16) -> Result<bool, EngineFault>;
+
+    /// Up to where the history of a stream is written, by partition of its topic.
+    ///
+    /// # Errors
+    /// When it does not answer, or cannot read it.
+    fn written(&self, history: &HistoryOf) -> Result<BTreeMap<u16, u64>, EngineFault>;
+
+    /// Takes days before this one (`YYYY-MM-DD`) out of the history of a stream. Whoever reads them
+    /// already reads on: their files stay for a week.
+    ///
+    /// # Errors
+    /// When it does not answer, or cannot read it.
+    fn expire(&self, history: &HistoryOf, day: &str) -> Result<(), EngineFault>;
+
+    /// Deletes what is kept of an object that is forgotten: what its queries have done, in all
+    /// generations up to this one, and its history. Nothing there is fine.
+    ///
+    /// # Errors
+    /// When it does not answer, or may not.
+    fn forget(&self, history: &HistoryOf, generation: u16) -> Result<(), EngineFault>;
+}
+
+/// The history of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryOf {
+    /// The stream.
+    pub stream: StreamId,
+    /// The topic of its rows: the history is called as it.
+    pub topic: String,
 }
 
 /// The topics of a query, by their names.
@@ -78,4 +113,7 @@ pub struct QueryTopics {
     pub changes: Option<String>,
     /// How often it was begun from the first row, from 1.
     pub generation: u16,
+    /// Where it begins if nothing is known of what it has done, by partition; at the first row
+    /// there is if none.
+    pub from: Option<BTreeMap<u16, Option<u64>>>,
 }

@@ -1,7 +1,7 @@
 //! Why what is declared does not run, or whoever is in control does not get on.
 
 use mainstem_catalog::CatalogError;
-use mainstem_kernel::{Answer, Blame, Code, Fault, Retry, StreamId, StreamName};
+use mainstem_kernel::{Answer, Blame, Code, Fault, Retry, StreamId, StreamName, fault::chain};
 
 use super::engine::EngineFault;
 use crate::{ClusterError, cassandra::CassandraError, lower::LowerError, progress::Query};
@@ -11,7 +11,7 @@ use crate::{ClusterError, cassandra::CassandraError, lower::LowerError, progress
 #[non_exhaustive]
 pub enum ControlError {
     /// Operator: it is started again by itself; if it goes on, Spark has to be mended.
-    #[error("query \"{query}\" has failed: {fault}")]
+    #[error("query \"{query}\" has failed: {}", chain(fault.as_ref()))]
     Failed {
         /// Which one.
         query: Query,
@@ -23,6 +23,25 @@ pub enum ControlError {
     Vanished {
         /// Which one.
         query: Query,
+    },
+    /// Operator: what the query has done is gone, and others have read its rows.
+    #[error(
+        "what query \"{query}\" has done is gone from the folder of checkpoints, and \"{reader}\" \
+         has read its rows"
+    )]
+    Lost {
+        /// Which one.
+        query: Query,
+        /// A view that reads it.
+        reader: StreamName,
+    },
+    /// Dependency: passes once Spark does it.
+    #[error("Spark did not {doing}: {}", chain(fault.as_ref()))]
+    Chore {
+        /// What it was to do.
+        doing: &'static str,
+        /// What stands against it.
+        fault: EngineFault,
     },
     /// Nobody: another node does the work.
     #[error("another node has taken over control")]
@@ -49,7 +68,7 @@ pub enum ControlError {
         id: StreamId,
     },
     /// Dependency: passes once Spark answers.
-    #[error("Spark was not asked how queries are: {fault}")]
+    #[error("Spark was not asked how queries are: {}", chain(fault.as_ref()))]
     Spark {
         /// What stands against it.
         fault: EngineFault,
@@ -74,12 +93,13 @@ impl Fault for ControlError {
         };
         match self {
             Self::Failed { .. } | Self::Vanished { .. } => dependency(Code::Clus060),
+            Self::Lost { .. } => dependency(Code::Clus064),
             Self::Superseded { .. } => Answer::node(Code::Clus062),
             Self::Refused { source, .. } if matches!(**source, LowerError::Retention { .. }) => {
                 source.answer()
             }
             Self::Refused { .. } | Self::Input { .. } => Answer::caller(Code::Clus063),
-            Self::Spark { fault } => fault.answer(),
+            Self::Spark { fault } | Self::Chore { fault, .. } => fault.answer(),
             Self::Kafka(source) => source.answer(),
             Self::Cassandra(source) => source.answer(),
             Self::Catalog(source) => source.answer(),
@@ -105,12 +125,16 @@ impl Fault for ControlError {
                  restarted"
                     .to_owned(),
             ),
+            Self::Lost { reader, .. } => Some(format!(
+                "bring the folder back; or apply the application without the two, then with them, so \
+                 that both they and \"{reader}\" are built anew"
+            )),
             Self::Superseded { .. } => {
                 Some("nothing has to be done: this node waits for its turn".to_owned())
             }
             Self::Refused { source, .. } => source.hint(),
             Self::Input { .. } => Some("see what stands against the view that it reads".to_owned()),
-            Self::Spark { fault } => fault.hint(),
+            Self::Spark { fault } | Self::Chore { fault, .. } => fault.hint(),
             Self::Kafka(source) => source.hint(),
             Self::Cassandra(source) => source.hint(),
             Self::Catalog(source) => source.hint(),

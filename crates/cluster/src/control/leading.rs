@@ -1,5 +1,6 @@
 //! `Leading`: what whoever is in control does, round by round.
 
+mod chores;
 mod deeds;
 mod sight;
 
@@ -10,6 +11,8 @@ use std::{
 };
 
 use mainstem_kernel::{Fault, Seq, StreamId, fault::chain};
+
+use chores::Chores;
 
 use super::{
     ControlError, ControlParts, Need, Needs, QueryFacts, Run, TopicOf,
@@ -35,7 +38,8 @@ pub(super) struct Leading {
     fence: Fence,
     topics: Topics,
     places: Places,
-    rows: Option<Rows>,
+    rows: Option<Arc<Rows>>,
+    chores: Chores,
     needs: Needs,
     /// Topics that are there.
     known: BTreeMap<TopicOf, Topic>,
@@ -49,6 +53,8 @@ pub(super) struct Leading {
     /// Spark, as a whole.
     spark: Result<(), ControlError>,
     round: u64,
+    /// Changes that are not with a quorum yet.
+    kept_lag_rows: u64,
 }
 
 /// What is known of a query.
@@ -61,8 +67,7 @@ struct Known {
     problem: Option<ControlError>,
     progress: QueryProgress,
     claims: Claims,
-    input_ends: Ends,
-    change_ends: Ends,
+    ends: Ends,
     is_caught_up: bool,
     /// As it was published last, and when.
     published: Option<(Duration, QueryProgress)>,
@@ -80,6 +85,7 @@ impl Leading {
             places: Places::new(kafka),
             fence: Fence::take(kafka)?,
             rows: None,
+            chores: Chores::default(),
             needs: Needs::default(),
             known: BTreeMap::new(),
             made: BTreeSet::new(),
@@ -88,6 +94,7 @@ impl Leading {
             workers: BTreeMap::new(),
             spark: Ok(()),
             round: 0,
+            kept_lag_rows: 0,
             parts: Arc::clone(parts),
         })
     }
@@ -130,6 +137,7 @@ impl Leading {
         }
         let elapsed = self.parts.clock.monotonic();
         self.look(elapsed)?;
+        self.look_at_chores(elapsed);
         self.publish(elapsed)?;
         let queries = self.facts();
         let actions = reconcile(&Facts {
@@ -153,6 +161,10 @@ impl Leading {
                 is_active: known.run.is_some(),
                 is_outdated: self.is_outdated(*query, known),
                 is_caught_up: known.is_caught_up && known.run.is_some(),
+                has_read: known.progress.input.iter().any(|(_, _, next)| next.0 > 0),
+                generation: known.progress.generation,
+                swept: known.progress.swept,
+                expired: known.progress.expired,
                 // Nothing is started while nobody knows what runs.
                 not_before: if is_mute {
                     Duration::MAX
@@ -181,6 +193,7 @@ impl Leading {
             node: self.parts.node.clone(),
             round: self.round,
             definitions: self.made_up_to(),
+            kept_lag_rows: self.kept_lag_rows,
             problems: self.problems(),
         })];
         let mut told = Vec::new();
@@ -221,6 +234,7 @@ impl Leading {
         let unmade = self.unmade.values().map(|(_, error)| error);
         let all = self.spark.as_ref().err().into_iter();
         let all = all.chain(refused).chain(unmade);
+        let all = all.chain(self.chores.problems());
         all.map(|error| Standing::from(error.problem())).collect()
     }
 

@@ -3,10 +3,10 @@
 //! What cannot run is refused by name and stops nothing else. It is said here, again, although
 //! `plan` has said it: definitions may come from a node of another version.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use mainstem_catalog::{Definitions, Object, StreamDef, ViewDef};
-use mainstem_kernel::{Seq, StreamId};
+use mainstem_kernel::{Seq, StreamId, StreamName};
 
 use super::ControlError;
 use crate::{
@@ -94,6 +94,15 @@ impl Need {
         }
     }
 
+    /// How often its rows are written at most.
+    #[must_use]
+    pub fn every(&self) -> Duration {
+        match self {
+            Self::View { lowered, .. } => lowered.every.unwrap_or_default(),
+            Self::History { .. } => Duration::ZERO,
+        }
+    }
+
     /// The topic that it writes.
     #[must_use]
     pub fn changes(&self) -> Option<TopicOf> {
@@ -160,6 +169,24 @@ impl Needs {
             }
         }
         needs
+    }
+
+    /// A view that reads the rows of this query from their topic.
+    #[must_use]
+    pub fn reader(&self, query: Query) -> Option<StreamName> {
+        let Query::View(view) = query else {
+            return None;
+        };
+        let rows = (view, Part::Rows);
+        self.queries.values().find_map(|need| match need {
+            Need::View { def, input, .. } => {
+                let object = self.objects.get(&def.id);
+                let made_of = object.and_then(|object| object.workers.get(&Part::Input));
+                let is_read = *input == rows || made_of == Some(&rows);
+                is_read.then(|| def.spec.name.clone())
+            }
+            Need::History { .. } => None,
+        })
     }
 
     fn stream(&mut self, def: &Arc<StreamDef>, config: &KafkaConfig) {

@@ -9,11 +9,15 @@ use std::{
     time::Duration,
 };
 
+use arrow::datatypes::Date32Type;
 use mainstem_catalog::{Definitions, Object, Stage};
 use mainstem_kernel::{AppName, StreamId, TenantId, Timestamp};
 
 use super::Needs;
 use crate::progress::Query;
+
+/// Microseconds of a day.
+const DAY_MICROS: i64 = 86_400_000_000;
 
 /// What is known.
 #[derive(Clone, Copy, Debug)]
@@ -41,12 +45,20 @@ pub struct QueryFacts {
     pub is_outdated: bool,
     /// Its rows stand for what its input was a moment ago, and are where doors find them.
     pub is_caught_up: bool,
+    /// It has read something.
+    pub has_read: bool,
+    /// How often it was begun from the first row.
+    pub generation: u16,
+    /// Rows of generations before this one are gone.
+    pub swept: u16,
+    /// Days of history before this one are gone.
+    pub expired: Option<i64>,
     /// It is not to be started before.
     pub not_before: Duration,
 }
 
 /// What has to be done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Action {
     /// Find or make the topics and the table of an object.
     Make(StreamId),
@@ -65,6 +77,20 @@ pub enum Action {
     },
     /// Delete what is kept of an object, then its definition.
     Forget(StreamId),
+    /// Take days before this one, in days since 1970, out of the history of a stream.
+    Expire {
+        /// The stream.
+        stream: StreamId,
+        /// The first day that stays.
+        day: i64,
+    },
+    /// Take rows out that the present generation of a view does not have.
+    Sweep {
+        /// The version of the view.
+        view: StreamId,
+        /// Its generation.
+        generation: u16,
+    },
 }
 
 /// What has to be done, in this order.
@@ -75,7 +101,15 @@ pub fn reconcile(facts: &Facts<'_>) -> Vec<Action> {
     actions.extend(facts.missing().map(Action::Start));
     actions.extend(facts.swaps());
     actions.extend(facts.due().map(Action::Forget));
+    actions.extend(facts.expiries());
+    actions.extend(facts.ghosts());
     actions
+}
+
+/// A day since 1970 as SQL has it.
+pub(super) fn day_text(day: i64) -> String {
+    let day = i32::try_from(day).unwrap_or_default();
+    Date32Type::to_naive_date_opt(day).map_or_else(String::new, |day| day.to_string())
 }
 
 impl<'a> Facts<'a> {
@@ -140,6 +174,45 @@ impl<'a> Facts<'a> {
         let due = facts.definitions.due(facts.now).map(Object::id);
         due.filter(move |id| {
             !facts.is_active(Query::View(*id)) && !facts.is_active(Query::History(*id))
+        })
+    }
+
+    /// Days that are past the retention of their stream as a whole, once a day. Of a stream whose
+    /// history has no row there is none.
+    fn expiries(&self) -> impl Iterator<Item = Action> + 'a {
+        let facts = *self;
+        let streams = facts.definitions.streams.values();
+        let kept = streams.filter(|def| def.dropped.is_none());
+        kept.filter_map(move |def| {
+            let known = facts.queries.get(&Query::History(def.id))?;
+            let limit = facts.now.minus(def.spec.retention?);
+            let day = limit.0.div_euclid(DAY_MICROS);
+            let is_due = known.expired.is_none_or(|expired| expired < day);
+            (known.has_read && is_due).then_some(Action::Expire {
+                stream: def.id,
+                day,
+            })
+        })
+    }
+
+    /// Rows that an earlier generation has left behind: once the present one has caught up, they
+    /// are of no input any more.
+    fn ghosts(&self) -> impl Iterator<Item = Action> + 'a {
+        let facts = *self;
+        let queries = facts.queries.iter();
+        queries.filter_map(move |(query, known)| match query {
+            Query::View(view)
+                if known.generation > 1
+                    && known.swept < known.generation
+                    && known.is_caught_up
+                    && facts.needs.queries.contains_key(query) =>
+            {
+                Some(Action::Sweep {
+                    view: *view,
+                    generation: known.generation,
+                })
+            }
+            Query::View(_) | Query::History(_) => None,
         })
     }
 }

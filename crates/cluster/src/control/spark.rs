@@ -1,21 +1,24 @@
 //! `SparkQueries`: Spark as control asks it, reached when it is first needed, and again when it
 //! was gone.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use mainstem_kernel::{Timestamp, spawn::SharedSpawn};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
-use super::{Batch, EngineFault, Need, QueryEngine, QueryTopics, Run, needs::relation};
+use super::{Batch, EngineFault, HistoryOf, Need, QueryEngine, QueryTopics, Run, needs::relation};
 use crate::{
     ClusterConfig,
     progress::Query,
     spark::{
         HistoryQuery, Progress, QueryId, QueryParts, QuerySpec, Spark, SparkError, ViewQuery,
-        record::Spelled,
+        record::Spelled, spec::folder_name,
     },
 };
+
+/// How long Spark may work on the files of a history.
+const HISTORY_MAX: Duration = Duration::from_secs(3_600);
 
 /// Spark as control asks it.
 pub struct SparkQueries {
@@ -53,6 +56,12 @@ impl SparkQueries {
         Ok(known.insert(spark).clone())
     }
 
+    /// Where a history is.
+    fn history(&self, history: &HistoryOf) -> String {
+        let name = folder_name(&history.topic, history.stream);
+        format!("{}/{name}", self.config.history())
+    }
+
     fn spec(&self, query: Query, need: &Need, topics: &QueryTopics) -> QuerySpec {
         let name = query.to_string();
         let config = &self.config;
@@ -68,6 +77,7 @@ impl SparkQueries {
                 parts,
                 stream,
                 folder: config.history(),
+                from: topics.from.as_ref(),
             }),
             Need::View {
                 def,
@@ -131,6 +141,44 @@ impl QueryEngine for SparkQueries {
     fn stop(&self, run: &Run) -> Result<(), EngineFault> {
         let spark = self.spark()?;
         self.runtime.block_on(spark.stop(&id(run))).map_err(fault)
+    }
+
+    fn has_checkpoint(&self, query: Query, generation: u16) -> Result<bool, EngineFault> {
+        let spark = self.spark()?;
+        let checkpoint = checkpoint(&query.to_string(), generation);
+        let path = self.config.checkpoint(&checkpoint);
+        let there = spark.has_checkpoint(&path);
+        self.runtime.block_on(there).map_err(fault)
+    }
+
+    fn written(&self, history: &HistoryOf) -> Result<BTreeMap<u16, u64>, EngineFault> {
+        let spark = self.spark()?;
+        let path = self.history(history);
+        let written = spark.written(&path, HISTORY_MAX);
+        self.runtime.block_on(written).map_err(fault)
+    }
+
+    fn expire(&self, history: &HistoryOf, day: &str) -> Result<(), EngineFault> {
+        let spark = self.spark()?;
+        let path = self.history(history);
+        let done = spark.expire(&path, day, HISTORY_MAX);
+        self.runtime.block_on(done).map_err(fault)
+    }
+
+    fn forget(&self, history: &HistoryOf, generation: u16) -> Result<(), EngineFault> {
+        let spark = self.spark()?;
+        let id = history.stream;
+        let mut folders = vec![self.history(history)];
+        for query in [Query::View(id), Query::History(id)] {
+            let all = 1..=generation.max(1);
+            let all = all.map(|again| checkpoint(&query.to_string(), again));
+            folders.extend(all.map(|name| self.config.checkpoint(&name)));
+        }
+        for folder in folders {
+            let emptied = spark.empty(&folder, HISTORY_MAX);
+            self.runtime.block_on(emptied).map_err(fault)?;
+        }
+        Ok(())
     }
 }
 

@@ -137,6 +137,7 @@ pub fn measure(progress: &Progress, definitions: &Definitions, metrics: &Metrics
     }
     if let Some(leader) = &progress.leader {
         metrics.leader_round.set(gauge(leader.round));
+        metrics.kept_lag_rows.set(gauge(leader.kept_lag_rows));
         metrics
             .leader_problems
             .set(gauge(leader.problems.len() as u64));

@@ -11,6 +11,7 @@ use mainstem_kernel::{ByteSize, Fault, Offset, Offsets, PartitionId, StreamId, T
 use super::{
     claims::{Claims, Ends},
     fixture::{BRANDS, Shop, TOTALS, TOTALS_ANEW},
+    reconcile::day_text,
     *,
 };
 use crate::{kafka::KafkaConfig, progress::Query};
@@ -84,6 +85,14 @@ impl World {
                     for id in views {
                         self.shop.apply(Change::SwapView { id: *id });
                     }
+                }
+                Action::Expire { stream, day } => {
+                    let known = self.queries.entry(Query::History(*stream)).or_default();
+                    known.expired = Some(*day);
+                }
+                Action::Sweep { view, generation } => {
+                    let known = self.queries.entry(Query::View(*view)).or_default();
+                    known.swept = *generation;
                 }
                 Action::Forget(id) => {
                     let object = self.shop.defs.by_id(*id).unwrap().forget();
@@ -320,14 +329,87 @@ fn a_query_stands_for_what_its_worker_had_read_when_its_input_ended_there() {
 #[test]
 fn whoever_is_behind_by_a_moment_has_caught_up() {
     let second = Duration::from_secs;
+    let none = Offsets::default();
     let mut ends = Ends::default();
-    assert!(!ends.is_behind(&places(&[(16, 0, 1)])), "nothing is known");
+    assert!(!ends.are_kept(&none), "nothing is known");
     for at in 0..20 {
-        ends.note(second(at), places(&[(16, 0, at * 10)]));
+        ends.note((second(at), second(5)), places(&[(16, 0, at * 10)]));
     }
     // Five seconds ago it ended at 140.
-    assert!(ends.is_behind(&places(&[(16, 0, 140)])));
-    assert!(!ends.is_behind(&places(&[(16, 0, 139)])));
+    ends.read(&places(&[(16, 0, 139)]), &none);
+    assert!(!ends.are_kept(&none));
+    ends.read(&places(&[(16, 0, 140)]), &none);
+    assert!(ends.are_kept(&none));
+}
+
+#[test]
+fn a_view_has_not_caught_up_while_its_rows_are_on_their_way() {
+    let second = Duration::from_secs;
+    let mut ends = Ends::default();
+    // There were no changes when the input was looked at, but they are made of it.
+    ends.note((second(0), second(5)), places(&[(16, 0, 7)]));
+    ends.read(&Offsets::default(), &Offsets::default());
+    ends.read(&places(&[(16, 0, 7)]), &places(&[(17, 0, 3)]));
+    assert!(!ends.are_kept(&Offsets::default()));
+    assert!(!ends.are_kept(&places(&[(17, 0, 2)])));
+    // What is made of later rows does not count.
+    ends.read(&places(&[(16, 0, 9)]), &places(&[(17, 0, 5)]));
+    assert!(ends.are_kept(&places(&[(17, 0, 3)])));
+    // Looks at all hours are not all remembered, and the last ones decide.
+    for at in 1..10_000 {
+        ends.note(
+            (Duration::from_millis(at), second(5)),
+            places(&[(16, 0, 7 + at)]),
+        );
+    }
+    ends.note((second(16), second(5)), places(&[(16, 0, 99_999)]));
+    assert!(!ends.are_kept(&places(&[(17, 0, 3)])), "they are too old");
+}
+
+#[test]
+fn days_past_the_retention_are_taken_out_once_a_day() {
+    let mut world = World::new(&["CREATE STREAM short (n BIGINT NOT NULL) \
+         WITH (retention = '2 days');"]);
+    world.settle();
+    let mut streams = world.shop.defs.streams.values();
+    let short = streams
+        .find(|def| def.spec.name.as_str() == "short")
+        .unwrap()
+        .id;
+    let query = Query::History(short);
+    world.now = Timestamp::from_millis(10 * 86_400_000 + 3_600_000);
+    assert_eq!(world.actions(), [], "nothing is written");
+    world.queries.entry(query).or_default().has_read = true;
+    let expire = |day| Action::Expire { stream: short, day };
+    // Up to the eighth, which is kept for an hour less than two days.
+    assert_eq!(world.act(), [expire(8)]);
+    assert_eq!(day_text(8), "1970-01-09");
+    world.now = Timestamp::from_millis(11 * 86_400_000 - 1);
+    assert_eq!(world.actions(), []);
+    world.now = Timestamp::from_millis(11 * 86_400_000);
+    assert_eq!(world.actions(), [expire(9)]);
+}
+
+#[test]
+fn rows_of_earlier_generations_go_once_the_new_one_has_caught_up() {
+    let mut world = World::new(&[TOTALS]);
+    world.settle();
+    let view = world.shop.view("totals");
+    world.catch_up(view);
+    world.settle();
+    assert_eq!(world.actions(), [], "the first has none before it");
+    let query = world.queries.entry(Query::View(view)).or_default();
+    (query.generation, query.is_caught_up) = (2, false);
+    assert_eq!(world.actions(), [], "its rows are shown until then");
+    world.catch_up(view);
+    assert_eq!(
+        world.act(),
+        [Action::Sweep {
+            view,
+            generation: 2
+        }]
+    );
+    assert_eq!(world.actions(), []);
 }
 
 #[test]

@@ -25,6 +25,8 @@ fn entries() -> Vec<Entry> {
         rows_taken_per_second: 2_000,
         state_rows: 9,
         failures: 0,
+        swept: 1,
+        expired: Some(20_000),
         problem: None,
     };
     let failed = QueryProgress {
@@ -42,6 +44,7 @@ fn entries() -> Vec<Entry> {
         node: "one".to_owned(),
         round: 3,
         definitions: Seq(99),
+        kept_lag_rows: 4,
         problems: Vec::new(),
     };
     vec![

@@ -156,6 +156,16 @@ impl RowReader {
         }))
     }
 
+    /// The table of an object in Cassandra, made if it is not there.
+    ///
+    /// # Errors
+    /// When the object has no rows by key, or Cassandra does not answer.
+    pub async fn table(&self, object: Object<'_>) -> Result<(Arc<Relation>, RowTable), QueryError> {
+        let known = self.known(object).await?;
+        let table = known.target.table().clone();
+        Ok((Arc::clone(&known.relation), table))
+    }
+
     /// Whether there are rows to read: a view that is being built the first time has not all.
     fn judge_ready(&self, object: Object<'_>) -> Result<(), QueryError> {
         match object {

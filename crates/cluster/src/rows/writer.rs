@@ -22,7 +22,7 @@ use std::{
 };
 
 use mainstem_catalog::Definitions;
-use mainstem_kernel::{StreamId, fault::chain, spawn::SharedSpawn};
+use mainstem_kernel::{StreamId, fault::chain, metrics::Metrics, spawn::SharedSpawn};
 use mainstem_log::SharedIntake;
 use parking_lot::Mutex;
 use tokio::{runtime::Handle, sync::watch, time::Instant};
@@ -69,6 +69,8 @@ pub struct RowWriterParts {
     pub runtime: Handle,
     /// Starts the thread.
     pub spawn: SharedSpawn,
+    /// Counts what it does.
+    pub metrics: Arc<Metrics>,
     /// Tells this writer from all others.
     pub instance: String,
 }

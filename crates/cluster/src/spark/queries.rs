@@ -22,6 +22,9 @@ use super::{
     spec::Sink,
 };
 
+/// Longest reason that is passed on, in characters.
+const REASON_CHARS: usize = 600;
+
 /// Which query, and which run of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct QueryId {
@@ -151,7 +154,7 @@ impl Spark {
         };
         Ok(exception.exception_message.map(|words| SparkError::Failed {
             name: id.id.clone(),
-            source: words.into(),
+            source: reason(&words).into(),
         }))
     }
 
@@ -183,6 +186,17 @@ impl Spark {
         };
         let deed = Deed::new(doing, &id.id);
         self.client.command((&deed, plan), pick).await
+    }
+}
+
+/// Why a query has stopped, out of what Spark says of it: without the plan that follows, in one line.
+fn reason(words: &str) -> String {
+    let words = words.split("=== Streaming Query ===").next();
+    let words: Vec<&str> = words.unwrap_or_default().split_whitespace().collect();
+    let words = words.join(" ");
+    match words.char_indices().nth(REASON_CHARS) {
+        None => words,
+        Some((end, _)) => format!("{}…", words.get(..end).unwrap_or(&words)),
     }
 }
 
@@ -231,4 +245,21 @@ fn start(spec: &QuerySpec) -> WriteStreamOperationStart {
         }
     }
     start
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_one_line_without_the_plan() {
+        let words = "[STREAM_FAILED] Query [id = a] terminated:\n\tJob aborted\n\
+                     === Streaming Query ===\nIdentifier: view-19 [id = a]\nCurrent State: ACTIVE";
+        assert_eq!(
+            reason(words),
+            "[STREAM_FAILED] Query [id = a] terminated: Job aborted"
+        );
+        let long = reason(&"ä ".repeat(10_000));
+        assert_eq!(long.chars().count(), REASON_CHARS + 1);
+    }
 }

@@ -17,9 +17,18 @@ use crate::config::SparkConfig;
 const VERSION: &str = "3.5.";
 
 /// How files of history are written: as one machine does, so that every program reads them.
-const FILES: [(&str, &str); 2] = [
+const FILES: [(&str, &str); 5] = [
     ("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS"),
     ("spark.sql.parquet.compression.codec", "zstd"),
+    // A table of Delta has a few thousand files: fifty tasks to know them are slower than four, and
+    // ten thousand to list them as they are removed take minutes.
+    ("spark.databricks.delta.snapshotPartitions", "4"),
+    (
+        "spark.sql.sources.parallelPartitionDiscovery.parallelism",
+        "32",
+    ),
+    // A folder that is emptied is empty then.
+    ("mapreduce.fileoutputcommitter.marksuccessfuljobs", "false"),
 ];
 
 /// How rows of Cassandra are joined: read, then joined by Spark. The connector's own join by key

@@ -105,6 +105,13 @@ fn enter(
         .map_or(Permission::Read, |found| found.route.permission);
     auth::check(permission, &head.headers, &door.parts.admin_key)?;
     let found = found?;
+    let is_own_affair = matches!(
+        found.route.permission,
+        Permission::Open | Permission::Operate
+    );
+    if !is_own_affair {
+        door.parts.control.door().map_err(Refusal::of_node)?;
+    }
     check_parameters(found.route, head.uri.query().unwrap_or_default())?;
     let [name, second] = found
         .parts

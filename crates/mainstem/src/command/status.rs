@@ -44,6 +44,19 @@ fn pretty(url: &str, report: &Report, paint: Paint) -> String {
         size(report.history_bytes),
         thousands(report.history_files),
     );
+    if let Some(kept) = &report.kept {
+        let own = match kept.writes {
+            true => format!(
+                "{} written here from {} partitions, {} dead letters",
+                thousands(kept.rows),
+                thousands(kept.partitions),
+                thousands(kept.dead_letters)
+            ),
+            false => "not written here".to_owned(),
+        };
+        let left = thousands(kept.lag_rows);
+        text.push_str(&format!("rows      {own}; {left} behind on all nodes\n"));
+    }
     if report.apps.is_empty() {
         text.push_str("\nno application yet; for example: mainstem apply apps/retail\n");
         return text;

@@ -4,12 +4,14 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use mainstem_catalog::StreamDef;
 use mainstem_cluster::{
+    config::Role,
     control::{QueryStatus, problems, statuses},
     progress::{Progress, Query},
     worker::WorkerHealth,
 };
 use mainstem_gateway::{
-    AppStatus, BackupSummary, Control, Doors, Later, Readiness, Status, StreamStatus, ViewStatus,
+    AppStatus, BackupSummary, Control, Doors, KeptStatus, Later, Readiness, Status, StreamStatus,
+    ViewStatus,
 };
 use mainstem_kernel::{Answer, Code, Fault, Offsets, Position, Problem, Reached};
 
@@ -40,6 +42,25 @@ impl Fault for NotYet {
     }
 }
 
+/// Node: whoever asks goes to another one.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("this node is no door: it takes neither events nor questions")]
+struct NoDoor;
+
+impl Fault for NoDoor {
+    fn answer(&self) -> Answer {
+        Answer::node(Code::Clus045)
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(
+            "send to a node whose setting cluster.roles has \"doors\"; /v1/status and /metrics are \
+             answered here"
+                .to_owned(),
+        )
+    }
+}
+
 impl Control for ClusterControl {
     fn ready(&self) -> Result<Readiness, Problem> {
         self.0.health.ready()?;
@@ -47,6 +68,13 @@ impl Control for ClusterControl {
             // Kafka is away: events are refused, and questions may be of yesterday.
             Some(problem) => Err(problem),
             None => Ok(Readiness::default()),
+        }
+    }
+
+    fn door(&self) -> Result<(), Problem> {
+        match self.0.config.roles.has(Role::Doors) {
+            true => Ok(()),
+            false => Err(NoDoor.problem()),
         }
     }
 
@@ -127,6 +155,7 @@ fn status(parts: &ClusterParts) -> Status {
         views: queries.iter().filter_map(view).collect(),
         paused: Vec::new(),
         starting: Vec::new(),
+        kept: Some(kept(parts, &progress)),
     }
 }
 
@@ -159,6 +188,20 @@ fn working(health: WorkerHealth) -> Option<String> {
         Some(hint) => format!("{told} ({hint})"),
         None => told,
     })
+}
+
+/// What of it this node writes, and what is left to all.
+fn kept(parts: &ClusterParts, progress: &Progress) -> KeptStatus {
+    let writer = parts.roles.writer.get().map(|writer| writer.status());
+    let status = writer.clone().unwrap_or_default();
+    let leader = progress.leader.as_ref();
+    KeptStatus {
+        writes: writer.is_some(),
+        partitions: status.partitions as u64,
+        rows: status.rows,
+        dead_letters: status.letters,
+        lag_rows: leader.map_or(0, |leader| leader.kept_lag_rows),
+    }
 }
 
 /// Everything that every query of a stream has seen of it.

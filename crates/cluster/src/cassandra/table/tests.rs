@@ -131,3 +131,10 @@ fn keys_that_cassandra_does_not_have_are_refused_by_name() {
         assert_eq!(RowTable::of(&spec, "k").unwrap_err().to_string(), expected);
     }
 }
+
+#[test]
+fn the_id_behind_the_last_underscore_tells_whose_table_it_is() {
+    let is = |name: &str| RowTable::is_of(name, StreamId(17));
+    assert!(is("minute_by_device_17") && is("a_18_17"));
+    assert!(!is("a_117") && !is("a_17_18") && !is("17") && !is("a_017"));
+}

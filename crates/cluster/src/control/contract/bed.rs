@@ -1,6 +1,10 @@
 //! Topics, a keyspace, definitions, and a Spark that does what it is told.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use mainstem_catalog::{Catalog, Change, Stage};
 use mainstem_kernel::{
@@ -14,7 +18,7 @@ use scylla::client::{session::Session, session_builder::SessionBuilder};
 use tokio::runtime::Runtime;
 
 use super::super::{
-    Batch, ControlParts, EngineFault, Need, QueryEngine, QueryTopics, Run,
+    Batch, ControlParts, EngineFault, HistoryOf, Need, QueryEngine, QueryTopics, Run,
     fixture::{self, SHOP},
     leading::Leading,
 };
@@ -256,6 +260,9 @@ struct State {
     batches: BTreeMap<String, Batch>,
     failures: BTreeMap<String, String>,
     deeds: Vec<Deed>,
+    lost: BTreeSet<(Query, u16)>,
+    emptied: Vec<(HistoryOf, u16)>,
+    expired: Vec<(StreamId, String)>,
     is_gone: bool,
     runs: u32,
 }
@@ -296,6 +303,27 @@ impl FakeSpark {
         let mut state = self.state.lock();
         let (run, _) = state.active.remove(&query).unwrap();
         state.failures.insert(run.run, words.to_owned());
+    }
+
+    /// What a query has done is gone.
+    pub(super) fn lose(&self, query: Query, generation: u16) {
+        self.state.lock().lost.insert((query, generation));
+    }
+
+    /// As a query was started.
+    pub(super) fn started_with(&self, query: Query) -> Option<QueryTopics> {
+        let state = self.state.lock();
+        state.active.get(&query).map(|(_, topics)| topics.clone())
+    }
+
+    /// Of which objects everything is deleted, and up to which generation.
+    pub(super) fn emptied(&self) -> Vec<(HistoryOf, u16)> {
+        self.state.lock().emptied.clone()
+    }
+
+    /// Days that were taken out of histories.
+    pub(super) fn expired(&self) -> Vec<(StreamId, String)> {
+        self.state.lock().expired.clone()
     }
 
     pub(super) fn is_gone(&self, is_gone: bool) {
@@ -350,6 +378,26 @@ impl QueryEngine for FakeSpark {
         let mut state = self.state.lock();
         state.active.retain(|_, (active, _)| active != run);
         state.deeds.push(Deed::Stopped(run.run.clone()));
+        Ok(())
+    }
+
+    fn has_checkpoint(&self, query: Query, generation: u16) -> Result<bool, EngineFault> {
+        Ok(!self.state.lock().lost.contains(&(query, generation)))
+    }
+
+    fn written(&self, _history: &HistoryOf) -> Result<BTreeMap<u16, u64>, EngineFault> {
+        Ok(BTreeMap::from([(0, 3)]))
+    }
+
+    fn expire(&self, history: &HistoryOf, day: &str) -> Result<(), EngineFault> {
+        let expired = (history.stream, day.to_owned());
+        self.state.lock().expired.push(expired);
+        Ok(())
+    }
+
+    fn forget(&self, history: &HistoryOf, generation: u16) -> Result<(), EngineFault> {
+        let emptied = (history.clone(), generation);
+        self.state.lock().emptied.push(emptied);
         Ok(())
     }
 }

@@ -1,20 +1,26 @@
 //! What is done. Each deed may be done twice; what fails is named and tried again after a pause.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use mainstem_catalog::{Change, ChangeSet, Definitions, Object};
-use mainstem_kernel::{StreamId, fault::chain};
+use mainstem_kernel::{Offset, Offsets, PartitionId, StreamId, fault::chain};
 
 use super::{
-    super::{Action, ControlError, Need, QueryTopics, TopicOf, backoff::Backoff},
+    super::{
+        Action, ControlError, HistoryOf, Need, QueryTopics, TopicOf,
+        backoff::Backoff,
+        claims::{Claims, Ends},
+    },
     Known, Leading,
 };
 use crate::{
     cassandra::{RowTable, Rows},
     kafka::topic::prefix_of,
     progress::{Doing, Entry, Query},
-    rows::Relation,
 };
+
+/// Where a query begins, by partition of its topic; at the first row there is if nothing is said.
+type Begin = BTreeMap<u16, Option<u64>>;
 
 impl Leading {
     /// Does it. What stands against it is kept, and stops nothing else.
@@ -43,9 +49,17 @@ impl Leading {
                     Err(error) => tracing::info!(%app, error = chain(&error), "not swapped in yet"),
                 }
             }
-            Action::Forget(id) => self.forget((*id, definitions)).unwrap_or_else(|error| {
-                tracing::warn!(%id, error = chain(&error), "still to be forgotten");
-            }),
+            Action::Forget(id) if self.chores.has_emptied(*id) => {
+                self.forget((*id, definitions)).unwrap_or_else(|error| {
+                    tracing::warn!(%id, error = chain(&error), "still to be forgotten");
+                });
+            }
+            Action::Forget(_) | Action::Expire { .. } | Action::Sweep { .. } => {
+                let begun = self.begin(action, (definitions, elapsed));
+                begun.unwrap_or_else(|error| {
+                    tracing::warn!(?action, error = chain(&error), "still to be begun");
+                });
+            }
         }
         Ok(())
     }
@@ -91,15 +105,13 @@ impl Leading {
     }
 
     /// The session with Cassandra, opened when it is first needed.
-    fn rows(&mut self) -> Result<&Rows, ControlError> {
-        match &mut self.rows {
-            Some(rows) => Ok(rows),
-            none => {
-                let config = self.parts.config.cassandra.clone();
-                let opened = self.parts.runtime.block_on(Rows::open(config))?;
-                Ok(none.insert(opened))
-            }
+    pub(super) fn rows(&mut self) -> Result<Arc<Rows>, ControlError> {
+        if let Some(rows) = &self.rows {
+            return Ok(Arc::clone(rows));
         }
+        let config = self.parts.config.cassandra.clone();
+        let opened = self.parts.runtime.block_on(Rows::open(config))?;
+        Ok(Arc::clone(self.rows.insert(Arc::new(opened))))
     }
 
     fn stop(&mut self, query: Query) {
@@ -128,27 +140,83 @@ impl Leading {
         let Some(need) = self.needs.queries.get(&query).cloned() else {
             return;
         };
-        let Some(topics) = self.topics_for(query, &need) else {
-            return;
-        };
-        let started = self.parts.engine.start(query, &need, &topics);
+        let started = self.begin_anew(query, &need).and_then(|from| {
+            let topics = self.topics_for(query, (&need, from));
+            let Some(topics) = topics else {
+                return Ok(None);
+            };
+            let run = self.parts.engine.start(query, &need, &topics);
+            let run = run.map_err(|fault| ControlError::Failed { query, fault })?;
+            Ok(Some((run, topics)))
+        });
         let known = self.queries.entry(query).or_default();
         match started {
-            Ok(run) => {
+            Ok(None) => {}
+            Ok(Some((run, topics))) => {
                 tracing::info!(%query, input = topics.input, "query started");
                 known.started(run, elapsed);
                 known.plan = Some(need.plan());
             }
-            Err(fault) => {
+            Err(problem) => {
                 known.backoff.fail(elapsed);
-                let problem = ControlError::Failed { query, fault };
                 tracing::warn!(error = chain(&problem), "query not started");
                 known.problem = Some(problem);
             }
         }
     }
 
-    fn topics_for(&self, query: Query, need: &Need) -> Option<QueryTopics> {
+    /// Whether what a query has done is gone: then it begins anew, in the next generation, so that
+    /// its rows are newer than all that were there. Where history begins then: behind what of it is
+    /// written, so that no row is there twice.
+    fn begin_anew(&mut self, query: Query, need: &Need) -> Result<Option<Begin>, ControlError> {
+        let Some(known) = self.queries.get_mut(&query) else {
+            return Ok(None);
+        };
+        let generation = known.progress.generation.max(1);
+        if known.progress.input.iter().all(|(_, _, next)| next.0 == 0) {
+            return Ok(None);
+        }
+        let engine = &self.parts.engine;
+        let failed = |fault| ControlError::Failed { query, fault };
+        if engine.has_checkpoint(query, generation).map_err(failed)? {
+            return Ok(None);
+        }
+        if let Some(reader) = self.needs.reader(query) {
+            return Err(ControlError::Lost { query, reader });
+        }
+        let topic = self.known.get(&need.input());
+        let (from, input) = match (need, topic) {
+            (Need::History { stream, .. }, Some(topic)) => {
+                let history = HistoryOf {
+                    stream: stream.id,
+                    topic: topic.name.clone(),
+                };
+                let written = engine.written(&history).map_err(failed)?;
+                let mut input = Offsets::default();
+                for (partition, next) in &written {
+                    input.reach(stream.id, PartitionId(*partition), Offset(*next));
+                }
+                let partitions = 0..topic.partitions;
+                let from = partitions.map(|part| (part, written.get(&part).copied()));
+                (Some(from.collect()), input)
+            }
+            _ => (None, Offsets::default()),
+        };
+        tracing::warn!(%query, generation, "what it has done is gone: it begins anew");
+        known.progress.generation = generation.saturating_add(1);
+        known.progress.input = input;
+        known.progress.reached = Offsets::default();
+        known.progress.batch = 0;
+        known.claims = Claims::default();
+        known.ends = Ends::default();
+        Ok(from)
+    }
+
+    fn topics_for(
+        &self,
+        query: Query,
+        (need, from): (&Need, Option<Begin>),
+    ) -> Option<QueryTopics> {
         let name = |of: TopicOf| self.known.get(&of).map(|topic| topic.name.clone());
         let known: Option<&Known> = self.queries.get(&query);
         Some(QueryTopics {
@@ -158,6 +226,7 @@ impl Leading {
                 None => None,
             },
             generation: known.map_or(1, |known| known.progress.generation.max(1)),
+            from,
         })
     }
 
@@ -166,17 +235,10 @@ impl Leading {
         let Some(object) = definitions.by_id(id) else {
             return Ok(());
         };
-        let relation = match object {
-            Object::Stream(_) => None,
-            Object::Table(def) => Some(Relation::of_table(def)),
-            // One that does not plan any more leaves its table behind.
-            Object::View(def) => Relation::of_view(def, definitions).ok(),
-        };
-        if let Some(relation) = relation {
-            let keyspace = &self.parts.config.cassandra.keyspace;
-            let table = RowTable::of(&relation.table, keyspace)?;
+        if !matches!(object, Object::Stream(_)) {
             let handle = self.parts.runtime.clone();
-            handle.block_on(self.rows()?.forget(&table))?;
+            let rows = self.rows()?;
+            handle.block_on(rows.forget(id))?;
         }
         self.topics
             .forget(&prefix_of(&self.parts.config.kafka, id))?;

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, time::Duration};
 use mainstem_kernel::{Fault, Offset, Offsets, PartitionId, StreamId, fault::chain};
 
 use super::{
-    super::{Batch, ControlError, Need, Part, Run, TopicOf, claims::Claims},
+    super::{
+        Batch, ControlError, Need, Part, Run, TopicOf,
+        claims::{CAUGHT_UP_WITHIN, Claims},
+    },
     Known, Leading,
 };
 use crate::{
@@ -24,12 +27,24 @@ struct Sight {
     written: BTreeMap<TopicOf, Offsets>,
 }
 
+impl Sight {
+    /// Changes that are not with a quorum yet.
+    fn kept_lag_rows(&self) -> u64 {
+        let behind = self.written.iter().flat_map(|(of, written)| {
+            let ends = self.ends.get(of).into_iter().flat_map(Offsets::iter);
+            ends.map(|(id, partition, end)| end.0.saturating_sub(written.next(id, partition).0))
+        });
+        behind.fold(0, u64::saturating_add)
+    }
+}
+
 impl Leading {
     /// Sees everything. First how far readers are, then where topics end: so whatever a reader has
     /// made of what it has read is below the end.
     pub(super) fn look(&mut self, elapsed: Duration) -> Result<(), ControlError> {
         self.look_at_spark(elapsed);
         let sight = self.places()?;
+        self.kept_lag_rows = sight.kept_lag_rows();
         self.claim(&sight);
         let queries: Vec<Query> = self.queries.keys().copied().collect();
         let at = self.parts.clock.now();
@@ -186,17 +201,21 @@ impl Leading {
             return;
         };
         known.progress.ends = end.clone();
-        known.input_ends.note(elapsed, end.clone());
-        let mut is_caught_up = known.input_ends.is_behind(&known.progress.input);
+        let mut written = None;
         if let Some(changes) = need.changes() {
             let Some(end) = sight.ends.get(&changes) else {
                 return;
             };
             known.progress.changes = end.clone();
-            known.change_ends.note(elapsed, end.clone());
-            let written = sight.written.get(&changes).cloned().unwrap_or_default();
-            is_caught_up &= known.change_ends.is_behind(&written);
+            written = Some(sight.written.get(&changes).cloned().unwrap_or_default());
         }
+        let changes = written.as_ref().map(|_| known.progress.changes.clone());
+        let within = CAUGHT_UP_WITHIN.max(need.every().saturating_mul(2));
+        known.ends.note((elapsed, within), end.clone());
+        known
+            .ends
+            .read(&known.progress.input, &changes.unwrap_or_default());
+        let is_caught_up = known.ends.are_kept(&written.unwrap_or_default());
         known.is_caught_up = is_caught_up && known.run.is_some();
         // Where nothing comes in, Spark has no batch to tell of.
         if known.is_caught_up && known.progress.doing == Doing::Starting {

@@ -198,6 +198,7 @@ impl Bed {
             letters: Arc::new(letters),
             runtime: Handle::current(),
             spawn: threads(),
+            metrics: mainstem_kernel::metrics::Metrics::new(),
             instance: uuid::Uuid::new_v4().to_string(),
         })
         .unwrap()
@@ -254,8 +255,7 @@ impl Bed {
     /// Removes what it made in Cassandra.
     pub(super) async fn leave(self) {
         for relation in Followed::of(&self.defs()).relations.values() {
-            let table = RowTable::of(&relation.table, self.rows.keyspace()).unwrap();
-            self.rows.forget(&table).await.unwrap();
+            self.rows.forget(relation.id).await.unwrap();
         }
         self.rows.forget_keyspace().await.unwrap();
     }

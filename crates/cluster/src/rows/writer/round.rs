@@ -125,7 +125,7 @@ impl Writing {
 
     /// Keeps what could not be kept where it can be found, then the share is done.
     fn set_aside(&self, share: &Share, written: Written) -> Result<(), RowsError> {
-        let letters = written.letters.len();
+        let (written_rows, letters) = (written.rows, written.letters.len());
         if letters > 0 {
             self.keep(&share.relation, written.letters)?;
         }
@@ -133,6 +133,8 @@ impl Writing {
         status.records = status.records.saturating_add(count(share.messages.len()));
         status.rows = status.rows.saturating_add(written.rows);
         status.letters = status.letters.saturating_add(count(letters));
+        self.parts.metrics.kept_rows.inc_by(written_rows);
+        self.parts.metrics.kept_letters.inc_by(count(letters));
         Ok(())
     }
 

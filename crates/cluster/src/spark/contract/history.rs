@@ -1,10 +1,10 @@
 //! History: every row once, in the columns that one machine writes.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use super::{
     super::{HistoryQuery, QueryId, QuerySpec},
-    bed::Bed,
+    bed::{Bed, TIME},
 };
 use crate::kafka::{fixture::readings, topic::Cleanup};
 
@@ -41,6 +41,7 @@ async fn every_row_is_in_history_once() {
         parts: bed.parts("history-16", &topic),
         stream: &stream,
         folder: bed.path("history"),
+        from: None,
     });
     for from in [0, 100] {
         bed.write(&topic, &rows(from));
@@ -69,5 +70,67 @@ async fn every_row_is_in_history_once() {
     assert_eq!(bed.number(&today).await, 200);
     assert!(!files(Path::new(&path), ".zstd.parquet").is_empty());
     println!("history of {topic} was at {path}");
+    bed.clear();
+}
+
+/// Its checkpoint is gone, and it begins behind what is written; days go, then everything.
+#[tokio::test(flavor = "multi_thread")]
+async fn history_outlives_its_checkpoint_and_goes_when_it_is_told_to() {
+    let Some(bed) = Bed::open("keeping").await else {
+        return;
+    };
+    let topic = bed.topic("16-readings", Cleanup::Delete(None));
+    let stream = readings(2);
+    let spec = |checkpoint: &str, from: Option<&BTreeMap<u16, Option<u64>>>| {
+        let mut parts = bed.parts("history-16", &topic);
+        parts.checkpoint = bed.path(checkpoint);
+        let folder = bed.path("history");
+        let stream = &stream;
+        QuerySpec::history(&HistoryQuery {
+            parts,
+            stream,
+            folder,
+            from,
+        })
+    };
+    let (first, again) = (bed.path("checkpoints/first"), bed.path("checkpoints/again"));
+    assert!(!bed.spark.has_checkpoint(&first).await.unwrap());
+    bed.write(&topic, &rows(0));
+    let run = async |spec: &QuerySpec| {
+        let id = bed.spark.start(spec).await.unwrap();
+        bed.spark.drain(&id).await.unwrap();
+        bed.spark.stop(&id).await.unwrap();
+    };
+    run(&spec("checkpoints/first", None)).await;
+    assert!(bed.spark.has_checkpoint(&first).await.unwrap());
+    bed.spark.empty(&first, TIME).await.unwrap();
+    assert!(!bed.spark.has_checkpoint(&first).await.unwrap());
+
+    let path = bed.path("history/readings-16");
+    let written = bed.spark.written(&path, TIME).await.unwrap();
+    assert_eq!(written.len(), 2, "{written:?}");
+    let from = written.iter().map(|(part, next)| (*part, Some(*next)));
+    let from: BTreeMap<_, _> = from.collect();
+    bed.write(&topic, &rows(100));
+    run(&spec("checkpoints/again", Some(&from))).await;
+    let table = format!("delta.`{path}`");
+    let count = format!("SELECT count(*) FROM {table}");
+    let distinct = format!("SELECT count(DISTINCT _partition, _offset) FROM {table}");
+    assert_eq!(
+        (bed.number(&count).await, bed.number(&distinct).await),
+        (200, 200)
+    );
+
+    bed.spark.expire(&path, "2026-01-01", TIME).await.unwrap();
+    assert_eq!(bed.number(&count).await, 200, "they came later");
+    bed.spark.expire(&path, "2999-01-01", TIME).await.unwrap();
+    assert_eq!(bed.number(&count).await, 0);
+    let is_there = !files(Path::new(&path), ".zstd.parquet").is_empty();
+    assert!(is_there, "whoever reads them now reads on");
+    for folder in [&path, &again, &bed.path("never-there")] {
+        bed.spark.empty(folder, TIME).await.unwrap();
+    }
+    assert_eq!(files(Path::new(&path), ""), Vec::<String>::new());
+    assert!(!bed.spark.has_checkpoint(&again).await.unwrap());
     bed.clear();
 }

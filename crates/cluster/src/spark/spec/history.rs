@@ -5,7 +5,7 @@
 //! writes. `_seq` has the time of arrival and no order within a millisecond: (`_partition`,
 //! `_offset`) name a row. Spark writes each row once: the micro-batch is in the table's log.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use mainstem_catalog::StreamDef;
 use mainstem_kernel::{
@@ -35,6 +35,9 @@ pub struct HistoryQuery<'a> {
     pub stream: &'a StreamDef,
     /// Where the tables of all streams are: a path or URI without a slash at its end.
     pub folder: String,
+    /// Where it begins if its checkpoint is not there, by partition: at the first row there is if
+    /// nothing is said.
+    pub from: Option<&'a BTreeMap<u16, Option<u64>>>,
 }
 
 impl HistoryQuery<'_> {
@@ -110,6 +113,16 @@ pub fn expire(path: &str, day: &str) -> [String; 2] {
     ]
 }
 
+/// Offsets as Spark's Kafka source reads them: each partition is named, -2 is the first row.
+fn starting(topic: &str, from: &BTreeMap<u16, Option<u64>>) -> String {
+    let places = from.iter().map(|(partition, next)| match next {
+        Some(next) => format!("\"{partition}\":{next}"),
+        None => format!("\"{partition}\":-2"),
+    });
+    let places: Vec<String> = places.collect();
+    format!("{{\"{topic}\":{{{}}}}}", places.join(","))
+}
+
 fn plain(name: &str, ty: &ColumnType) -> SparkColumn {
     SparkColumn {
         name: name.to_owned(),
@@ -131,10 +144,15 @@ impl QuerySpec {
             sql: record::history_rows((&records, DAY_COLUMN), &columns, spelled),
             watermark: None,
         };
+        let mut source = parts.source(record::needs_headers(&columns, spelled));
+        if let Some(from) = history.from {
+            let from = starting(&parts.topic, from);
+            source.insert("startingOffsets".to_owned(), from);
+        }
         Self {
             name: parts.name.clone(),
             before: vec![history.create()],
-            source: parts.source(record::needs_headers(&columns, spelled)),
+            source,
             records,
             stages: vec![stage],
             sink: Sink::Delta {

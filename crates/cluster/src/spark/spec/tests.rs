@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use mainstem_kernel::{ByteSize, StreamId};
 
@@ -46,6 +46,7 @@ fn history_is_laid_out_as_on_one_machine_and_skips_nothing() {
         },
         stream: &stream,
         folder: "/h".to_owned(),
+        from: None,
     });
     let option = |key: &str| spec.source.get(key).map(String::as_str);
     assert_eq!(option("kafka.bootstrap.servers"), Some("a:1,b:2"));
@@ -66,6 +67,28 @@ fn history_is_laid_out_as_on_one_machine_and_skips_nothing() {
         panic!("history goes to a table");
     };
     assert_eq!(path, "/h/readings-16");
+}
+
+#[test]
+fn a_history_that_is_written_in_part_begins_behind_that() {
+    let (kafka, spark, stream) = (kafka(), spark(), readings(2));
+    let from = BTreeMap::from([(0, Some(7)), (1, None)]);
+    let spec = QuerySpec::history(&HistoryQuery {
+        parts: QueryParts {
+            name: "history-16".to_owned(),
+            topic: "shop-16-readings".to_owned(),
+            checkpoint: "/c".to_owned(),
+            kafka: &kafka,
+            spark: &spark,
+        },
+        stream: &stream,
+        folder: "/h".to_owned(),
+        from: Some(&from),
+    });
+    assert_eq!(
+        spec.source["startingOffsets"],
+        r#"{"shop-16-readings":{"0":7,"1":-2}}"#
+    );
 }
 
 #[test]

@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::{
-    AppStatus, BackupSummary, Doors, PausedApp, Readiness, Standing, Status, StreamStatus,
-    ViewStatus,
+    AppStatus, BackupSummary, Doors, KeptStatus, PausedApp, Readiness, Standing, Status,
+    StreamStatus, ViewStatus,
     http::{
         apps::{AppSource, Rollback},
         sql::QuestionBody,
@@ -164,6 +164,7 @@ pub(super) fn schemas() -> Value {
     add::<StreamStatus>(&mut all, "StreamStatus");
     add::<ViewStatus>(&mut all, "ViewStatus");
     add::<PausedApp>(&mut all, "PausedApp");
+    add::<KeptStatus>(&mut all, "KeptStatus");
     add::<Readiness>(&mut all, "Readiness");
     add::<Standing>(&mut all, "Standing");
     add::<Flush>(&mut all, "Flush");

@@ -117,6 +117,7 @@ impl Control for Node {
                 problem: "none really".to_owned(),
             }],
             starting: vec!["fleet".to_owned()],
+            kept: None,
         }
     }
 

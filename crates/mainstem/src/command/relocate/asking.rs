@@ -8,11 +8,17 @@ use crate::{
     failure::Outcome,
 };
 
+/// Rows of a page: what either side holds in memory at once.
+const PAGE_ROWS: usize = 5_000;
+
 /// An answer whose values are as the server spelled them.
 #[derive(Debug, Deserialize)]
 pub(super) struct Answer {
     pub(super) columns: Vec<AnswerColumn>,
     pub(super) rows: Vec<Vec<Box<RawValue>>>,
+    /// Where the next page begins, if it is one and there are more.
+    #[serde(default)]
+    pub(super) next: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -27,6 +33,21 @@ pub(super) async fn ask(server: &Server, sql: &str, position: Option<&str>) -> O
         None => "/v1/sql".to_owned(),
     };
     server.post(&path, &json!({ "query": sql })).await
+}
+
+/// Rows of a table in the order of its key, behind an earlier page, at a position or later.
+pub(super) async fn page(
+    server: &Server,
+    table: &str,
+    (after, position): (Option<&str>, Option<&str>),
+) -> Outcome<Answer> {
+    let mut path = format!("/v1/tables/{}/rows?limit={PAGE_ROWS}", path_part(table));
+    for (name, value) in [("after", after), ("wait", position)] {
+        if let Some(value) = value {
+            path.push_str(&format!("&{name}={}", path_part(value)));
+        }
+    }
+    server.get(&path).await
 }
 
 /// How many rows an object has.

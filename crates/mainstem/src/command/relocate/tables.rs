@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{json, value::RawValue};
 
 use super::{
-    asking::{Answer, ask, quoted},
+    asking::{Answer, ask, page, quoted},
     compare::Table,
     literal::literal,
 };
@@ -20,6 +20,22 @@ pub(super) struct Carried {
     table: Table,
     /// Rows that are there, as literals of their keys → hash of the row.
     there: BTreeMap<Vec<String>, blake3::Hash>,
+}
+
+/// How the values are called that JSON has no word for, as text.
+const WORDS: &str = "'NaN', 'inf', '-inf', 'Infinity', '-Infinity'";
+
+/// Words for values that JSON has none for, by key and column.
+type Unspelled = BTreeMap<(Vec<String>, String), &'static str>;
+
+/// Such a word as SQL reads it.
+fn word_of(json: &str) -> Option<&'static str> {
+    match json.trim_matches('"') {
+        "NaN" => Some("NaN"),
+        "inf" | "Infinity" => Some("Infinity"),
+        "-inf" | "-Infinity" => Some("-Infinity"),
+        _ => None,
+    }
 }
 
 /// A row of an answer as literals, in the order of the columns.
@@ -50,36 +66,83 @@ impl Carried {
         there: &Server,
         position: Option<&str>,
     ) -> Outcome<u64> {
-        let sql = format!("SELECT * FROM {}", quoted(&self.table.name));
-        let answer = ask(here, &sql, position).await?;
-        let (changed, gone) = self.compare(&answer);
-        for rows in changed.chunks(STATEMENT_ROWS) {
-            write(there, &upsert(&self.table, rows)).await?;
-        }
-        for keys in gone.chunks(STATEMENT_ROWS) {
-            for key in keys {
-                write(there, &delete(&self.table, key)).await?;
+        let unspelled = self.unspelled(here, position).await?;
+        let (mut found, mut after) = (BTreeMap::new(), None);
+        loop {
+            let place = (after.as_deref(), position);
+            let answer = page(here, &self.table.name, place).await?;
+            let changed = self.changed(&answer, (&unspelled, &mut found));
+            for rows in changed.chunks(STATEMENT_ROWS) {
+                write(there, &upsert(&self.table, rows)).await?;
             }
+            after = answer.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        for key in self.gone(found) {
+            write(there, &delete(&self.table, &key)).await?;
         }
         Ok(self.rows())
     }
 
-    /// What has to be written and deleted; takes it for done.
-    fn compare(&mut self, answer: &Answer) -> (Vec<Literals>, Vec<Vec<String>>) {
-        let (mut changed, mut found) = (Vec::new(), BTreeMap::new());
+    /// Values that JSON has no word for and answers give as NULL: NaN and the infinities.
+    async fn unspelled(&self, here: &Server, position: Option<&str>) -> Outcome<Unspelled> {
+        let columns = self.table.columns.iter();
+        let floats = columns.filter(|(_, ty)| matches!(ty.as_str(), "REAL" | "DOUBLE PRECISION"));
+        let mut unspelled = Unspelled::new();
+        for (column, _) in floats {
+            let keys: Vec<String> = self.table.key.iter().map(|name| quoted(name)).collect();
+            let word = format!("CAST({} AS TEXT)", quoted(column));
+            let sql = format!(
+                "SELECT {}, {word} AS _word FROM {} WHERE {word} IN ({WORDS})",
+                keys.join(", "),
+                quoted(&self.table.name)
+            );
+            let answer = ask(here, &sql, position).await?;
+            for row in &answer.rows {
+                let key = self.key(&literals(&self.table, (&answer, row)));
+                let word = row.last().map_or("null", |raw| raw.get());
+                if let Some(word) = word_of(word) {
+                    unspelled.insert((key, column.clone()), word);
+                }
+            }
+        }
+        Ok(unspelled)
+    }
+
+    /// What of a page has to be written; takes it for done.
+    fn changed(
+        &self,
+        answer: &Answer,
+        (unspelled, found): (&Unspelled, &mut BTreeMap<Vec<String>, blake3::Hash>),
+    ) -> Vec<Literals> {
+        let mut changed = Vec::new();
         for row in &answer.rows {
-            let literals = literals(&self.table, (answer, row));
+            let mut literals = literals(&self.table, (answer, row));
             let key = self.key(&literals);
+            if !unspelled.is_empty() {
+                for ((column, ty), literal) in self.table.columns.iter().zip(&mut literals) {
+                    if let Some(word) = unspelled.get(&(key.clone(), column.clone())) {
+                        *literal = format!("CAST('{word}' AS {ty})");
+                    }
+                }
+            }
             let hash = blake3::hash(literals.join("\u{1f}").as_bytes());
             if self.there.get(&key) != Some(&hash) {
                 changed.push(literals);
             }
             found.insert(key, hash);
         }
+        changed
+    }
+
+    /// What has to be deleted, since it was not found any more; takes it for done.
+    fn gone(&mut self, found: BTreeMap<Vec<String>, blake3::Hash>) -> Vec<Vec<String>> {
         let is_gone = |key: &&Vec<String>| !found.contains_key(*key);
         let gone = self.there.keys().filter(is_gone).cloned().collect();
         self.there = found;
-        (changed, gone)
+        gone
     }
 
     fn key(&self, row: &Literals) -> Vec<String> {
@@ -161,15 +224,48 @@ mod tests {
         serde_json::from_str(&format!("{{\"columns\":{columns},\"rows\":{rows}}}")).unwrap()
     }
 
+    /// One pass over a table of one page.
+    fn pass(
+        carried: &mut Carried,
+        rows: &str,
+        unspelled: &Unspelled,
+    ) -> (Vec<Literals>, Vec<Vec<String>>) {
+        let mut found = BTreeMap::new();
+        let changed = carried.changed(&answer(rows), (unspelled, &mut found));
+        (changed, carried.gone(found))
+    }
+
     #[test]
     fn only_what_has_changed_is_written_again() {
-        let mut carried = carried();
-        let (changed, gone) = carried.compare(&answer(r#"[[1,"Ulm"],[2,"Bern"]]"#));
+        let (mut carried, none) = (carried(), Unspelled::new());
+        let (changed, gone) = pass(&mut carried, r#"[[1,"Ulm"],[2,"Bern"]]"#, &none);
         assert_eq!((changed.len(), gone.len()), (2, 0));
-        let (changed, gone) = carried.compare(&answer(r#"[[1,"Ulm"],[3,null]]"#));
+        let (changed, gone) = pass(&mut carried, r#"[[1,"Ulm"],[3,null]]"#, &none);
         assert_eq!(changed, [["3", "CAST(NULL AS TEXT)"]]);
         assert_eq!(gone, [["2"]]);
         assert_eq!(carried.rows(), 2);
+    }
+
+    #[test]
+    fn what_json_has_no_word_for_is_written_all_the_same() {
+        let mut carried = carried();
+        carried.table.columns[1].1 = "DOUBLE PRECISION".to_owned();
+        let key = (vec!["2".to_owned()], "town".to_owned());
+        let nan = Unspelled::from([(key, "NaN")]);
+        let rows = "[[1,null],[2,null]]";
+        let (changed, _) = pass(&mut carried, rows, &nan);
+        assert_eq!(changed[0][1], "CAST(NULL AS DOUBLE PRECISION)");
+        assert_eq!(changed[1][1], "CAST('NaN' AS DOUBLE PRECISION)");
+        let (changed, _) = pass(&mut carried, rows, &Unspelled::new());
+        assert_eq!(
+            changed,
+            [["2", "CAST(NULL AS DOUBLE PRECISION)"]],
+            "it is NULL by now"
+        );
+        assert_eq!(
+            [word_of("\"-inf\""), word_of("\"1\"")],
+            [Some("-Infinity"), None]
+        );
     }
 
     #[test]

@@ -85,6 +85,7 @@ fn writer(parts: &Arc<ClusterParts>) -> Result<(), ClusterError> {
         letters: Arc::clone(&parts.intake),
         runtime: parts.runtime.clone(),
         spawn: parts.spawn(),
+        metrics: Arc::clone(&parts.metrics),
         instance: parts.instance.clone(),
     })?;
     drop(roles.writer.set(writer));
