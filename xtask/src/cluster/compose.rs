@@ -4,7 +4,7 @@ use std::fs;
 
 use super::{
     form::{Form, Kind},
-    kafka, packages,
+    kafka, packages, spark,
 };
 use crate::shell;
 
@@ -87,6 +87,33 @@ fn brokers_in_containers_keep_the_same_promises() {
         compared += 1;
     }
     assert!(compared > 15, "only {compared} settings were compared");
+}
+
+#[test]
+fn spark_in_a_container_is_set_as_the_one_that_is_tried_here() {
+    let text = compose();
+    let mut compared = 0;
+    for (name, value) in spark::ANYWHERE.lines().filter_map(|line| line.split_once(' ')) {
+        let line = format!("      - --conf={name}={value}\n");
+        assert!(text.contains(&line), "{line}");
+        compared += 1;
+    }
+    assert!(compared > 5, "only {compared} settings were compared");
+}
+
+#[test]
+fn what_builds_the_image_has_all_that_the_feature_needs() {
+    let path = shell::root().join("deploy/Dockerfile");
+    let text = fs::read_to_string(path).unwrap();
+    // Messages of Spark Connect refer to those that come with protoc, in a package of their own.
+    for package in ["make", "protobuf-compiler", "libprotobuf-dev"] {
+        assert!(text.contains(&format!(" {package}")), "{package}");
+    }
+    assert!(text.contains("--package=mainstem --features=cluster"));
+    let pinned = fs::read_to_string(shell::root().join("rust-toolchain.toml")).unwrap();
+    let version = text.split("FROM rust:").nth(1).and_then(|rest| rest.split('-').next());
+    let channel = format!("channel = \"{}", version.unwrap());
+    assert!(pinned.contains(&channel), "{channel} is not in {pinned}");
 }
 
 #[test]

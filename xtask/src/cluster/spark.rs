@@ -9,6 +9,17 @@ use super::{
     place::{Place, Tools},
 };
 
+/// Settings that do not depend on where it runs.
+pub(crate) const ANYWHERE: &str = "\
+spark.ui.enabled false
+spark.sql.session.timeZone UTC
+spark.sql.shuffle.partitions 4
+spark.sql.extensions io.delta.sql.DeltaSparkSessionExtension,com.datastax.spark.connector.CassandraSparkExtensions
+spark.sql.catalog.spark_catalog org.apache.spark.sql.delta.catalog.DeltaCatalog
+spark.sql.catalog.cassandra com.datastax.spark.connector.datasource.CassandraCatalog
+spark.cassandra.output.consistency.level LOCAL_QUORUM
+";
+
 /// Writes its settings.
 pub(crate) fn prepare(engine: &Engine, place: &Place, tools: &Tools) -> Result<()> {
     let folder = place.folder(engine);
@@ -66,16 +77,9 @@ spark.connect.grpc.binding.port {door}
 spark.jars {jars}
 spark.local.dir {work}
 spark.sql.warehouse.dir {work}/warehouse
-spark.ui.enabled false
-spark.sql.session.timeZone UTC
-spark.sql.shuffle.partitions 4
-spark.sql.extensions io.delta.sql.DeltaSparkSessionExtension,com.datastax.spark.connector.CassandraSparkExtensions
-spark.sql.catalog.spark_catalog org.apache.spark.sql.delta.catalog.DeltaCatalog
-spark.sql.catalog.cassandra com.datastax.spark.connector.datasource.CassandraCatalog
 spark.cassandra.connection.host {host}
 spark.cassandra.connection.port {port}
-spark.cassandra.output.consistency.level LOCAL_QUORUM
-",
+{ANYWHERE}",
         heap = engine.heap_mib,
         ip = engine.address.ip(),
         door = engine.address.port(),

@@ -1,5 +1,7 @@
 //! Streams and drafts to test with.
 
+#[cfg(feature = "engines")]
+use std::process::{Child, Command};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
@@ -69,4 +71,37 @@ pub(crate) fn draft(rows: &[(&str, i64)], partitions: u16, stamp: Option<Stamp>)
     let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(sorted.iter().map(|(_, n)| *n)));
     let batch = RecordBatch::try_from_iter([("device", devices), ("n", numbers)]).unwrap();
     Draft::encode(StreamId(16), SchemaVersion(1), entries.collect(), batch).unwrap()
+}
+
+/// Another process of these tests, to be killed or held up.
+#[cfg(feature = "engines")]
+#[derive(Debug)]
+pub(crate) struct Process(Child);
+
+#[cfg(feature = "engines")]
+impl Process {
+    /// Runs one test of this program, which finds `value` in the environment.
+    pub(crate) fn start(test: &str, (variable, value): (&str, &str)) -> Self {
+        let this = std::env::current_exe().unwrap();
+        let mut command = Command::new(this);
+        command.args([test, "--exact", "--nocapture"]);
+        command.env(variable, value);
+        Self(command.spawn().unwrap())
+    }
+
+    /// Such as `-9` or `-STOP`.
+    pub(crate) fn signal(&self, signal: &str) {
+        let id = self.0.id().to_string();
+        let done = Command::new("kill").args([signal, &id]).status().unwrap();
+        assert!(done.success());
+    }
+}
+
+#[cfg(feature = "engines")]
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have been killed before.
+        self.0.kill().unwrap_or_default();
+        self.0.wait().unwrap();
+    }
 }

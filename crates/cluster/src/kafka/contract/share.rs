@@ -1,11 +1,7 @@
 //! Members of a group share partitions, die, and are held up: what they make of each record is
 //! there once.
 
-use std::{
-    collections::BTreeMap,
-    process::{Child, Command},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use mainstem_kernel::{Clock as _, Offset, Offsets, StreamId, clock::SystemClock};
 
@@ -14,7 +10,7 @@ use crate::{
     ClusterError,
     kafka::{
         Fetched, Group, GroupSpec, KafkaConfig, Message, NewMessage, Output, Place, Topics,
-        topic::Wanted, transaction::Failed,
+        fixture::Process, topic::Wanted, transaction::Failed,
     },
 };
 
@@ -23,6 +19,8 @@ const SESSION: Duration = Duration::from_secs(3);
 const TRANSACTION: Duration = Duration::from_secs(4);
 const PATIENCE: Duration = Duration::from_millis(100);
 const DEADLINE: Duration = Duration::from_secs(60);
+/// The test that such a process runs: it copies.
+const MEMBER: &str = "kafka::contract::share::member_process";
 /// Tells a process of this test what it is.
 const CHILD: &str = "MAINSTEM_TEST_MEMBER";
 
@@ -292,42 +290,6 @@ fn member_process() {
     }
 }
 
-/// A process that copies.
-struct Process(Child);
-
-impl Process {
-    fn start(config: &KafkaConfig) -> Self {
-        let program = std::env::current_exe().unwrap();
-        let child = Command::new(program)
-            .args([
-                "--nocapture",
-                "--exact",
-                "kafka::contract::share::member_process",
-            ])
-            .env(CHILD, &config.topic_prefix)
-            .spawn();
-        Self(child.unwrap())
-    }
-
-    fn signal(&self, signal: &str) {
-        let id = self.0.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args([signal, &id])
-                .status()
-                .unwrap()
-                .success()
-        );
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
 /// A process copies alone; something happens to it on the way; another goes on.
 fn taken_over(test: &str, happens: impl Fn(&Process), after: impl Fn(&Process, &mut Member)) {
     let Some(config) = brokers(test) else {
@@ -335,7 +297,7 @@ fn taken_over(test: &str, happens: impl Fn(&Process), after: impl Fn(&Process, &
     };
     topics(&config);
     send(&config, 0, 4_000);
-    let process = Process::start(&config);
+    let process = Process::start(MEMBER, (CHILD, &config.topic_prefix));
     until("some is copied", || {
         super::rows_of(&config, COPY, &Offsets::default()).len() > 500
     });

@@ -1,17 +1,15 @@
 //! Vouchers are redeemed once each, whoever is killed or held up.
 
-use std::{
-    process::{Child, Command},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
 };
 
 use futures::stream::{self, StreamExt};
 use mainstem_kernel::Fault as _;
 
 use super::bed::{Bed, until};
+use crate::kafka::fixture::Process;
 
 const VOUCHERS: usize = 100;
 const CLIENTS: usize = 10_000;
@@ -21,43 +19,10 @@ const AT_ONCE: usize = 500;
 const CHILD: &str = "MAINSTEM_TEST_TABLES";
 
 /// A process that owns the tables of a bed, or stands by.
-struct Process(Child);
-
-impl Process {
-    fn start(bed: &Bed, instance: &str) -> Self {
-        let this = std::env::current_exe().unwrap();
-        let child = Command::new(this)
-            .args([
-                "tables::contract::dying::an_owner_of_its_own",
-                "--exact",
-                "--nocapture",
-            ])
-            .env(
-                CHILD,
-                format!("{}/{instance}", bed.config.kafka.topic_prefix),
-            )
-            .spawn();
-        Self(child.unwrap())
-    }
-
-    fn signal(&self, signal: &str) {
-        let id = self.0.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args([signal, &id])
-                .status()
-                .unwrap()
-                .success()
-        );
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // It may have been killed before.
-        self.0.kill().unwrap_or_default();
-        self.0.wait().unwrap();
-    }
+fn owner(bed: &Bed, instance: &str) -> Process {
+    let place = format!("{}/{instance}", bed.config.kafka.topic_prefix);
+    let test = "tables::contract::dying::an_owner_of_its_own";
+    Process::start(test, (CHILD, &place))
 }
 
 /// The child: owns until it is killed. As a test of its own it does nothing.
@@ -104,7 +69,7 @@ async fn redeem(bed: &Bed, client: usize) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_clients_redeem_a_hundred_while_owners_die_and_come_back() {
     let Some(bed) = Bed::new("dying") else { return };
-    let first = Process::start(&bed, "first");
+    let first = owner(&bed, "first");
     let values: Vec<String> = (0..VOUCHERS)
         .map(|n| format!("('v-{n}', NULL, 1)"))
         .collect();
@@ -132,7 +97,7 @@ async fn ten_thousand_clients_redeem_a_hundred_while_owners_die_and_come_back() 
             "killed the first owner after {}",
             told.load(Ordering::Relaxed)
         );
-        let second = Process::start(&bed, "second");
+        let second = owner(&bed, "second");
         until("the second owner is at work", || at(CLIENTS * 3 / 10)).await;
         second.signal("-STOP");
         let stopped = told.load(Ordering::Relaxed);
