@@ -93,7 +93,10 @@ fn brokers_in_containers_keep_the_same_promises() {
 fn spark_in_a_container_is_set_as_the_one_that_is_tried_here() {
     let text = compose();
     let mut compared = 0;
-    for (name, value) in spark::ANYWHERE.lines().filter_map(|line| line.split_once(' ')) {
+    for (name, value) in spark::ANYWHERE
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+    {
         let line = format!("      - --conf={name}={value}\n");
         assert!(text.contains(&line), "{line}");
         compared += 1;
@@ -111,7 +114,10 @@ fn what_builds_the_image_has_all_that_the_feature_needs() {
     }
     assert!(text.contains("--package=mainstem --features=cluster"));
     let pinned = fs::read_to_string(shell::root().join("rust-toolchain.toml")).unwrap();
-    let version = text.split("FROM rust:").nth(1).and_then(|rest| rest.split('-').next());
+    let version = text
+        .split("FROM rust:")
+        .nth(1)
+        .and_then(|rest| rest.split('-').next());
     let channel = format!("channel = \"{}", version.unwrap());
     assert!(pinned.contains(&channel), "{channel} is not in {pinned}");
 }
