@@ -21,7 +21,14 @@ const LEFTOVERS: &[(&str, &str)] = &[
 /// Words that another word has replaced: (word, crates that may say it, the word to use).
 const WORDS: &[(&str, &[&str], &str)] = &[
     ("shard", &[], "partition"),
-    ("topic", &["gateway", "wire", "cluster", "node"], "stream"),
+    // What Kafka has: those who meet it say so, and FOREIGN STREAM names one.
+    (
+        "topic",
+        &[
+            "admit", "app", "catalog", "cluster", "gateway", "mainstem", "node", "sql", "wire",
+        ],
+        "stream",
+    ),
     ("encrypt", &["guard"], "seal"),
 ];
 

@@ -6,7 +6,9 @@ use std::{
 };
 
 use mainstem_catalog::Change;
-use mainstem_kernel::{ByteSize, Fault, Offset, Offsets, PartitionId, StreamId, Timestamp};
+use mainstem_kernel::{
+    ByteSize, Fault, Offset, Offsets, PartitionId, StreamId, Timestamp, fault::chain,
+};
 
 use super::{
     claims::{Claims, Ends},
@@ -279,7 +281,7 @@ fn windows_that_outlive_their_rows_are_refused_by_name() {
     let refused = declare("3 days");
     let error = refused.refused.values().next().unwrap();
     assert_eq!(error.answer().code.as_str(), "CLUS-061", "{error}");
-    let words = error.to_string();
+    let words = chain(error);
     assert!(
         words.contains("\"orders\"") && words.contains("\"hourly\""),
         "{words}"

@@ -280,7 +280,8 @@ impl Stage for Playing<'_> {
         };
         self.asked = Some((since, is_equal));
         // Made within the runtime: outside of it there is no clock to sleep by.
-        self.runtime.block_on(async { tokio::time::sleep(pause).await });
+        self.runtime
+            .block_on(async { tokio::time::sleep(pause).await });
         true
     }
 }
