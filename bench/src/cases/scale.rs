@@ -4,11 +4,7 @@
 
 mod by_hand;
 
-use std::{
-    collections::BTreeMap,
-    thread,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{collections::BTreeMap, thread, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use mainstem_disk::{Disk, RealDisk};
@@ -46,7 +42,7 @@ pub(super) fn run(setting: &Setting) -> Result<Findings> {
     report::progress("on one machine")?;
     let embedded = on_one_machine(setting, &mut findings)?;
     report::progress("on the cluster")?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let now = SystemClock.now().millis();
     let cluster = Cluster::new(setting, &format!("bench{now}"))?;
     let app = format!("{READINGS}\n{AGGREGATE}");
     let server = setting.server_on(Engine::Cluster, "many", (&cluster.settings, &app))?;

@@ -97,14 +97,16 @@ pub trait RemoteFeeds: Debug + Send + Sync {
     fn follow(&self, object: StreamId, begin: FeedBegin) -> Result<Box<dyn RemoteFeed>, Problem>;
 }
 
+/// The data of an event, and the place behind it where there is one.
+pub type RemoteEvent = (Vec<u8>, Option<Offsets>);
+
 /// A feed of a node of many. What is not read is kept by nobody but the log.
 pub trait RemoteFeed: Send {
-    /// What there is by now: the data of each event, and the place behind it where there is one.
-    /// Waits for nothing.
+    /// What there is by now. Waits for nothing.
     ///
     /// # Errors
     /// The problem that ends it.
-    fn read(&mut self) -> Result<Vec<(Vec<u8>, Option<Offsets>)>, Problem>;
+    fn read(&mut self) -> Result<Vec<RemoteEvent>, Problem>;
     /// How far it was read.
     fn place(&self) -> Offsets;
 }

@@ -3,7 +3,7 @@
 //! A worker's place and what it has written become visible in one transaction, but not at once in
 //! all partitions: whoever sees the place first asks until the rows are there, too.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 use mainstem_kernel::{Offset as RowOffset, Offsets, PartitionId, StreamId};
 use parking_lot::Mutex;
@@ -52,13 +52,11 @@ impl Workers {
     ) -> Result<Offsets, ClusterError> {
         let group = group_of(&self.config, stream);
         let mut clients = self.clients.lock();
-        if !clients.contains_key(&stream) {
-            clients.insert(stream, self.client(&group)?);
-        }
-        let mut there = Offsets::default();
-        let Some(client) = clients.get(&stream) else {
-            return Ok(there);
+        let client = match clients.entry(stream) {
+            Entry::Occupied(open) => open.into_mut(),
+            Entry::Vacant(empty) => empty.insert(self.client(&group)?),
         };
+        let mut there = Offsets::default();
         let asked = || {
             let mut list = TopicPartitionList::new();
             for partition in 0..topic.partitions {

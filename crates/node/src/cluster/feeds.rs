@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mainstem_cluster::feeds::{Begin, Feed, Feeds};
-use mainstem_gateway::{FeedBegin, RemoteFeed, RemoteFeeds};
+use mainstem_gateway::{FeedBegin, RemoteEvent, RemoteFeed, RemoteFeeds};
 use mainstem_kernel::{Fault as _, Offsets, Problem, StreamId};
 use tokio::runtime::Handle;
 
@@ -37,7 +37,7 @@ impl RemoteFeeds for ClusterFeeds {
 }
 
 impl RemoteFeed for Open {
-    fn read(&mut self) -> Result<Vec<(Vec<u8>, Option<Offsets>)>, Problem> {
+    fn read(&mut self) -> Result<Vec<RemoteEvent>, Problem> {
         let Some(feed) = &mut self.feed else {
             return Ok(Vec::new());
         };

@@ -4,6 +4,7 @@ use std::{sync::Arc, thread, time::Duration};
 
 use mainstem_catalog::Stage;
 use mainstem_kernel::{
+    StreamId,
     clock::{SharedClock, SystemClock},
     spawn::{SharedSpawn, Spawn, TaskBody, ThreadBody},
 };
@@ -103,25 +104,34 @@ fn a_view_runs_on_spark_and_goes_on_from_its_checkpoint_under_another_leader() {
                 .get(&query)
                 .is_some_and(|now| *now != run)
     });
-    // What it has done is deleted behind its back: it is begun anew, as the next generation.
+    is_begun_anew_without_its_checkpoint((&bed, totals), &mut other, &other_spark);
+    for run in other_spark.active().unwrap().into_values() {
+        other_spark.stop(&run).unwrap();
+    }
+}
+
+/// What a query has done is deleted behind its back: it is begun anew, as the next generation.
+fn is_begun_anew_without_its_checkpoint(
+    (bed, totals): (&Bed, StreamId),
+    leading: &mut Leading,
+    spark: &SparkQueries,
+) {
+    let query = Query::View(totals);
     let written = |progress: &Progress| {
         let view = progress.view(totals).unwrap();
         view.changes.iter().map(|(_, _, next)| next.0).sum::<u64>()
     };
     let before = written(&read_once(&bed.config.kafka).unwrap());
-    let run = other_spark.active().unwrap()[&query].clone();
-    other_spark.stop(&run).unwrap();
+    let run = spark.active().unwrap()[&query].clone();
+    spark.stop(&run).unwrap();
     let gone = bed.config.checkpoint(&query.to_string());
     std::fs::remove_dir_all(&gone).unwrap();
-    let seen = until(&bed, &mut other, |progress| {
+    let seen = until(bed, leading, |progress| {
         let view = progress.view(totals);
         view.is_some_and(|view| view.generation == 2 && view.input == view.ends)
     });
     assert!(written(&seen) > before, "it has computed nothing anew");
     assert_eq!(seen.view(totals).unwrap().lag_rows(), 0);
-    for run in other_spark.active().unwrap().into_values() {
-        other_spark.stop(&run).unwrap();
-    }
 }
 
 /// Takes rounds until something is published.

@@ -29,7 +29,6 @@ fn worker_process() {
 struct Process(Child);
 
 impl Process {
-    #[expect(clippy::disallowed_methods, reason = "tests have no configuration")]
     fn start(bed: &Bed) -> Self {
         let child = Command::new(std::env::current_exe().unwrap())
             .args([

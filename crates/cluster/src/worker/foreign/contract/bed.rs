@@ -162,7 +162,6 @@ impl Bed {
     }
 
     /// A process that works.
-    #[expect(clippy::disallowed_methods, reason = "tests have no configuration")]
     pub(super) fn process(&self) -> Process {
         let child = Command::new(std::env::current_exe().unwrap())
             .args([
