@@ -78,6 +78,7 @@ pub use transaction::{Ends, Failed, NewMessage, Output, Transaction};
 pub use writer::{FindStream, Writer};
 
 pub use record::{JSON_HEADER, KEY_HEADER, ROW_HEADER, SCHEMA_HEADER};
+#[cfg(feature = "engines")]
 pub(crate) use record::{JsonColumns, without_empty_extra};
 
 /// How Kafka is reached, and what is asked of it.
