@@ -79,8 +79,8 @@ impl Spark {
         Ok(())
     }
 
-    /// Deletes everything that is in a folder; one that is not there is fine. The folder itself may
-    /// stay, empty.
+    /// Deletes everything that is in a folder; one that is not there is fine. The folder itself stays,
+    /// with an empty file of the overwriting.
     ///
     /// # Errors
     /// As Spark says, by name; `Late`.
