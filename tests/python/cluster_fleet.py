@@ -36,15 +36,6 @@ def rows(server, question):
     return [[spell(value) for value in row] for row in server.ask(question)]
 
 
-def feed(server, day, folder):
-    server.run("apply", "apps/fleet", "--yes")
-    for part in range(2):
-        for statement in day.statements(part):
-            server.run("sql", statement)
-        for stream, path in day.files(folder, part):
-            server.run("load", str(path), "--stream", stream)
-
-
 def compare(one, many, view, question):
     expected = rows(one, question)
     until = time.monotonic() + PATIENCE_SECONDS
@@ -75,7 +66,7 @@ def main():
         many = ClusterServer(program, str(pathlib.Path(folder) / "many"), own_config(options.config, folder))
         try:
             for server in (one, many):
-                feed(server, day, folder)
+                day.feed(server, folder)
             late = one.ask("SELECT count(*) FROM minute_by_vehicle_late")
             if late != [["0"]]:
                 raise SystemExit(f"{late} readings came too late on one machine")

@@ -175,6 +175,15 @@ class Day:
                 writer.writerows(rows)
             yield stream, path
 
+    def feed(self, server, folder):
+        """Declares the application and sends everything, in order."""
+        server.run("apply", "apps/fleet", "--yes")
+        for part in range(2):
+            for statement in self.statements(part):
+                server.run("sql", statement)
+            for stream, path in self.files(folder, part):
+                server.run("load", str(path), "--stream", stream)
+
 
 def late_readings(server):
     """Vehicle and time of the readings whose minute was over when they came, by their order."""
@@ -257,12 +266,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="mainstem-fleet-") as folder:
         server = Server(program, str(pathlib.Path(folder) / "data"))
         try:
-            server.run("apply", "apps/fleet", "--yes")
-            for part in range(2):
-                for statement in day.statements(part):
-                    server.run("sql", statement)
-                for stream, path in day.files(folder, part):
-                    server.run("load", str(path), "--stream", stream)
+            day.feed(server, folder)
             late = late_readings(server)
             counted = server.ask("SELECT count(*) FROM readings")
             if counted != [[str(options.readings // 2 * 2)]] or not late:

@@ -31,6 +31,8 @@ mod contract;
 #[cfg(feature = "engines")]
 mod copies;
 mod errors;
+#[cfg(test)]
+mod fixture;
 #[cfg(feature = "engines")]
 mod foreign;
 #[cfg(feature = "engines")]

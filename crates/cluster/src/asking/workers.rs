@@ -9,7 +9,6 @@ use mainstem_kernel::{Offset as RowOffset, Offsets, PartitionId, StreamId};
 use parking_lot::Mutex;
 use rdkafka::{
     Offset, TopicPartitionList,
-    config::FromClientConfigAndContext,
     consumer::{BaseConsumer, Consumer},
 };
 
@@ -17,7 +16,7 @@ use crate::{
     ClusterError,
     kafka::{
         KafkaConfig, Topic,
-        client::{Words, patiently, refused, settings, unreachable},
+        client::{Words, asking, patiently, refused},
     },
     worker::group_of,
 };
@@ -54,7 +53,7 @@ impl Workers {
         let mut clients = self.clients.lock();
         let client = match clients.entry(stream) {
             Entry::Occupied(open) => open.into_mut(),
-            Entry::Vacant(empty) => empty.insert(self.client(&group)?),
+            Entry::Vacant(empty) => empty.insert(asking(&self.config, &group)?),
         };
         let mut there = Offsets::default();
         let asked = || {
@@ -75,17 +74,5 @@ impl Workers {
             there.reach(stream, partition, RowOffset(next));
         }
         Ok(there)
-    }
-
-    fn client(&self, group: &str) -> Result<BaseConsumer<Words>, ClusterError> {
-        let mut settings = settings(&self.config);
-        settings
-            .set("group.id", group)
-            .set("enable.auto.commit", "false")
-            .set("allow.auto.create.topics", "false")
-            // A place that belongs to a transaction is told once that is committed.
-            .set("isolation.level", "read_committed");
-        BaseConsumer::from_config_and_context(&settings, Words)
-            .map_err(|error| unreachable(&self.config, error))
     }
 }

@@ -9,7 +9,6 @@ use mainstem_kernel::{Offset as RowOffset, Offsets, PartitionId, StreamId};
 use parking_lot::Mutex;
 use rdkafka::{
     Offset, TopicPartitionList,
-    config::FromClientConfigAndContext,
     consumer::{BaseConsumer, Consumer},
     error::KafkaError,
 };
@@ -18,7 +17,7 @@ use crate::{
     ClusterError,
     kafka::{
         KafkaConfig, Topic,
-        client::{Words, patiently, settings, unreachable},
+        client::{Words, asking, patiently, unreachable},
     },
 };
 
@@ -77,7 +76,7 @@ impl Places {
         let failed = |error| unreachable(&self.config, error);
         let mut clients = self.clients.lock();
         if !clients.contains_key(group) {
-            clients.insert(group.to_owned(), self.client(group)?);
+            clients.insert(group.to_owned(), asking(&self.config, group)?);
         }
         let mut answers = BTreeMap::new();
         if let Some(client) = clients.get(group) {
@@ -104,17 +103,6 @@ impl Places {
             }
         }
         Ok(asked.iter().map(|asked| places(asked, &answers)).collect())
-    }
-
-    fn client(&self, group: &str) -> Result<BaseConsumer<Words>, ClusterError> {
-        let mut settings = settings(&self.config);
-        settings
-            .set("group.id", group)
-            .set("enable.auto.commit", "false")
-            .set("allow.auto.create.topics", "false")
-            .set("isolation.level", "read_committed");
-        BaseConsumer::from_config_and_context(&settings, Words)
-            .map_err(|error| unreachable(&self.config, error))
     }
 }
 

@@ -11,8 +11,8 @@ use std::{
 
 use rdkafka::{
     ClientConfig, ClientContext,
-    config::RDKafkaLogLevel,
-    consumer::ConsumerContext,
+    config::{FromClientConfigAndContext, RDKafkaLogLevel},
+    consumer::{BaseConsumer, ConsumerContext},
     error::{KafkaError, RDKafkaErrorCode},
 };
 
@@ -148,4 +148,40 @@ pub(crate) fn wait<F: Future>(future: F) -> F::Output {
             Poll::Pending => thread::park(),
         }
     }
+}
+
+/// A client that asks for the places of a group, and joins none. A place that belongs to a transaction
+/// is told once that is committed.
+pub(crate) fn asking(
+    config: &KafkaConfig,
+    group: &str,
+) -> Result<BaseConsumer<Words>, ClusterError> {
+    let mut settings = settings(config);
+    settings
+        .set("group.id", group)
+        .set("enable.auto.commit", "false")
+        .set("allow.auto.create.topics", "false")
+        .set("isolation.level", "read_committed");
+    BaseConsumer::from_config_and_context(&settings, Words)
+        .map_err(|error| unreachable(config, error))
+}
+
+/// A client that reads topics to their ends, what is committed of them, as `name`.
+pub(crate) fn reading_to_ends(
+    config: &KafkaConfig,
+    name: &str,
+) -> Result<BaseConsumer<Words>, ClusterError> {
+    let mut settings = settings(config);
+    settings
+        .set("group.id", format!("{}-{name}", config.topic_prefix))
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("enable.partition.eof", "true")
+        .set("allow.auto.create.topics", "false")
+        .set("auto.offset.reset", "earliest")
+        .set("isolation.level", "read_committed")
+        .set("fetch.wait.max.ms", "20")
+        .set("fetch.error.backoff.ms", "50");
+    BaseConsumer::from_config_and_context(&settings, Words)
+        .map_err(|error| unreachable(config, error))
 }

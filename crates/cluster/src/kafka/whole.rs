@@ -4,16 +4,11 @@
 
 use std::time::Duration;
 
-use rdkafka::{
-    Message as _, Offset, TopicPartitionList,
-    config::FromClientConfigAndContext,
-    consumer::{BaseConsumer, Consumer},
-    error::KafkaError,
-};
+use rdkafka::{Message as _, Offset, TopicPartitionList, consumer::Consumer, error::KafkaError};
 
 use super::{
     KafkaConfig,
-    client::{Words, refused, settings, silent, unreachable},
+    client::{reading_to_ends, refused, silent},
 };
 use crate::ClusterError;
 
@@ -27,19 +22,7 @@ pub(crate) fn read_partition(
     mut each: impl FnMut(Option<&[u8]>, Option<&[u8]>),
 ) -> Result<(), ClusterError> {
     let failed = |error| refused("read topic", topic, error);
-    let mut settings = settings(config);
-    settings
-        .set("group.id", format!("{}-whole", config.topic_prefix))
-        .set("enable.auto.commit", "false")
-        .set("enable.auto.offset.store", "false")
-        .set("enable.partition.eof", "true")
-        .set("allow.auto.create.topics", "false")
-        .set("auto.offset.reset", "earliest")
-        .set("isolation.level", "read_committed")
-        .set("fetch.wait.max.ms", "20")
-        .set("fetch.error.backoff.ms", "50");
-    let consumer: BaseConsumer<Words> = BaseConsumer::from_config_and_context(&settings, Words)
-        .map_err(|error| unreachable(config, error))?;
+    let consumer = reading_to_ends(config, "whole")?;
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(topic, partition, Offset::Beginning)
         .map_err(failed)?;

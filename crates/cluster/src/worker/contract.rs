@@ -10,7 +10,8 @@ use std::time::Duration;
 use mainstem_kernel::Clock as _;
 use mainstem_kernel::clock::SystemClock;
 
-use bed::{Bed, DECLARED, until};
+use super::fixture::until;
+use bed::{Bed, DECLARED};
 
 #[test]
 fn a_row_sees_what_was_acknowledged_before_it() {

@@ -28,7 +28,6 @@ use mainstem_kernel::{
 use mainstem_table::TableSchema;
 use rdkafka::{
     Message as _, Offset, TopicPartitionList,
-    config::FromClientConfigAndContext,
     consumer::{BaseConsumer, Consumer},
     error::KafkaError,
     message::{BorrowedMessage, Headers},
@@ -39,7 +38,7 @@ use crate::{
     ClusterError,
     kafka::{
         KafkaConfig, SCHEMA_HEADER,
-        client::{Words, patiently, refused, settings, silent, unreachable},
+        client::{Words, patiently, reading_to_ends, refused, silent, unreachable},
         topic::VERSIONS_KEPT,
     },
     tables::RowsRead,
@@ -203,7 +202,7 @@ impl Copy {
             config: config.clone(),
             def: Arc::clone(def),
             topic: topic.to_owned(),
-            consumer: consumer(config)?,
+            consumer: reading_to_ends(config, "copies")?,
             rows: RowsRead::new(&schema),
             places: BTreeMap::new(),
         };
@@ -345,20 +344,4 @@ fn header<'a>(message: &'a BorrowedMessage<'_>, name: &str) -> Option<&'a str> {
     let headers = message.headers()?;
     let header = headers.iter().find(|header| header.key == name)?;
     std::str::from_utf8(header.value?).ok()
-}
-
-fn consumer(config: &KafkaConfig) -> Result<BaseConsumer<Words>, ClusterError> {
-    let mut settings = settings(config);
-    settings
-        .set("group.id", format!("{}-copies", config.topic_prefix))
-        .set("enable.auto.commit", "false")
-        .set("enable.auto.offset.store", "false")
-        .set("enable.partition.eof", "true")
-        .set("allow.auto.create.topics", "false")
-        .set("auto.offset.reset", "earliest")
-        .set("isolation.level", "read_committed")
-        .set("fetch.wait.max.ms", "20")
-        .set("fetch.error.backoff.ms", "50");
-    BaseConsumer::from_config_and_context(&settings, Words)
-        .map_err(|error| unreachable(config, error))
 }

@@ -33,17 +33,21 @@ pub(super) fn spark() -> SparkConfig {
     }
 }
 
+fn history_parts<'a>(kafka: &'a KafkaConfig, spark: &'a SparkConfig) -> QueryParts<'a> {
+    QueryParts {
+        name: "history-16".to_owned(),
+        topic: "shop-16-readings".to_owned(),
+        checkpoint: "/c".to_owned(),
+        kafka,
+        spark,
+    }
+}
+
 #[test]
 fn history_is_laid_out_as_on_one_machine_and_skips_nothing() {
     let (kafka, spark, stream) = (kafka(), spark(), readings(2));
     let spec = QuerySpec::history(&HistoryQuery {
-        parts: QueryParts {
-            name: "history-16".to_owned(),
-            topic: "shop-16-readings".to_owned(),
-            checkpoint: "/c".to_owned(),
-            kafka: &kafka,
-            spark: &spark,
-        },
+        parts: history_parts(&kafka, &spark),
         stream: &stream,
         folder: "/h".to_owned(),
         from: None,
@@ -75,13 +79,7 @@ fn a_history_that_is_written_in_part_begins_behind_that() {
     let (kafka, spark, stream) = (kafka(), spark(), readings(2));
     let from = BTreeMap::from([(0, Some(7)), (1, None)]);
     let spec = QuerySpec::history(&HistoryQuery {
-        parts: QueryParts {
-            name: "history-16".to_owned(),
-            topic: "shop-16-readings".to_owned(),
-            checkpoint: "/c".to_owned(),
-            kafka: &kafka,
-            spark: &spark,
-        },
+        parts: history_parts(&kafka, &spark),
         stream: &stream,
         folder: "/h".to_owned(),
         from: Some(&from),

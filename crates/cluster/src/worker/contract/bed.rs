@@ -1,19 +1,13 @@
 //! An application on a broker, without the rest of a node.
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use mainstem_catalog::Definitions;
-use mainstem_kernel::{
-    ByteSize, Clock as _, StreamId, TenantId,
-    clock::SystemClock,
-    key::partition_of,
-    spawn::{Spawn, TaskBody, ThreadBody},
-};
+use mainstem_kernel::{StreamId, TenantId, key::partition_of};
 use rdkafka::{
     config::FromClientConfigAndContext,
     consumer::{BaseConsumer, Consumer},
 };
-use tokio::sync::watch;
 
 use crate::{
     kafka::{
@@ -23,10 +17,8 @@ use crate::{
         whole::read_partition,
     },
     rows::fixture::declared,
-    worker::{Workers, WorkersConfig, WorkersParts},
+    worker::{Workers, fixture, fixture::until},
 };
-
-const DEADLINE: Duration = Duration::from_secs(60);
 
 /// What most tests declare.
 pub(super) const DECLARED: &str = "
@@ -45,52 +37,6 @@ pub(super) struct Bed {
     pub(super) definitions: Arc<Definitions>,
 }
 
-/// Plain threads.
-#[derive(Debug)]
-struct Threads;
-
-impl Spawn for Threads {
-    #[expect(clippy::disallowed_methods, reason = "nobody supervises a test")]
-    fn thread(&self, _name: &str, body: ThreadBody) -> std::io::Result<()> {
-        thread::spawn(body);
-        Ok(())
-    }
-
-    fn task(&self, name: &str, _body: TaskBody) {
-        panic!("{name}: workers have no tasks");
-    }
-}
-
-/// Goes on until it is so.
-pub(super) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let start = SystemClock.monotonic();
-    while !is_so() {
-        let waited = SystemClock.monotonic().saturating_sub(start);
-        assert!(waited < DEADLINE, "not within {DEADLINE:?}: {what}");
-        thread::yield_now();
-    }
-}
-
-/// The broker's settings, with this prefix.
-#[expect(clippy::disallowed_methods, reason = "tests have no configuration")]
-fn kafka(test: &str, prefix: String) -> Option<KafkaConfig> {
-    let Ok(brokers) = std::env::var("MAINSTEM_KAFKA") else {
-        println!("SKIPPED {test}: MAINSTEM_KAFKA names no brokers (cargo xtask cluster up)");
-        return None;
-    };
-    Some(KafkaConfig {
-        brokers: brokers.split(',').map(str::to_owned).collect(),
-        topic_prefix: prefix,
-        replicas: 1,
-        in_sync_min: 1,
-        connect_max: Duration::from_secs(5),
-        acknowledge_max: Duration::from_secs(10),
-        queue_size_max: ByteSize::mib(64),
-        requests_max: 1_000,
-        request_keep: Duration::from_secs(3_600),
-    })
-}
-
 impl Bed {
     /// The application, with all its topics.
     pub(super) fn open(test: &str, sql: &str) -> Option<Self> {
@@ -103,7 +49,7 @@ impl Bed {
     /// The application of a prefix, whose topics are there.
     pub(super) fn of(test: &str, prefix: String, sql: &str) -> Option<Self> {
         Some(Self {
-            kafka: kafka(test, prefix)?,
+            kafka: fixture::kafka(test, prefix)?,
             definitions: Arc::new(declared(sql)),
         })
     }
@@ -129,24 +75,7 @@ impl Bed {
 
     /// Workers as a node has them.
     pub(super) fn workers(&self) -> Arc<Workers> {
-        let (sender, definitions) = watch::channel(Arc::clone(&self.definitions));
-        // Whoever follows definitions lives as long as the node.
-        std::mem::forget(sender);
-        Workers::start(WorkersParts {
-            config: WorkersConfig {
-                kafka: self.kafka.clone(),
-                session_max: Duration::from_secs(3),
-                transaction_max: Duration::from_secs(4),
-                lookup_size_max: ByteSize::mib(64),
-                seen_size_max: ByteSize::mib(64),
-                ahead_max: Duration::from_secs(3_600),
-            },
-            definitions,
-            spawn: Arc::new(Threads),
-            clock: Arc::new(SystemClock),
-            instance: uuid::Uuid::new_v4().simple().to_string(),
-        })
-        .unwrap()
+        fixture::workers(&self.kafka, &self.definitions)
     }
 
     fn id(&self, name: &str) -> StreamId {

@@ -4,7 +4,8 @@ use std::process::{Child, Command};
 
 use mainstem_kernel::{Clock as _, clock::SystemClock};
 
-use super::bed::{Bed, DECLARED, until};
+use super::bed::{Bed, DECLARED};
+use crate::worker::fixture::until;
 
 /// Tells a process of this test whose application it works for.
 const CHILD: &str = "MAINSTEM_TEST_WORKER";

@@ -7,7 +7,9 @@ mod bed;
 
 use std::collections::BTreeSet;
 
-use bed::{Bed, until};
+use bed::Bed;
+
+use crate::worker::fixture::until;
 
 /// What the processes run: works until it is killed.
 #[test]

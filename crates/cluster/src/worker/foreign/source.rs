@@ -8,7 +8,6 @@ use mainstem_catalog::StreamDef;
 use mainstem_kernel::{Fault as _, PartitionId, Problem, StreamName};
 use rdkafka::{
     Offset, TopicPartitionList,
-    config::FromClientConfigAndContext,
     consumer::{BaseConsumer, Consumer},
     error::{KafkaError, RDKafkaErrorCode},
     types::RDKafkaRespErr,
@@ -18,7 +17,7 @@ use crate::{
     ClusterError,
     kafka::{
         KafkaConfig,
-        client::{Words, patiently, refused, settings, unreachable},
+        client::{Words, asking, patiently, refused, unreachable},
     },
     worker::{WorkerError, foreign_group_of},
 };
@@ -62,17 +61,10 @@ impl ForeignTopic {
             });
         }
         let group = foreign_group_of(config, stream.id);
-        let mut settings = settings(config);
-        settings
-            .set("group.id", &group)
-            .set("enable.auto.commit", "false")
-            .set("allow.auto.create.topics", "false")
-            .set("isolation.level", "read_committed");
-        let consumer = BaseConsumer::from_config_and_context(&settings, Words);
         Ok(Self {
             config: config.clone(),
             stream: name,
-            consumer: consumer.map_err(|error| unreachable(config, error))?,
+            consumer: asking(config, &group)?,
             partitions: None,
             topic,
             group,

@@ -3,16 +3,11 @@
 use std::{
     process::{Child, Command},
     sync::Arc,
-    thread,
     time::Duration,
 };
 
 use mainstem_catalog::Definitions;
-use mainstem_kernel::{
-    ByteSize, Clock as _, TenantId,
-    clock::SystemClock,
-    spawn::{Spawn, TaskBody, ThreadBody},
-};
+use mainstem_kernel::TenantId;
 use rdkafka::{
     Offset, TopicPartitionList,
     admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication},
@@ -20,7 +15,6 @@ use rdkafka::{
     consumer::{BaseConsumer, CommitMode, Consumer},
     producer::{BaseProducer, BaseRecord, Producer},
 };
-use tokio::sync::watch;
 
 use crate::{
     kafka::{
@@ -30,10 +24,9 @@ use crate::{
         whole::read_partition,
     },
     rows::fixture::declared,
-    worker::{Workers, WorkersConfig, WorkersParts, foreign_group_of},
+    worker::{Workers, fixture, fixture::until, foreign_group_of},
 };
 
-const DEADLINE: Duration = Duration::from_secs(60);
 /// Tells a process of this test whose stream it works for.
 const CHILD: &str = "MAINSTEM_TEST_FOREIGN";
 const PARTITIONS: u16 = 2;
@@ -60,32 +53,6 @@ impl Drop for Process {
     }
 }
 
-/// Plain threads.
-#[derive(Debug)]
-struct Threads;
-
-impl Spawn for Threads {
-    #[expect(clippy::disallowed_methods, reason = "nobody supervises a test")]
-    fn thread(&self, _name: &str, body: ThreadBody) -> std::io::Result<()> {
-        thread::spawn(body);
-        Ok(())
-    }
-
-    fn task(&self, name: &str, _body: TaskBody) {
-        panic!("{name}: workers have no tasks");
-    }
-}
-
-/// Goes on until it is so.
-pub(super) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let start = SystemClock.monotonic();
-    while !is_so() {
-        let waited = SystemClock.monotonic().saturating_sub(start);
-        assert!(waited < DEADLINE, "not within {DEADLINE:?}: {what}");
-        thread::yield_now();
-    }
-}
-
 #[expect(clippy::disallowed_methods, reason = "tests have no configuration")]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
@@ -94,12 +61,8 @@ fn variable(name: &str) -> Option<String> {
 impl Bed {
     /// The stream, with its own topics; theirs is not there yet.
     pub(super) fn open(test: &str) -> Option<Self> {
-        let Some(brokers) = variable("MAINSTEM_KAFKA") else {
-            println!("SKIPPED {test}: MAINSTEM_KAFKA names no brokers (cargo xtask cluster up)");
-            return None;
-        };
         let prefix = format!("test-{test}-{}", uuid::Uuid::new_v4().simple());
-        let bed = Self::of(&brokers, prefix);
+        let bed = Self::of(test, prefix)?;
         let topics = Topics::new(&bed.kafka).unwrap();
         for stream in bed.definitions.streams.values() {
             let wanted = Wanted::of(stream, &bed.kafka);
@@ -110,53 +73,26 @@ impl Bed {
 
     /// That of another process, in one that it has started.
     pub(super) fn of_process() -> Option<Self> {
-        Some(Self::of(&variable("MAINSTEM_KAFKA")?, variable(CHILD)?))
+        Self::of("worker_process", variable(CHILD)?)
     }
 
-    fn of(brokers: &str, prefix: String) -> Self {
+    fn of(test: &str, prefix: String) -> Option<Self> {
         let theirs = format!("theirs.{prefix}");
         let sql = format!(
             "CREATE FOREIGN STREAM readings (device TEXT NOT NULL, n BIGINT) \
              FROM TOPIC '{theirs}' FORMAT JSON PARTITION BY (device) \
              WITH (partitions = {PARTITIONS});"
         );
-        Self {
-            kafka: KafkaConfig {
-                brokers: brokers.split(',').map(str::to_owned).collect(),
-                topic_prefix: prefix,
-                replicas: 1,
-                in_sync_min: 1,
-                connect_max: Duration::from_secs(5),
-                acknowledge_max: Duration::from_secs(10),
-                queue_size_max: ByteSize::mib(64),
-                requests_max: 1_000,
-                request_keep: Duration::from_secs(3_600),
-            },
+        Some(Self {
+            kafka: fixture::kafka(test, prefix)?,
             definitions: Arc::new(declared(&sql)),
             theirs,
-        }
+        })
     }
 
     /// Workers as a node has them.
     pub(super) fn workers(&self) -> Arc<Workers> {
-        let (sender, definitions) = watch::channel(Arc::clone(&self.definitions));
-        // Whoever follows definitions lives as long as the node.
-        std::mem::forget(sender);
-        let workers = Workers::start(WorkersParts {
-            config: WorkersConfig {
-                kafka: self.kafka.clone(),
-                session_max: Duration::from_secs(3),
-                transaction_max: Duration::from_secs(4),
-                lookup_size_max: ByteSize::mib(64),
-                seen_size_max: ByteSize::mib(64),
-                ahead_max: Duration::from_secs(3_600),
-            },
-            definitions,
-            spawn: Arc::new(Threads),
-            clock: Arc::new(SystemClock),
-            instance: uuid::Uuid::new_v4().simple().to_string(),
-        });
-        let workers = workers.unwrap();
+        let workers = fixture::workers(&self.kafka, &self.definitions);
         until("the work is begun", || !workers.health().is_empty());
         workers
     }
