@@ -26,8 +26,9 @@
 //! | `_key1`, … | any | groups of streams | what was grouped by, which tells a row that is sent twice |
 //! | `_source_partition`, `_source_offset` | INT, BIGINT | rows of streams | the same, where nothing is grouped |
 //!
-//! Refused: views on what changes (`_version` would not grow), key columns that may be NULL
-//! (Cassandra has none), windows of time zones, places in the log, and what has no spelling.
+//! Refused: views on what changes (`_version` would not grow), views of several streams (a query
+//! reads one topic, whose places tell rows apart), key columns that may be NULL (Cassandra has
+//! none), windows of time zones, places in the log, and what has no spelling.
 
 mod columns;
 mod errors;

@@ -92,7 +92,11 @@ impl Apart {
                         schema: Arc::clone(schema),
                     })
                 }
-                Node::Source { .. } | Node::Tumble { .. } | Node::Aggregate { .. } => {
+                Node::Source { .. }
+                | Node::Union { .. }
+                | Node::Pairs(_)
+                | Node::Tumble { .. }
+                | Node::Aggregate { .. } => {
                     return Err(refused("one of its operators keeps something"));
                 }
             });

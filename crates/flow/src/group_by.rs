@@ -202,7 +202,7 @@ fn times(column: &ArrayRef) -> Result<&PrimitiveArray<TimestampMicrosecondType>,
 }
 
 /// Numbers by bucket, by counting, and where each bucket begins.
-fn by_bucket(hashes: &[u64]) -> (Vec<u32>, Vec<u32>) {
+pub(crate) fn by_bucket(hashes: &[u64]) -> (Vec<u32>, Vec<u32>) {
     let mut begins = vec![0_u32; BUCKETS + 1];
     for hash in hashes {
         begins[bucket_of(*hash) + 1] += 1;

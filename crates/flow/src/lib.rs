@@ -19,6 +19,7 @@ mod keys;
 mod moment;
 mod note;
 mod outbox;
+mod pairs;
 mod pane;
 mod pool;
 #[cfg(test)]

@@ -36,6 +36,37 @@ impl Moment {
         last.map_or(self.before, |(_, watermark)| *watermark)
     }
 
+    /// The smallest of several at each seq: what has several inputs is as far as the last of them.
+    pub(crate) fn smallest(moments: &[Self], through: Seq) -> Self {
+        let least = |at: &[i64]| at.iter().copied().min().unwrap_or(NO_WATERMARK);
+        let mut now: Vec<i64> = moments.iter().map(|moment| moment.before).collect();
+        let before = least(&now);
+        let moves = moments.iter().enumerate();
+        let moves = moves.flat_map(|(input, moment)| {
+            let trace = moment.trace.iter();
+            trace.map(move |(seq, watermark)| (*seq, input, *watermark))
+        });
+        let mut moves: Vec<(Seq, usize, i64)> = moves.collect();
+        moves.sort_unstable();
+        let mut trace = Trace::new();
+        let mut watermark = before;
+        for same in moves.chunk_by(|a, b| a.0 == b.0) {
+            for (_, input, moved) in same {
+                now[*input] = *moved;
+            }
+            if let (Some((seq, ..)), true) = (same.first(), least(&now) > watermark) {
+                watermark = least(&now);
+                trace.push((*seq, watermark));
+            }
+        }
+        Self {
+            through,
+            before,
+            watermark,
+            trace,
+        }
+    }
+
     /// The same, so many µs behind.
     pub(crate) fn behind(&self, delay_us: i64) -> Self {
         let behind = |watermark: i64| match watermark {
@@ -51,3 +82,6 @@ impl Moment {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

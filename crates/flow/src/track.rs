@@ -62,7 +62,7 @@ impl Track {
         &mut self,
         source: &Source,
         defs: &Definitions,
-        kept: Option<KeptWatermark>,
+        kept: &[(StreamId, KeptWatermark)],
     ) {
         let (Source::Stream { id, columns }, Some(Object::Stream(def))) =
             (source, defs.by_id(source.id()))
@@ -73,8 +73,8 @@ impl Track {
         reader.want(columns);
         if let Some((time, delay_us)) = event_time(def) {
             reader.want(&[time]);
-            let begin = || match kept {
-                Some(kept) => Watermarks::from_parts(delay_us, kept),
+            let begin = || match kept.iter().find(|(of, _)| of == id) {
+                Some((_, kept)) => Watermarks::from_parts(delay_us, *kept),
                 None => Watermarks::new(delay_us),
             };
             self.watermarks.entry(*id).or_insert_with(begin);
@@ -95,7 +95,7 @@ impl Track {
             keep(*id)
                 || units
                     .iter()
-                    .any(|unit| unit.source.id() == *id || unit.lookups.contains(id))
+                    .any(|unit| unit.reads(*id) || unit.lookups.contains(id))
         };
         self.readers.retain(|id, _| is_read(id));
         self.watermarks.retain(|id, _| is_read(id));

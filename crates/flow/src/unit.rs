@@ -21,7 +21,7 @@ use crate::{
     source::{SourceColumn, fitting},
     state::SharedState,
     table::LookupTables,
-    view::{Kept, Output, Pipeline, StepParts, View},
+    view::{Kept, Output, Pipeline, SourceRead, StepParts, View},
 };
 
 /// A view that is run.
@@ -29,7 +29,8 @@ use crate::{
 pub(crate) struct Unit {
     pub(crate) def: Arc<ViewDef>,
     pub(crate) view: View,
-    pub(crate) source: Source,
+    /// What it reads, one per source of its plan.
+    pub(crate) sources: Vec<Source>,
     /// The tables that it looks rows up in.
     pub(crate) lookups: Vec<StreamId>,
 }
@@ -62,8 +63,9 @@ pub(crate) struct ReadChanges(Vec<StreamId>);
 
 impl ReadChanges {
     pub(crate) fn of(units: &[Unit]) -> Self {
-        let read = units.iter().filter_map(|unit| match unit.source {
-            Source::Keyed { id } => Some(id),
+        let sources = units.iter().flat_map(|unit| &unit.sources);
+        let read = sources.filter_map(|source| match source {
+            Source::Keyed { id } => Some(*id),
             Source::Stream { .. } | Source::Derived { .. } => None,
         });
         Self(read.collect())
@@ -134,14 +136,19 @@ impl Unit {
     ) -> Result<Self, FlowError> {
         let plan = plan(defs, def)?;
         let pipeline = Pipeline::compile(owner, &plan)?;
-        let source = source_of(defs, &pipeline, &plan)?;
+        let sources = sources_of(defs, &pipeline, &plan)?;
         let lookups = pipeline.lookups().collect();
         Ok(Self {
             def: Arc::clone(def),
             view: View::open(pipeline, first, state)?,
-            source,
+            sources,
             lookups,
         })
+    }
+
+    /// Whether its rows come from this one.
+    pub(crate) fn reads(&self, id: StreamId) -> bool {
+        self.sources.iter().any(|source| source.id() == id)
     }
 
     /// Takes over other names of what it reads; its state stays.
@@ -155,7 +162,7 @@ impl Unit {
     ) -> Result<(), FlowError> {
         let plan = plan(defs, def)?;
         let pipeline = Pipeline::compile(self.view.pipeline().view, &plan)?;
-        self.source = source_of(defs, &pipeline, &plan)?;
+        self.sources = sources_of(defs, &pipeline, &plan)?;
         self.view.replan(pipeline);
         self.def = Arc::clone(def);
         Ok(())
@@ -180,44 +187,66 @@ impl Unit {
         Ok((output, moment))
     }
 
+    /// How far event time is: as far as the last of its sources.
     fn moment(&self, inputs: &Inputs) -> Moment {
-        let known = inputs.moments.get(&self.source.id());
-        match (&self.source, known) {
+        let of = |source: &Source| match (source, inputs.moments.get(&source.id())) {
             (Source::Stream { .. }, Some(moment)) => moment.clone(),
             (Source::Derived { delay_us, .. }, Some(moment)) => moment.behind(*delay_us),
             _ => Moment::timeless(inputs.through),
-        }
-    }
-
-    /// The rows of its source, in the columns that it wants.
-    fn rows(&self, inputs: &Inputs, moment: &Moment) -> Result<Vec<Weighted>, ArrowError> {
-        match &self.source {
-            Source::Stream { id, columns } => match inputs.streams.get(id) {
-                Some(fed) => self.of_stream(fed, columns),
-                None => Ok(Vec::new()),
-            },
-            Source::Derived { id, .. } => {
-                let rows = inputs.changes.get(id).into_iter().flatten();
-                let rows = rows.map(|rows| {
-                    let mut rows = self.projected(rows)?;
-                    let runs = rows.runs.iter().map(|run| Run {
-                        watermark: moment.as_of(run.seq),
-                        ..*run
-                    });
-                    rows.runs = runs.collect();
-                    Ok(rows)
-                });
-                rows.collect()
-            }
-            Source::Keyed { id } => {
-                let rows = inputs.changes.get(id).into_iter().flatten();
-                rows.map(|rows| self.projected(rows)).collect()
+        };
+        match self.sources.as_slice() {
+            [only] => of(only),
+            several => {
+                let moments: Vec<Moment> = several.iter().map(of).collect();
+                Moment::smallest(&moments, inputs.through)
             }
         }
     }
 
+    /// The rows of each source, in the columns that it wants, with the watermarks that they are
+    /// judged by.
+    fn rows(&self, inputs: &Inputs, moment: &Moment) -> Result<Vec<Vec<Weighted>>, ArrowError> {
+        let reads = &self.view.pipeline().sources;
+        let each = self.sources.iter().zip(reads).map(|(source, read)| {
+            let mut rows = of_source((source, read), inputs)?;
+            let is_judged = matches!(source, Source::Stream { .. }) && self.sources.len() == 1;
+            if !is_judged && !matches!(source, Source::Keyed { .. }) {
+                rows.iter_mut().for_each(|rows| judge(rows, moment));
+            }
+            Ok::<_, ArrowError>(rows)
+        });
+        each.collect()
+    }
+}
+
+/// Each row is judged by the watermark as of all rows with smaller seqs.
+fn judge(rows: &mut Weighted, moment: &Moment) {
+    let runs = rows.runs.iter().map(|run| Run {
+        watermark: moment.as_of(run.seq),
+        ..*run
+    });
+    rows.runs = runs.collect();
+}
+
+fn of_source(
+    (source, read): (&Source, &SourceRead),
+    inputs: &Inputs,
+) -> Result<Vec<Weighted>, ArrowError> {
+    match source {
+        Source::Stream { id, columns } => match inputs.streams.get(id) {
+            Some(fed) => read.of_stream(fed, columns),
+            None => Ok(Vec::new()),
+        },
+        Source::Derived { id, .. } | Source::Keyed { id } => {
+            let rows = inputs.changes.get(id).into_iter().flatten();
+            rows.map(|rows| read.projected(rows)).collect()
+        }
+    }
+}
+
+impl SourceRead {
     fn of_stream(&self, fed: &Fed, columns: &[SourceColumn]) -> Result<Vec<Weighted>, ArrowError> {
-        let (_, schema) = self.view.pipeline().source_columns();
+        let schema = &self.schema;
         let place = |column: &SourceColumn| fed.wanted.iter().position(|wanted| wanted == column);
         let places: Vec<Option<usize>> = columns.iter().map(place).collect();
         let piece = |(arrays, runs): &(Vec<ArrayRef>, Arc<[Run]>)| {
@@ -243,12 +272,16 @@ impl Unit {
     }
 
     fn projected(&self, rows: &Weighted) -> Result<Weighted, ArrowError> {
-        let (names, schema) = self.view.pipeline().source_columns();
+        let schema = &self.schema;
         let count = rows.rows();
-        let columns = names.iter().zip(schema.fields()).map(|(name, field)| {
-            let array = rows.batch.column_by_name(name).cloned();
-            fitting(array, field.data_type(), count)
-        });
+        let columns = self
+            .columns
+            .iter()
+            .zip(schema.fields())
+            .map(|(name, field)| {
+                let array = rows.batch.column_by_name(name).cloned();
+                fitting(array, field.data_type(), count)
+            });
         let options = RecordBatchOptions::new().with_row_count(Some(count));
         let batch = RecordBatch::try_new_with_options(
             Arc::clone(schema),
@@ -259,16 +292,26 @@ impl Unit {
     }
 }
 
-fn source_of(
+fn sources_of(
     defs: &Definitions,
     pipeline: &Pipeline,
     plan: &PlannedView,
+) -> Result<Vec<Source>, FlowError> {
+    let reads = pipeline.sources.iter();
+    let sources = reads.map(|read| source_of(defs, (pipeline.view, read), plan));
+    sources.collect()
+}
+
+fn source_of(
+    defs: &Definitions,
+    (view, read): (StreamId, &SourceRead),
+    plan: &PlannedView,
 ) -> Result<Source, FlowError> {
     let refused = |reason: &str| FlowError::Plan {
-        view: pipeline.view,
+        view,
         reason: reason.to_owned(),
     };
-    let input = plan.inputs.get(pipeline.source());
+    let input = plan.inputs.get(read.input);
     let input = input.ok_or_else(|| refused("its source is none of its inputs"))?;
     let id = input.id();
     Ok(match input {
@@ -276,8 +319,10 @@ fn source_of(
             let Some(Object::Stream(stream)) = defs.by_id(id) else {
                 return Err(refused("its stream is not defined"));
             };
-            let (names, _) = pipeline.source_columns();
-            let columns = names.iter().map(|name| SourceColumn::named(stream, name));
+            let columns = read
+                .columns
+                .iter()
+                .map(|name| SourceColumn::named(stream, name));
             let columns: Option<Vec<_>> = columns.collect();
             Source::Stream {
                 id,

@@ -1,12 +1,13 @@
 //! `View`: one view as it runs: the operators of its plan, and the state of its groupings.
 //!
-//! A plan is a chain: stages without state, then perhaps a grouping, then stages again, and so on.
-//! Chunks pass the stages before a grouping in any thread, are pre-aggregated there, and merge into
+//! A plan is a chain above what feeds it (`feed`): stages without state, then perhaps a grouping, then
+//! stages again, and so on. Chunks pass the stages before a grouping in any thread, are pre-aggregated there, and merge into
 //! its buckets; what it tells passes the next stages.
 //!
 //! It never reads a log or a store, and never knows where its rows go.
 
 mod compile;
+mod feed;
 
 use std::sync::Arc;
 
@@ -22,24 +23,27 @@ use crate::{
     errors::FlowError,
     group_by::{GroupBy, Partial},
     moment::Moment,
+    pairs::Pairs,
     pane::Tells,
     pool::Pool,
     stage::Stage,
     state::{SharedState, StateChange, StateKey},
     table::LookupTables,
 };
+use feed::Feeding;
+pub(crate) use feed::{Feed, Side, SourceRead};
 
 /// Rows of a chunk: enough to spread the cost of a call, few enough for the processor's cache.
-const CHUNK_ROWS: usize = 16_384;
+pub(crate) const CHUNK_ROWS: usize = 16_384;
 
 /// What a view does with its rows.
 #[derive(Debug)]
 pub(crate) struct Pipeline {
     pub(crate) view: StreamId,
-    /// Which of the inputs its rows come from, and which columns of it.
-    pub(crate) source: usize,
-    pub(crate) columns: Vec<String>,
-    pub(crate) source_schema: SchemaRef,
+    /// What it reads, one per source of its plan.
+    pub(crate) sources: Vec<SourceRead>,
+    /// How these become the rows of the first segment.
+    pub(crate) feed: Feed,
     pub(crate) segments: Vec<Arc<Segment>>,
     /// The columns of its rows.
     pub(crate) schema: SchemaRef,
@@ -56,6 +60,8 @@ pub(crate) struct Segment {
 #[derive(Debug)]
 pub(crate) struct View {
     pipeline: Arc<Pipeline>,
+    /// Rows that wait for others, if it pairs rows.
+    pairs: Option<Pairs>,
     /// One per grouping.
     states: Vec<Buckets>,
 }
@@ -117,7 +123,14 @@ impl View {
                 )?);
             }
         }
-        Ok(Self { pipeline, states })
+        let pairing = pipeline.feed.pairing();
+        let pairs = pairing
+            .map(|plan| Pairs::open(Arc::clone(plan), (pipeline.view, first), (source, kept)));
+        Ok(Self {
+            pairs: pairs.transpose()?,
+            pipeline,
+            states,
+        })
     }
 
     /// Its plan.
@@ -134,20 +147,27 @@ impl View {
         for (state, by) in self.states.iter_mut().zip(groupings) {
             state.replan(by);
         }
+        if let (Some(pairs), Some(plan)) = (&mut self.pairs, pipeline.feed.pairing()) {
+            pairs.replan(plan);
+        }
         self.pipeline = pipeline;
     }
 
-    /// Takes the rows of a step and gives what comes of them.
+    /// Takes the rows of a step, of each source its own, and gives what comes of them.
     ///
     /// # Errors
     /// `Operator` when a column is not what the plan says.
     pub(crate) fn step(
         &mut self,
-        rows: Vec<Weighted>,
+        sources: Vec<Vec<Weighted>>,
         parts: &StepParts<'_>,
     ) -> Result<Output, FlowError> {
-        let mut rows = rows;
         let mut aside = Aside::default();
+        let mut feeding = Feeding {
+            sources,
+            pairs: self.pairs.as_mut(),
+        };
+        let mut rows = self.pipeline.feed.rows(&mut feeding, parts, &mut aside)?;
         let tells = self.pipeline.tells(parts.tells);
         let mut states = self.states.iter_mut();
         for segment in &self.pipeline.segments {
@@ -175,6 +195,7 @@ impl View {
         for state in &mut self.states {
             changes.extend(state.checkpoint()?);
         }
+        changes.extend(self.pairs.iter_mut().flat_map(Pairs::checkpoint));
         Ok(changes)
     }
 
@@ -184,29 +205,37 @@ impl View {
     /// # Errors
     /// As `step`.
     pub(crate) fn let_go(&mut self, size_max: usize) -> Result<(), FlowError> {
-        let share = size_max / self.states.len().max(1);
+        let parts = self.states.len() + usize::from(self.pairs.is_some());
+        let share = size_max / parts.max(1);
+        if let Some(pairs) = &mut self.pairs {
+            pairs.let_go(share);
+        }
         let mut states = self.states.iter_mut();
         states.try_for_each(|state| state.let_go(share))
     }
 
     /// Bytes of state in memory.
     pub(crate) fn size(&self) -> usize {
-        self.states.iter().map(Buckets::size).sum()
+        let pairs = self.pairs.as_ref().map_or(0, Pairs::size);
+        pairs + self.states.iter().map(Buckets::size).sum::<usize>()
     }
 
     /// Bytes of changed state that was let go and waits for the next checkpoint.
     pub(crate) fn waiting(&self) -> usize {
-        self.states.iter().map(Buckets::waiting).sum()
+        let pairs = self.pairs.as_ref().map_or(0, Pairs::waiting);
+        pairs + self.states.iter().map(Buckets::waiting).sum::<usize>()
     }
 
     /// Whether steps load state and let it go again.
     pub(crate) fn is_spilled(&self) -> bool {
-        self.states.iter().any(Buckets::is_spilled)
+        self.pairs.as_ref().is_some_and(Pairs::is_spilled)
+            || self.states.iter().any(Buckets::is_spilled)
     }
 
-    /// Groups in memory.
+    /// Groups in memory, and rows that wait for others.
     pub(crate) fn groups(&self) -> usize {
-        self.states.iter().map(Buckets::groups).sum()
+        let pairs = self.pairs.as_ref().map_or(0, Pairs::rows);
+        pairs + self.states.iter().map(Buckets::groups).sum::<usize>()
     }
 }
 
@@ -233,21 +262,11 @@ impl Pipeline {
         }
     }
 
-    /// Which of the view's inputs its rows come from.
-    pub(crate) fn source(&self) -> usize {
-        self.source
-    }
-
-    /// The columns of that input that it reads, and their types, in its order.
-    pub(crate) fn source_columns(&self) -> (&[String], &SchemaRef) {
-        (&self.columns, &self.source_schema)
-    }
-}
-
-impl Pipeline {
     /// The tables that it looks rows up in.
     pub(crate) fn lookups(&self) -> impl Iterator<Item = StreamId> {
-        let stages = self.segments.iter().flat_map(|segment| &segment.stages);
+        let fed = self.feed.segments().into_iter();
+        let segments = fed.chain(&self.segments);
+        let stages = segments.flat_map(|segment| &segment.stages);
         stages.filter_map(|stage| match stage {
             Stage::Lookup(lookup) => Some(lookup.table),
             Stage::Filter(_) | Stage::Project { .. } | Stage::Tumble(_) => None,

@@ -27,7 +27,7 @@ use mainstem_kernel::{ColumnName, Columns, StreamId};
 
 pub use crate::error::row_reason;
 pub use engine::{Progress, ViewEngine, ViewStatus};
-pub use node::{Call, Function, Node};
+pub use node::{Call, Function, Node, Pairs};
 pub(crate) use plan::check_question;
 pub use plan::{plan_again, plan_view};
 pub(crate) use shape::column;

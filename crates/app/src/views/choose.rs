@@ -138,7 +138,7 @@ impl Choice<'_> {
     }
 }
 
-/// A view of a stream goes on where it was; one that was never live, or reads views or what changes,
+/// A view of streams goes on where it was; one that was never live, or reads views or what changes,
 /// is computed from what is there.
 fn restored(def: &ViewDef, definitions: &Definitions) -> String {
     let (what, since) = match (def.stage, def.dropped) {
@@ -146,9 +146,12 @@ fn restored(def: &ViewDef, definitions: &Definitions) -> String {
         (_, at) => ("dropped", at.unwrap_or(def.created)),
     };
     let since = since.arrival();
-    let mut reads = def.spec.reads.iter();
+    let reads = def.spec.reads.iter();
+    let is_stream = |id: &StreamId| definitions.streams.contains_key(id);
+    let reads_streams =
+        reads.clone().any(is_stream) && !reads.clone().any(|id| definitions.views.contains_key(id));
     let has_rows = def.stage != Stage::Building;
-    let from = match has_rows && reads.any(|id| definitions.streams.contains_key(id)) {
+    let from = match has_rows && reads_streams {
         true => format!("goes on from where it was {what} at {since}"),
         false => format!(
             "was {what} at {since}; computed again from {}",

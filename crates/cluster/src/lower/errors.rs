@@ -24,6 +24,12 @@ pub enum LowerError {
         /// The view.
         view: StreamName,
     },
+    /// Caller: let each part be a view of its own, or run it on one machine.
+    #[error("view \"{view}\" puts rows of several streams together")]
+    Several {
+        /// The view.
+        view: StreamName,
+    },
     /// Caller: declare it NOT NULL, or group by `coalesce` of it.
     #[error("column \"{column}\" of the key of view \"{view}\" may be NULL")]
     NullableKey {
@@ -79,6 +85,7 @@ impl Fault for LowerError {
             Self::Unspelled { .. } => Code::Clus030,
             Self::Changing { .. } => Code::Clus031,
             Self::NullableKey { .. } => Code::Clus032,
+            Self::Several { .. } => Code::Clus035,
             Self::Zone { .. } => Code::Clus033,
             Self::Place { .. } => Code::Clus034,
             Self::Retention { .. } => Code::Clus061,
@@ -98,6 +105,11 @@ impl Fault for LowerError {
             Self::Changing { .. } => "Versions of its rows would not only grow, so an older row \
                                       could replace a newer one."
                 .to_owned(),
+            Self::Several { .. } => {
+                "A query of Spark reads one topic, and a row is told apart by its \
+                                     place in it; over several topics there is no one order."
+                    .to_owned()
+            }
             Self::NullableKey { .. } => "Its rows are kept in Cassandra, whose keys are never \
                                          NULL."
                 .to_owned(),
@@ -123,6 +135,10 @@ impl Fault for LowerError {
             }
             Self::Changing { .. } => {
                 "read the stream below it, or let the view below emit on window close".to_owned()
+            }
+            Self::Several { .. } => {
+                "make a view of each side, and ask over all of them: SELECT … UNION ALL SELECT …"
+                    .to_owned()
             }
             Self::NullableKey { column, .. } => {
                 format!("declare it NOT NULL, or group by coalesce({column}, …)")

@@ -68,7 +68,11 @@ impl Lowering<'_> {
     /// What the plan as a whole must be.
     fn judge(&self, defs: &Definitions) -> Result<(), LowerError> {
         let view = self.view.clone();
-        let source = self.plan.inputs.get(self.plan.plan.source());
+        let sources = self.plan.plan.sources();
+        let [source] = sources.as_slice() else {
+            return Err(LowerError::Several { view });
+        };
+        let source = self.plan.inputs.get(*source);
         if !source.is_some_and(mainstem_sql::view::Input::is_append_only) {
             return Err(LowerError::Changing { view });
         }
@@ -131,6 +135,9 @@ impl Lowering<'_> {
             }
             Node::Tumble { .. } => self.tumble(node),
             Node::Aggregate { .. } => self.aggregate(node),
+            Node::Union { .. } | Node::Pairs(_) => Err(LowerError::Several {
+                view: self.view.clone(),
+            }),
         }
     }
 
@@ -190,5 +197,5 @@ impl Lowering<'_> {
 
 /// Whether groups are made at or below the operator.
 fn is_grouped(node: &Node) -> bool {
-    matches!(node, Node::Aggregate { .. }) || node.input().is_some_and(is_grouped)
+    matches!(node, Node::Aggregate { .. }) || node.inputs().into_iter().any(is_grouped)
 }

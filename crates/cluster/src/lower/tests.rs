@@ -215,6 +215,12 @@ fn what_has_no_lowering_is_refused_by_name() {
          Cassandra, whose keys are never NULL.",
     );
     refused(
+        "AS SELECT country AS name FROM purchases UNION ALL SELECT vehicle_id FROM readings",
+        Code::Clus035,
+        "view \"v\" puts rows of several streams together: A query of Spark reads one topic, and a \
+         row is told apart by its place in it; over several topics there is no one order.",
+    );
+    refused(
         "AS SELECT window_start, window_end, count(*) AS n FROM \
          TUMBLE(purchases, invoice_date, INTERVAL '1 day', TIME ZONE 'Europe/Berlin') \
          GROUP BY window_start, window_end EMIT ON WINDOW CLOSE",

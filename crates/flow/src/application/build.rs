@@ -39,7 +39,8 @@ pub(super) struct Build {
     pub(super) rows_before: u64,
 }
 
-/// The views that are streams from the lowest up to this one.
+/// The views that are streams from the lowest up to this one, each once. A view reads older ones
+/// only, so their ids say which is below.
 fn chain(
     defs: &Definitions,
     def: &Arc<ViewDef>,
@@ -47,8 +48,11 @@ fn chain(
     kept: Kept,
 ) -> Result<Vec<Unit>, FlowError> {
     let mut units: Vec<Unit> = Vec::new();
-    let mut next = Some(Arc::clone(def));
-    while let Some(view) = next.take() {
+    let mut open = vec![Arc::clone(def)];
+    while let Some(view) = open.pop() {
+        if units.iter().any(|unit| unit.def.id == view.id) {
+            continue;
+        }
         let first = u8::try_from(units.len())
             .ok()
             .and_then(|along| along.checked_mul(ALONG));
@@ -57,12 +61,14 @@ fn chain(
             reason: "more than three views are below it that are streams".to_owned(),
         })?;
         let unit = Unit::open(defs, &view, (def.id, first), (state, kept))?;
-        if let Source::Derived { id, .. } = unit.source {
-            next = defs.views.get(&id).cloned();
-        }
+        let derived = unit.sources.iter().rev().filter_map(|source| match source {
+            Source::Derived { id, .. } => defs.views.get(id),
+            Source::Stream { .. } | Source::Keyed { .. } => None,
+        });
+        open.extend(derived.cloned());
         units.push(unit);
     }
-    units.reverse();
+    units.sort_by_key(|unit| unit.def.id);
     Ok(units)
 }
 
@@ -107,12 +113,10 @@ impl Build {
         };
         wanted.read(&mut track, steps.config.step_size_max.as_usize())?;
         track.at = at;
-        let sources: Vec<Source> = track.units.iter().map(|unit| unit.source.clone()).collect();
-        for source in &sources {
-            let watermarks = note.map(|note| note.watermarks.as_slice());
-            let mut kept = watermarks.unwrap_or_default().iter();
-            let kept = kept.find(|(id, _)| *id == source.id());
-            track.read_for(source, &steps.defs, kept.map(|(_, kept)| *kept));
+        let sources = track.units.iter().flat_map(|unit| unit.sources.clone());
+        let kept = note.map(|note| note.watermarks.as_slice());
+        for source in sources.collect::<Vec<_>>() {
+            track.read_for(&source, &steps.defs, kept.unwrap_or_default());
         }
         let rows_before = note.map_or(0, |note| note.rows_read);
         track.rows_read = rows_before;
@@ -197,14 +201,16 @@ impl Steps {
 
     /// Whether what a view reads is live, so that it can go on with it.
     fn can_join(&self, units: &[Unit]) -> bool {
-        let source = units.last().map(|unit| &unit.source);
-        match source {
-            Some(Source::Stream { .. }) | None => true,
-            Some(Source::Derived { id, .. } | Source::Keyed { id }) => {
+        let is_live = |source: &Source| match source {
+            Source::Stream { .. } => true,
+            Source::Derived { id, .. } | Source::Keyed { id } => {
                 self.table_defs.contains_key(id)
                     || self.live.units.iter().any(|unit| unit.def.id == *id)
             }
-        }
+        };
+        units
+            .last()
+            .is_none_or(|unit| unit.sources.iter().all(is_live))
     }
 
     /// The view is at the frontier: from now on it goes on with the live ones.
@@ -213,8 +219,7 @@ impl Steps {
         let Some(unit) = track.units.pop() else {
             return Ok(());
         };
-        let kept = track.watermarks.get(&unit.source.id());
-        let kept = kept.map(|watermarks| watermarks.parts());
+        let kept: Vec<_> = track.kept_watermarks().into_iter().collect();
         for along in 1..=track.units.len() {
             let first = u8::try_from(along).unwrap_or(u8::MAX).saturating_mul(ALONG);
             for operator in first..first.saturating_add(ALONG - 1) {
@@ -231,7 +236,7 @@ impl Steps {
         }
         self.is_dirty = true;
         tracing::info!(view = %build.def.spec.name, rows = track.rows_read, "view has caught up");
-        self.go_live(unit, kept)
+        self.go_live(unit, &kept)
     }
 
     /// Views of changes by key begin with the rows that are there, once what they read is live.
@@ -244,7 +249,7 @@ impl Steps {
                 continue;
             }
             self.load_rows(&mut unit)?;
-            self.go_live(unit, None)?;
+            self.go_live(unit, &[])?;
             (has_worked, self.is_dirty) = (true, true);
         }
         Ok(has_worked)
@@ -253,7 +258,9 @@ impl Steps {
     /// Feeds a view with all rows of what it reads.
     fn load_rows(&mut self, unit: &mut Unit) -> Result<(), FlowError> {
         let pointer = self.tables.pointer();
-        let id = unit.source.id();
+        let Some(id) = unit.sources.first().map(Source::id) else {
+            return Ok(());
+        };
         for rows in pointer.scan(id, &KeyRange::all(), SCAN_ROWS)? {
             let mut inputs = Inputs::new(self.live.at);
             inputs

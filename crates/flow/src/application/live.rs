@@ -21,7 +21,7 @@ use crate::{
     errors::FlowError,
     outbox::{Kind, producer},
     source::{Piece, Reader, SourceColumn},
-    unit::{Inputs, ReadChanges, Source},
+    unit::{Inputs, ReadChanges},
     view::Output,
 };
 
@@ -139,8 +139,7 @@ impl Steps {
             let Some(changed) = net_changes(codec, changes, gone, step.through)? else {
                 continue;
             };
-            let is_source = |source: &Source| *source == Source::Keyed { id: table };
-            if self.live.units.iter().any(|unit| is_source(&unit.source)) {
+            if self.live.units.iter().any(|unit| unit.reads(table)) {
                 let key = codec.key_columns(&changed.rows);
                 let before = pointer.get_columns(table, &key)?;
                 let rows = weighted(before.rows, &changed, step.through)?;

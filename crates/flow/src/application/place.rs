@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use mainstem_catalog::ViewDef;
-use mainstem_kernel::{Fault, fault::chain};
+use mainstem_kernel::{Fault, StreamId, fault::chain};
 use mainstem_sql::view::Progress;
 
 use super::{Steps, build::Build};
@@ -60,12 +60,9 @@ impl Steps {
         let was_live = resume.is_some_and(|note| note.live.contains(&def.id));
         if was_live || is_fresh {
             let unit = Unit::open(&self.defs, def, (def.id, 0), (&self.state, Kept::State))?;
-            let note = resume.map(|note| note.watermarks.as_slice());
-            let kept = note.unwrap_or_default().iter();
-            let mut kept = kept.filter(|(id, _)| *id == unit.source.id());
-            let kept = kept.next().map(|(_, kept)| *kept);
-            self.check_source(&unit)?;
-            return self.go_live(unit, kept);
+            let kept = resume.map(|note| note.watermarks.as_slice());
+            self.check_sources(&unit)?;
+            return self.go_live(unit, kept.unwrap_or_default());
         }
         let note = resume.and_then(|note| note.builds.iter().find(|b| b.view == def.id));
         if let Some(note) = note {
@@ -81,14 +78,12 @@ impl Steps {
             self.remove_rows(def)?;
         }
         let unit = Unit::open(&self.defs, def, (def.id, 0), (&self.state, Kept::Nothing))?;
-        match unit.source {
-            Source::Keyed { .. } => {
+        match unit.sources.as_slice() {
+            [Source::Keyed { .. }] => {
                 self.loading.push(unit);
                 Ok(())
             }
-            Source::Stream { .. } | Source::Derived { .. } => {
-                self.go_on_building(def, Build::begin(self, def))
-            }
+            _ => self.go_on_building(def, Build::begin(self, def)),
         }
     }
 
@@ -106,26 +101,29 @@ impl Steps {
     }
 
     /// A view that reads one that stands still stands still too.
-    fn check_source(&self, unit: &Unit) -> Result<(), FlowError> {
-        let id = unit.source.id();
-        let read = self.defs.views.get(&id);
-        let is_live = self.live.units.iter().any(|other| other.def.id == id);
-        match read {
-            Some(read) if read.is_running() && !is_live => Err(FlowError::Plan {
+    fn check_sources(&self, unit: &Unit) -> Result<(), FlowError> {
+        let is_live = |id: &StreamId| self.live.units.iter().any(|other| other.def.id == *id);
+        let read = unit.sources.iter().map(Source::id);
+        let mut read = read.filter(|id| !is_live(id));
+        let still = read.find_map(|id| self.defs.views.get(&id).filter(|read| read.is_running()));
+        match still {
+            Some(read) => Err(FlowError::Plan {
                 view: unit.def.id,
                 reason: format!("view \"{}\", which it reads, stands still", read.spec.name),
             }),
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 
-    /// A view goes on with the live ones.
+    /// A view goes on with the live ones; `kept` is what is known of event time.
     pub(super) fn go_live(
         &mut self,
         unit: Unit,
-        kept: Option<KeptWatermark>,
+        kept: &[(StreamId, KeptWatermark)],
     ) -> Result<(), FlowError> {
-        self.live.read_for(&unit.source, &self.defs, kept);
+        for source in &unit.sources {
+            self.live.read_for(source, &self.defs, kept);
+        }
         for table in &unit.lookups {
             if !self.live.lookups.contains_key(table)
                 && let Some(def) = self.table_defs.get(table).cloned()
@@ -149,14 +147,15 @@ impl Steps {
                 self.stop(def.id)?;
                 return self.unless_refused(def, Err(error));
             }
-            let source = unit.source.clone();
-            if let Some(reader) = self.live.readers.get_mut(&source.id())
-                && let Some(stream) = defs.streams.get(&source.id())
-                && !Arc::ptr_eq(reader.def(), stream)
-            {
-                reader.redefine(Arc::clone(stream));
+            for source in unit.sources.clone() {
+                if let Some(reader) = self.live.readers.get_mut(&source.id())
+                    && let Some(stream) = defs.streams.get(&source.id())
+                    && !Arc::ptr_eq(reader.def(), stream)
+                {
+                    reader.redefine(Arc::clone(stream));
+                }
+                self.live.read_for(&source, &defs, &[]);
             }
-            self.live.read_for(&source, &defs, None);
             return Ok(());
         }
         // What is built was planned with other names: it is begun again.

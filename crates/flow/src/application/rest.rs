@@ -1,7 +1,7 @@
 //! Views that stand still: what is kept of them, so that one that is brought back goes on where it
 //! stopped instead of being computed again. A catalog forgets them in time, and then all of it goes.
 //!
-//! Kept is what a view that reads a stream needs: its state, how far it is, and how far event time
+//! Kept is what a view that reads streams needs: its state, how far it is, and how far event time
 //! was. A view that reads other views, or changes by key, is computed again from these.
 
 use mainstem_catalog::{Definitions, ViewDef};
@@ -20,15 +20,13 @@ impl Steps {
         let units = &mut self.live.units;
         if let Some(at) = units.iter().position(|unit| unit.def.id == id) {
             let mut unit = units.remove(at);
-            if let Source::Stream { id: source, .. } = unit.source {
-                let watermark = self.live.watermarks.get(&source);
+            let is_stream = |source: &Source| matches!(source, Source::Stream { .. });
+            if unit.sources.iter().all(is_stream) {
+                let watermarks = self.live.kept_watermarks().into_iter();
                 let note = BuildNote {
                     view: id,
                     at: self.live.at,
-                    watermarks: watermark
-                        .map(|kept| (source, kept.parts()))
-                        .into_iter()
-                        .collect(),
+                    watermarks: watermarks.filter(|(id, _)| unit.reads(*id)).collect(),
                     rows_read: 0,
                 };
                 self.left.insert(id, unit.view.checkpoint()?);
@@ -49,7 +47,7 @@ impl Steps {
     pub(super) fn rest_again(&mut self, note: &Note) {
         for def in self.defs.views.values() {
             let is_at_rest = !def.is_running() && note.live.contains(&def.id);
-            if is_at_rest && reads_stream(&self.defs, def) {
+            if is_at_rest && reads_streams(&self.defs, def) {
                 let watermarks = note.watermarks.iter();
                 let own = watermarks.filter(|(id, _)| def.spec.reads.contains(id));
                 let kept = BuildNote {
@@ -99,7 +97,9 @@ impl Steps {
     }
 }
 
-fn reads_stream(defs: &Definitions, def: &ViewDef) -> bool {
+/// Whether a view reads streams, and no other view.
+fn reads_streams(defs: &Definitions, def: &ViewDef) -> bool {
     let mut reads = def.spec.reads.iter();
-    reads.any(|id| defs.streams.contains_key(id))
+    let is_view = |id: &&StreamId| defs.views.contains_key(id);
+    reads.clone().any(|id| defs.streams.contains_key(id)) && !reads.any(|id| is_view(&id))
 }

@@ -3,21 +3,22 @@
 use std::{sync::Arc, time::Duration};
 
 use datafusion::{
-    arrow::datatypes::{DataType, Schema},
+    arrow::datatypes::{DataType, Schema, SchemaRef},
     common::DataFusionError,
     physical_expr::expressions::case,
 };
 use mainstem_catalog::Emit;
 use mainstem_kernel::StreamId;
-use mainstem_sql::view::{Call, Function, Node, PlannedView, Tumbling};
+use mainstem_sql::view::{Call, Function, Node, Pairs, PlannedView, Tumbling};
 
-use super::{Pipeline, Segment};
+use super::{Feed, Pipeline, Segment, Side, SourceRead};
 use crate::{
     aggregate::{Aggregate, AggregateSpec},
     errors::FlowError,
     evaluate::Expr,
     group_by::{Emission, GroupBy, GroupCall},
     keys::key_type,
+    pairs::{Pairing, carried_type},
     stage::{LateRows, Lookup, Stage, Tumble},
 };
 
@@ -32,13 +33,15 @@ impl Pipeline {
             plan,
             segments: Vec::new(),
             stages: Vec::new(),
+            sources: Vec::new(),
             retracts: false,
             has_window: false,
         };
-        let (source, columns, source_schema) = compiling.node(&plan.plan)?;
+        let feed = compiling.node(&plan.plan)?;
         let Compiling {
             mut segments,
             stages,
+            sources,
             has_window,
             ..
         } = compiling;
@@ -54,9 +57,8 @@ impl Pipeline {
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         Ok(Arc::new(Self {
             view,
-            source,
-            columns,
-            source_schema,
+            sources,
+            feed,
             segments,
             schema,
         }))
@@ -68,12 +70,11 @@ struct Compiling<'a> {
     plan: &'a PlannedView,
     segments: Vec<Arc<Segment>>,
     stages: Vec<Stage>,
+    sources: Vec<SourceRead>,
     /// Whether rows are taken back here.
     retracts: bool,
     has_window: bool,
 }
-
-type Source = (usize, Vec<String>, datafusion::arrow::datatypes::SchemaRef);
 
 fn refused(view: StreamId, reason: impl Into<String>) -> FlowError {
     FlowError::Plan {
@@ -91,25 +92,20 @@ impl Compiling<'_> {
         refused(self.view, reason)
     }
 
-    /// Adds a node behind what is below it; gives the source.
-    fn node(&mut self, node: &Node) -> Result<Source, FlowError> {
-        if let Node::Source {
-            input,
-            columns,
-            schema,
-        } = node
-        {
-            let read = self.plan.inputs.get(*input);
-            let read = read.ok_or_else(|| self.refused("its source is none of its inputs"))?;
-            self.retracts = !read.is_append_only();
-            return Ok((*input, columns.clone(), Arc::clone(schema)));
+    /// Adds a node behind what is below it; gives what feeds the lowest.
+    fn node(&mut self, node: &Node) -> Result<Feed, FlowError> {
+        match node {
+            Node::Source { .. } => return self.source(node),
+            Node::Union { inputs, schema } => return self.union(inputs, schema),
+            Node::Pairs(pairs) => return self.pairs(pairs),
+            _ => {}
         }
         let below = node
             .input()
             .ok_or_else(|| self.refused("an operator has no input"))?;
-        let source = self.node(below)?;
+        let feed = self.node(below)?;
         match node {
-            Node::Source { .. } => {}
+            Node::Source { .. } | Node::Union { .. } | Node::Pairs(_) => {}
             Node::Filter { predicate, .. } => {
                 self.stages.push(Stage::Filter(Arc::clone(predicate)))
             }
@@ -123,7 +119,96 @@ impl Compiling<'_> {
             Node::Tumble { .. } => self.tumble(node)?,
             Node::Aggregate { .. } => self.aggregate(below, node)?,
         }
-        Ok(source)
+        Ok(feed)
+    }
+
+    fn source(&mut self, node: &Node) -> Result<Feed, FlowError> {
+        let Node::Source {
+            input,
+            columns,
+            schema,
+        } = node
+        else {
+            return Err(self.refused("it has no source"));
+        };
+        let read = self.plan.inputs.get(*input);
+        let read = read.ok_or_else(|| self.refused("its source is none of its inputs"))?;
+        self.retracts = !read.is_append_only();
+        self.sources.push(SourceRead {
+            input: *input,
+            columns: columns.clone(),
+            schema: Arc::clone(schema),
+        });
+        Ok(Feed::Source(self.sources.len() - 1))
+    }
+
+    fn union(&mut self, inputs: &[Node], schema: &SchemaRef) -> Result<Feed, FlowError> {
+        let mut sides = Vec::with_capacity(inputs.len());
+        for input in inputs {
+            sides.push(self.side(input)?);
+        }
+        Ok(Feed::Union {
+            sides,
+            schema: Arc::clone(schema),
+        })
+    }
+
+    /// What feeds one of several sides, and its operators.
+    fn side(&mut self, node: &Node) -> Result<Side, FlowError> {
+        let feed = self.node(node)?;
+        if self.retracts || !self.segments.is_empty() || feed.pairing().is_some() {
+            return Err(self.refused("one of several sides keeps something, or takes rows back"));
+        }
+        let stages = std::mem::take(&mut self.stages);
+        let segment = Arc::new(Segment { stages, by: None });
+        Ok(Side { feed, segment })
+    }
+
+    fn pairs(&mut self, pairs: &Pairs) -> Result<Feed, FlowError> {
+        let sides = [self.side(&pairs.left)?, self.side(&pairs.right)?];
+        let types = |node: &Node| -> Vec<DataType> {
+            let fields = node.schema().fields().iter();
+            fields.map(|field| field.data_type().clone()).collect()
+        };
+        let types = [types(&pairs.left), types(&pairs.right)];
+        if let Some(ty) = types.iter().flatten().find(|ty| carried_type(ty).is_none()) {
+            return Err(self.refused(format!("it carries a column of type {ty} to a join")));
+        }
+        for (left, right) in &pairs.keys {
+            let left = left.data_type(pairs.left.schema()).ok();
+            let right = right.data_type(pairs.right.schema()).ok();
+            let (left, right) = (
+                left.as_ref().and_then(key_type),
+                right.as_ref().and_then(key_type),
+            );
+            if left.is_none() || left != right {
+                return Err(self.refused("it joins by values of different types"));
+            }
+        }
+        let read = self
+            .sources
+            .iter()
+            .filter_map(|read| self.plan.inputs.get(read.input));
+        let delay = read
+            .filter_map(|input| Some(input.watermark()?.delay))
+            .max();
+        let (left, right) = pairs.keys.iter().cloned().unzip();
+        let plan = Pairing {
+            keys: [left, right],
+            times: [pairs.times.0, pairs.times.1],
+            from_us: pairs.from_us,
+            to_us: pairs.to_us,
+            slice_us: Pairing::slice_us(
+                (pairs.from_us, pairs.to_us),
+                micros(delay.unwrap_or_default()),
+            ),
+            types,
+            schema: Arc::clone(&pairs.schema),
+        };
+        Ok(Feed::Pairs {
+            sides: Box::new(sides),
+            plan: Arc::new(plan),
+        })
     }
 
     fn lookup(&mut self, node: &Node) -> Result<(), FlowError> {

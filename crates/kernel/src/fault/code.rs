@@ -220,6 +220,7 @@ codes! {
     Clus032 = "CLUS-032",
     Clus033 = "CLUS-033",
     Clus034 = "CLUS-034",
+    Clus035 = "CLUS-035",
     Clus040 = "CLUS-040",
     Clus041 = "CLUS-041",
     Clus042 = "CLUS-042",

@@ -17,6 +17,7 @@
 mod crash;
 mod flowtest;
 mod load;
+mod operators;
 mod refusals;
 mod retail;
 mod settings;

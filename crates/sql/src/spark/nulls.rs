@@ -38,6 +38,21 @@ impl Columns<'_> {
             }
             Node::Filter { input, .. } => self.of(input)?,
             Node::Project { input, exprs, .. } => self.exprs(input, exprs)?,
+            Node::Union { inputs, .. } => {
+                let mut nullable = vec![false; node.schema().fields().len()];
+                for side in inputs {
+                    let side = self.of(side)?;
+                    nullable
+                        .iter_mut()
+                        .zip(side)
+                        .for_each(|(any, one)| *any |= one);
+                }
+                nullable
+            }
+            Node::Pairs(pairs) => {
+                let left = self.of(&pairs.left)?;
+                left.into_iter().chain(self.of(&pairs.right)?).collect()
+            }
             Node::Lookup { input, .. } | Node::Tumble { input, .. } => {
                 let below = self.of(input)?;
                 let added = planned.skip(below.len());

@@ -73,6 +73,11 @@ pub fn before_windows(node: &Node) -> Result<Node, Unspelled> {
                 schema: Arc::clone(schema),
             }
         }
+        Node::Union { .. } | Node::Pairs(_) => {
+            return Err(Unspelled::Expression {
+                text: "of a lookup over several streams".to_owned(),
+            });
+        }
         Node::Aggregate { .. } => {
             return Err(Unspelled::Expression {
                 text: "of a lookup over groups".to_owned(),

@@ -3,15 +3,15 @@
 use mainstem_catalog::Emit;
 use mainstem_kernel::{Code, Place, Problem};
 
-use super::{Input, Node, lineage, node::Function, refuse::unbuilt};
+use super::{Node, lineage, node::Function, refuse::unbuilt};
 use crate::declare::{Told, mistake};
 
 /// What of a view decides when its rows come out.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Subject<'a> {
     pub(crate) plan: &'a Node,
-    /// The input behind FROM.
-    pub(crate) source: &'a Input,
+    /// Whether all rows behind FROM are only added.
+    pub(crate) only_adds: bool,
     /// The clause as written.
     pub(crate) written: Option<Emit>,
     /// Where it stands, or could.
@@ -37,8 +37,7 @@ fn unfit(subject: Subject<'_>, message: &str) -> Problem {
 }
 
 fn ungrouped(subject: Subject<'_>) -> Result<Emit, Problem> {
-    let only_adds = subject.source.is_append_only();
-    match (subject.written, only_adds) {
+    match (subject.written, subject.only_adds) {
         (None, true) => Ok(Emit::Append),
         (Some(emit @ Emit::OnUpdate { .. }), false) => Ok(emit),
         (Some(Emit::OnUpdate { .. }), true) => Err(unfit(

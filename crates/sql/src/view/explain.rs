@@ -5,7 +5,7 @@ use std::time::Duration;
 use mainstem_catalog::Emit;
 
 use super::{
-    Input, Node, PlannedView, StateKind, StateNote, lineage,
+    Input, Node, Pairs, PlannedView, StateKind, StateNote, lineage,
     node::{Call, Function},
     relation::Known,
 };
@@ -13,10 +13,8 @@ use crate::declare::{emit_text, span_text};
 
 /// Notes of all state, from the inputs up. `named` are the inputs by their index.
 pub(crate) fn notes(plan: &Node, emit: Emit, named: &[Known]) -> Vec<StateNote> {
-    let mut notes = match plan.input() {
-        Some(input) => notes(input, emit, named),
-        None => Vec::new(),
-    };
+    let below = plan.inputs().into_iter();
+    let mut notes: Vec<StateNote> = below.flat_map(|input| notes(input, emit, named)).collect();
     notes.extend(note(plan, emit, named));
     notes
 }
@@ -43,7 +41,7 @@ fn note(node: &Node, emit: Emit, named: &[Known]) -> Option<StateNote> {
         Node::Aggregate { calls, .. } => Some(StateNote {
             operator: grouped(node),
             kind: StateKind::Rows,
-            bound: rows(calls, named.get(node.source())),
+            bound: rows(calls, &sources(node, named)),
         }),
         Node::Source { input, .. } => {
             let known = named.get(*input)?;
@@ -54,8 +52,35 @@ fn note(node: &Node, emit: Emit, named: &[Known]) -> Option<StateNote> {
                 bound: "one row per row that it reads".to_owned(),
             })
         }
-        Node::Filter { .. } | Node::Project { .. } | Node::Tumble { .. } => None,
+        Node::Pairs(pairs) => Some(StateNote {
+            operator: "rows that wait for others".to_owned(),
+            kind: StateKind::Panes,
+            bound: waiting(pairs, named),
+        }),
+        Node::Filter { .. } | Node::Project { .. } | Node::Union { .. } | Node::Tumble { .. } => {
+            None
+        }
     }
+}
+
+/// How long rows of both sides are kept.
+fn waiting(pairs: &Pairs, named: &[Known]) -> String {
+    let side = |side: &Node, reach_us: i64| {
+        let labels: Vec<String> = sources(side, named).iter().map(|k| k.label()).collect();
+        format!("of {} by {}", labels.join(" and "), micros(reach_us))
+    };
+    let (left, right) = pairs.reach_us();
+    format!(
+        "each until the watermark has passed it: {}, {}",
+        side(&pairs.left, left),
+        side(&pairs.right, right)
+    )
+}
+
+/// What an operator's rows come from.
+fn sources<'a>(node: &Node, named: &'a [Known]) -> Vec<&'a Known> {
+    let sources = node.sources().into_iter();
+    sources.filter_map(|input| named.get(input)).collect()
 }
 
 /// "groups of (country, window_start, window_end)".
@@ -76,12 +101,13 @@ fn panes(node: &Node, emit: Emit, named: &[Known]) -> String {
     let Some(Node::Tumble { size_us, .. }) = lineage::tumble(node) else {
         return String::new();
     };
-    let watermark = named.get(node.source()).and_then(|k| k.input.watermark());
-    let delay = watermark.map(|watermark| span_text(watermark.delay));
+    let sources = sources(node, named).into_iter();
+    let delay = sources.filter_map(|known| known.input.watermark());
+    let delay = delay.map(|watermark| watermark.delay).max();
     let mut bound = format!(
         "windows of {}, each until the watermark ({} behind) passes its end",
         micros(*size_us),
-        delay.unwrap_or_else(|| "0 seconds".to_owned())
+        span_text(delay.unwrap_or_default())
     );
     if let Emit::OnWindowClose {
         corrections: Some(span),
@@ -92,7 +118,7 @@ fn panes(node: &Node, emit: Emit, named: &[Known]) -> String {
     bound
 }
 
-fn rows(calls: &[Call], source: Option<&Known>) -> String {
+fn rows(calls: &[Call], sources: &[&Known]) -> String {
     let mut bound = "one row per group, for as long as the view is there".to_owned();
     for call in calls {
         if let (Function::CountDistinct, Some(most)) = (call.function, call.distinct_max) {
@@ -107,7 +133,8 @@ fn rows(calls: &[Call], source: Option<&Known>) -> String {
             ));
         }
     }
-    let retracts = source.is_some_and(|known| !known.input.is_append_only());
+    let mut sources = sources.iter();
+    let retracts = sources.any(|known| !known.input.is_append_only());
     let ordered = calls
         .iter()
         .any(|call| matches!(call.function, Function::Min | Function::Max));

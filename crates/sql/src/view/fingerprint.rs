@@ -41,11 +41,7 @@ fn text(
     emit: Emit,
 ) -> String {
     let mut out = format!("mainstem view {VERSION}\n");
-    let mut node = Some(plan);
-    while let Some(shown) = node {
-        operator(defs, inputs, shown, &mut out);
-        node = shown.input();
-    }
+    operators(defs, inputs, plan, &mut out);
     // Writing to a String cannot fail.
     let _written = writeln!(out, "key {key:?}");
     let emit = match emit {
@@ -54,6 +50,14 @@ fn text(
     };
     let _written = writeln!(out, "emit {emit}");
     out
+}
+
+/// An operator and what is below it. Each ends with its sources, so that sides cannot be mixed up.
+fn operators(defs: &Definitions, inputs: &[Input], node: &Node, out: &mut String) {
+    operator(defs, inputs, node, out);
+    for below in node.inputs() {
+        operators(defs, inputs, below, out);
+    }
 }
 
 fn operator(defs: &Definitions, inputs: &[Input], node: &Node, out: &mut String) {
@@ -84,6 +88,13 @@ fn operator(defs: &Definitions, inputs: &[Input], node: &Node, out: &mut String)
         }
         Node::Filter { predicate, .. } => format!("filter {}", anonymous(predicate)),
         Node::Project { exprs, .. } => format!("project {:?}", all(exprs)),
+        Node::Union { inputs, .. } => format!("union {}", inputs.len()),
+        Node::Pairs(pairs) => {
+            let keys = pairs.keys.iter();
+            let keys = keys.map(|(left, right)| (anonymous(left), anonymous(right)));
+            let (keys, times) = (keys.collect::<Vec<_>>(), pairs.times);
+            format!("pairs {keys:?} {times:?} {} {}", pairs.from_us, pairs.to_us)
+        }
         Node::Lookup {
             table,
             keys,

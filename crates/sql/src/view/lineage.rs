@@ -1,6 +1,8 @@
 //! Where a column of an operator comes from.
 
-use super::{Node, shape::column};
+use std::time::Duration;
+
+use super::{Input, Node, shape::column};
 
 /// Where a column comes from, if its values are not changed on the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,12 +15,13 @@ pub(crate) enum Origin {
     WindowEnd,
 }
 
-/// The origin of an operator's column; `None` if it is computed or looked up.
+/// The origin of an operator's column; `None` if it is computed, looked up, or of several sources.
 pub(crate) fn origin(node: &Node, index: usize) -> Option<Origin> {
     match node {
         Node::Source { columns, .. } => columns.get(index).cloned().map(Origin::Source),
         Node::Filter { input, .. } => origin(input, index),
         Node::Project { input, exprs, .. } => origin(input, column(exprs.get(index)?)?),
+        Node::Union { .. } | Node::Pairs(_) => None,
         Node::Lookup { input, .. } => {
             let is_input = index < input.schema().fields().len();
             is_input.then(|| origin(input, index)).flatten()
@@ -32,6 +35,54 @@ pub(crate) fn origin(node: &Node, index: usize) -> Option<Origin> {
             }
         }
         Node::Aggregate { input, keys, .. } => origin(input, column(keys.get(index)?)?),
+    }
+}
+
+/// How far an operator's column may be behind the watermark, which is the smallest of its inputs';
+/// `None` if it is not event time, whichever input a row is of.
+pub(crate) fn event_time(node: &Node, index: usize, inputs: &[Input]) -> Option<Duration> {
+    match node {
+        Node::Source { input, columns, .. } => {
+            let input = inputs.get(*input)?;
+            let watermark = input.watermark()?;
+            (columns.get(index)? == watermark.column.as_str()).then(|| behind(input))
+        }
+        Node::Filter { input, .. } => event_time(input, index, inputs),
+        Node::Project { input, exprs, .. } => event_time(input, column(exprs.get(index)?)?, inputs),
+        Node::Union { inputs: sides, .. } => {
+            let sides = sides.iter().map(|side| event_time(side, index, inputs));
+            sides.collect::<Option<Vec<_>>>()?.into_iter().max()
+        }
+        // The later row of a pair is not behind the watermark, and the other near it.
+        Node::Pairs(pairs) => {
+            let behind = |us: i64| Duration::from_micros(u64::try_from(us).unwrap_or(0));
+            let (left, right) = pairs.reach_us();
+            let width = pairs.left.schema().fields().len();
+            if index == pairs.times.0 {
+                return Some(behind(left));
+            }
+            (index == width.saturating_add(pairs.times.1)).then(|| behind(right))
+        }
+        Node::Lookup { input, .. } | Node::Tumble { input, .. } => {
+            let is_input = index < input.schema().fields().len();
+            is_input.then(|| event_time(input, index, inputs)).flatten()
+        }
+        Node::Aggregate { input, keys, .. } => event_time(input, column(keys.get(index)?)?, inputs),
+    }
+}
+
+/// How far rows may be behind the watermarks of what an operator reads.
+pub(crate) fn most_behind(node: &Node, inputs: &[Input]) -> Duration {
+    let sources = node.sources().into_iter();
+    let read = sources.filter_map(|input| inputs.get(input));
+    read.map(behind).max().unwrap_or_default()
+}
+
+/// A stream's own delay is in its watermark already; a view's comes on top.
+fn behind(input: &Input) -> Duration {
+    match input {
+        Input::View { watermark, .. } => watermark.as_ref().map_or(Duration::ZERO, |w| w.delay),
+        Input::Stream { .. } | Input::Table { .. } => Duration::ZERO,
     }
 }
 

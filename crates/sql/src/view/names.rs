@@ -5,6 +5,7 @@
 
 mod batch;
 mod cut;
+mod joined;
 mod judge;
 mod star;
 
@@ -15,6 +16,7 @@ use sqlparser::ast::{
     SetExpr, Spanned, TableAlias, TableFactor, TableWithJoins,
 };
 
+use self::joined::Joined;
 use super::{
     Input,
     refuse::unbuilt,
@@ -140,11 +142,24 @@ impl<'a> Binder<'a> {
             self.query(query, &scope);
             scope.push(folded(&alias.name));
         }
-        match query.body.as_mut() {
-            SetExpr::Select(select) => self.select(select, &scope),
-            SetExpr::Query(inner) => self.query(inner, &scope),
+        self.body(query.body.as_mut(), &scope);
+    }
+
+    /// A SELECT, or all sides of a UNION from the first.
+    fn body(&mut self, body: &mut SetExpr, scope: &Scope) {
+        let (mut first, mut sides) = (body, Vec::new());
+        while let SetExpr::SetOperation { left, right, .. } = first {
+            sides.push(right);
+            first = left;
+        }
+        match first {
+            SetExpr::Select(select) => self.select(select, scope),
+            SetExpr::Query(inner) => self.query(inner, scope),
             // Refused before.
             _ => {}
+        }
+        for side in sides.into_iter().rev() {
+            self.body(side, scope);
         }
     }
 
@@ -152,8 +167,8 @@ impl<'a> Binder<'a> {
         let mut seen = Vec::new();
         let [from] = select.from.as_mut_slice() else {
             let problem = match select.from.get(1) {
-                Some(second) => unbuilt("a join of streams", self.place(&second.relation))
-                    .hint("a view reads one stream; JOIN looks tables up"),
+                Some(second) => unbuilt("a join without JOIN", self.place(&second.relation))
+                    .hint("write JOIN … ON …"),
                 None => mistake(Code::View001, self.place(select), "a view without FROM")
                     .hint("SELECT … FROM a stream, a table or a view"),
             };
@@ -187,10 +202,11 @@ impl<'a> Binder<'a> {
         let left = first.as_ref().and_then(|seen| seen.qualifier.clone());
         let is_stream = first.as_ref().is_some_and(|seen| self.is_stream(seen));
         seen.extend(first);
+        let mut is_paired = false;
         for join in joins {
             let place = self.place(&join.relation);
-            match self.lookup(join, left.as_ref(), scope) {
-                Ok(_) if !is_stream => {
+            match self.join(join, left.as_ref(), scope) {
+                Some(Joined::Lookup(_)) if !is_stream || is_paired => {
                     self.problems.push(
                         unbuilt("a lookup from anything but a stream", place)
                             .detail("The row of a table is taken as of the arrival of an event.")
@@ -198,8 +214,12 @@ impl<'a> Binder<'a> {
                     );
                     return;
                 }
-                Ok(joined) => seen.push(joined),
-                Err(problem) => self.problems.push(problem),
+                Some(Joined::Lookup(joined)) => seen.push(joined),
+                Some(Joined::Stream(joined)) => {
+                    seen.push(joined);
+                    is_paired = true;
+                }
+                None => {}
             }
         }
     }
@@ -342,69 +362,6 @@ impl<'a> Binder<'a> {
         });
         self.relations.len().saturating_sub(1)
     }
-
-    /// JOIN table FOR SYSTEM_TIME AS OF PROCTIME() alias ON ….
-    fn lookup(
-        &mut self,
-        join: &mut Join,
-        left: Option<&Ident>,
-        scope: &Scope,
-    ) -> Result<Seen, Problem> {
-        let place = self.place(&join.relation);
-        let of_streams = |place: Place| {
-            unbuilt("a join of streams", place).hint(
-                "a view reads one stream; JOIN table FOR SYSTEM_TIME AS OF PROCTIME() looks a table up",
-            )
-        };
-        let TableFactor::Table {
-            name,
-            alias,
-            args: None,
-            ..
-        } = &join.relation
-        else {
-            return Err(of_streams(place));
-        };
-        if bare(name).is_some_and(|ident| scope.contains(&folded(ident))) {
-            return Err(of_streams(place));
-        }
-        let (known, ident) = self.known(name)?;
-        let Some(table) = known.table.clone() else {
-            return Err(match known.input {
-                Input::View { .. } => unbuilt("a join with a view", place)
-                    .hint("tables are looked up; a view is read behind FROM"),
-                _ => of_streams(place),
-            });
-        };
-        let alias = self.alias(alias.as_ref(), &ident)?;
-        if !self.against.marks.is_proctime(name.span().start) {
-            let message = format!(
-                "the join with table \"{}\" does not say as of when",
-                known.name
-            );
-            return Err(mistake(Code::View005, place, message)
-                .detail("A table changes; an event is joined with the row as it is at its arrival.")
-                .hint(format!(
-                    "write JOIN {} FOR SYSTEM_TIME AS OF PROCTIME() {alias} ON …",
-                    known.name
-                )));
-        }
-        let on = condition(join, place.clone())?;
-        let role = Role::Lookup {
-            key: known.key.clone(),
-            place,
-        };
-        let index = self.relation(known, role);
-        let becomes = match (self.becomes, left) {
-            (For::Question | For::Check, Some(left)) => {
-                batch::as_of(on, &alias, left)?;
-                batch::changes(&table, &alias)?
-            }
-            _ => batch::named(&format!("${index}"), &alias),
-        };
-        join.relation = becomes;
-        Ok(seen(alias, index))
-    }
 }
 
 const fn seen(alias: Ident, index: usize) -> Seen {
@@ -418,7 +375,8 @@ const fn seen(alias: Ident, index: usize) -> Seen {
 fn condition(join: &mut Join, place: Place) -> Result<&mut Expr, Problem> {
     use JoinOperator as J;
     let refused = |what: &str| {
-        unbuilt(what, place.clone()).hint("JOIN … ON and LEFT JOIN … ON look a table up")
+        unbuilt(what, place.clone())
+            .hint("JOIN … ON and LEFT JOIN … ON look a table up, or join two streams")
     };
     match &mut join.join_operator {
         J::Join(constraint)

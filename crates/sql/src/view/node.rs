@@ -38,6 +38,16 @@ pub enum Node {
         /// Their names and types.
         schema: SchemaRef,
     },
+    /// The rows of all inputs, in the order of the log: by `_seq`, then by the input's number. All
+    /// are append-only and have the same types.
+    Union {
+        /// Below, at least two.
+        inputs: Vec<Node>,
+        /// Their columns.
+        schema: SchemaRef,
+    },
+    /// Pairs of rows of two inputs.
+    Pairs(Box<Pairs>),
     /// The row of a table as it was when the input's row arrived. The input is append-only.
     Lookup {
         /// Below.
@@ -81,6 +91,35 @@ pub enum Node {
         /// Keys, then calls.
         schema: SchemaRef,
     },
+}
+
+/// Rows of two append-only inputs with equal keys whose event times lie near each other; a key that
+/// is NULL equals none. A pair comes when its second row does, if neither was behind the watermark.
+#[derive(Clone, Debug)]
+pub struct Pairs {
+    /// Below.
+    pub left: Node,
+    /// Below.
+    pub right: Node,
+    /// What has to be equal, over the columns of each; never empty.
+    pub keys: Vec<(Arc<dyn PhysicalExpr>, Arc<dyn PhysicalExpr>)>,
+    /// The columns that hold event time.
+    pub times: (usize, usize),
+    /// The least of (time of right − time of left), in µs.
+    pub from_us: i64,
+    /// The greatest.
+    pub to_us: i64,
+    /// Columns of left, then of right.
+    pub schema: SchemaRef,
+}
+
+impl Pairs {
+    /// How long after its time a row of left, and of right, may be joined with, in µs; less than 0
+    /// if what it joins with came before.
+    #[must_use]
+    pub const fn reach_us(&self) -> (i64, i64) {
+        (self.to_us, self.from_us.saturating_neg())
+    }
 }
 
 /// What is computed of the rows of a group.
@@ -138,18 +177,20 @@ impl Node {
         match self {
             Self::Source { schema, .. }
             | Self::Project { schema, .. }
+            | Self::Union { schema, .. }
             | Self::Lookup { schema, .. }
             | Self::Tumble { schema, .. }
             | Self::Aggregate { schema, .. } => schema,
+            Self::Pairs(pairs) => &pairs.schema,
             Self::Filter { input, .. } => input.schema(),
         }
     }
 
-    /// The operator below; a source has none.
+    /// The only operator below: a source has none, what puts rows together has several.
     #[must_use]
     pub fn input(&self) -> Option<&Self> {
         match self {
-            Self::Source { .. } => None,
+            Self::Source { .. } | Self::Union { .. } | Self::Pairs(_) => None,
             Self::Filter { input, .. }
             | Self::Project { input, .. }
             | Self::Lookup { input, .. }
@@ -158,35 +199,44 @@ impl Node {
         }
     }
 
-    /// The input that its rows come from.
+    /// All operators directly below, in order.
     #[must_use]
-    pub fn source(&self) -> usize {
+    pub fn inputs(&self) -> Vec<&Self> {
         match self {
-            Self::Source { input, .. } => *input,
-            Self::Filter { input, .. }
-            | Self::Project { input, .. }
-            | Self::Lookup { input, .. }
-            | Self::Tumble { input, .. }
-            | Self::Aggregate { input, .. } => input.source(),
+            Self::Union { inputs, .. } => inputs.iter().collect(),
+            Self::Pairs(pairs) => vec![&pairs.left, &pairs.right],
+            other => other.input().into_iter().collect(),
+        }
+    }
+
+    /// The inputs that its rows come from, one per source, in order; an input that is read twice is
+    /// there twice. Tables that are looked up are none.
+    #[must_use]
+    pub fn sources(&self) -> Vec<usize> {
+        match self {
+            Self::Source { input, .. } => vec![*input],
+            other => {
+                let inputs = other.inputs().into_iter();
+                inputs.flat_map(Self::sources).collect()
+            }
         }
     }
 }
 
 impl fmt::Display for Node {
-    /// One line per operator, the lowest last, with the columns and types of each.
+    /// One line per operator, what is below it further in, with the columns and types of each.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut node = Some(self);
-        let mut depth = 0_usize;
-        while let Some(shown) = node {
-            write!(f, "{:indent$}{}", "", Line(shown), indent = depth)?;
-            node = shown.input();
-            depth = depth.saturating_add(2);
-            if node.is_some() {
-                writeln!(f)?;
-            }
-        }
-        Ok(())
+        lines(self, 0, f)
     }
+}
+
+fn lines(node: &Node, depth: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "{:indent$}{}", "", Line(node), indent = depth)?;
+    for below in node.inputs() {
+        writeln!(f)?;
+        lines(below, depth.saturating_add(2), f)?;
+    }
+    Ok(())
 }
 
 /// One operator without its input.
@@ -204,6 +254,19 @@ impl fmt::Display for Line<'_> {
                     format!("{} {} = {expr}", field.name(), field.data_type())
                 });
                 write!(f, "project {}", columns.collect::<Vec<_>>().join(", "))
+            }
+            Node::Union { schema, .. } => {
+                let fields = schema.fields().iter();
+                let columns = fields.map(|field| format!("{} {}", field.name(), field.data_type()));
+                write!(f, "union {}", columns.collect::<Vec<_>>().join(", "))
+            }
+            Node::Pairs(pairs) => {
+                let keys = pairs.keys.iter();
+                let keys = keys.map(|(left, right)| format!("{left} = {right}"));
+                let keys = keys.collect::<Vec<_>>().join(", ");
+                let ((left, right), Pairs { from_us, to_us, .. }) = (pairs.times, pairs.as_ref());
+                write!(f, "pairs by ({keys}) times @{left}, @{right} ")?;
+                write!(f, "from {from_us} µs to {to_us} µs")
             }
             Node::Lookup {
                 table,

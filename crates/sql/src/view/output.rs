@@ -149,7 +149,9 @@ fn carried(node: Node, row_key: &RowKey<'_>) -> (Node, Vec<usize>) {
             (projected(input, exprs, schema), key)
         }
         // They stand over what only adds rows, below the groups that have the key.
-        Node::Lookup { .. } | Node::Tumble { .. } => (node, Vec::new()),
+        Node::Union { .. } | Node::Pairs(_) | Node::Lookup { .. } | Node::Tumble { .. } => {
+            (node, Vec::new())
+        }
     }
 }
 
@@ -349,7 +351,24 @@ pub(crate) fn with_a_column(node: Node, schemas: &[SchemaRef]) -> Node {
             calls,
             schema,
         },
+        Node::Union { inputs, schema } if schema.fields().is_empty() => Node::Union {
+            inputs: inputs
+                .into_iter()
+                .map(|side| {
+                    projected(
+                        with_a_column(side, schemas),
+                        Vec::new(),
+                        Arc::clone(&schema),
+                    )
+                })
+                .collect(),
+            schema,
+        },
         // Columns behind those of a source have positions.
-        Node::Source { .. } | Node::Lookup { .. } | Node::Tumble { .. } => node,
+        Node::Source { .. }
+        | Node::Union { .. }
+        | Node::Pairs(_)
+        | Node::Lookup { .. }
+        | Node::Tumble { .. } => node,
     }
 }

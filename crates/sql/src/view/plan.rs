@@ -104,7 +104,9 @@ fn finish(
     plan: Node,
 ) -> Result<PlannedView, Vec<Problem>> {
     let known = &bound.inputs;
-    let Some(source) = known.get(plan.source()) else {
+    let sources = plan.sources();
+    let sources: Vec<_> = sources.iter().filter_map(|at| known.get(*at)).collect();
+    let Some(source) = sources.first() else {
         return Err(vec![refuse::unbuilt(
             "this question",
             text.places.name.clone(),
@@ -112,7 +114,7 @@ fn finish(
     };
     let subject = emission::Subject {
         plan: &plan,
-        source: &source.input,
+        only_adds: sources.iter().all(|known| known.input.is_append_only()),
         written: text.emit,
         place: &text.places.emit,
     };
@@ -132,9 +134,9 @@ fn finish(
         let column = output.columns.0.get(index);
         column.map(|column: &mainstem_kernel::Column| column.name.clone())
     };
-    let watermark = watermark(&output.plan, &source.input, emit, named);
-    let state = explain::notes(&output.plan, emit, known);
     let inputs: Vec<Input> = known.iter().map(|known| known.input.clone()).collect();
+    let watermark = watermark(&output.plan, &inputs, emit, named);
+    let state = explain::notes(&output.plan, emit, known);
     let fingerprint = fingerprint::fingerprint(defs, (&inputs, &output.plan), &output.key, emit);
     Ok(PlannedView {
         inputs,
@@ -153,23 +155,17 @@ fn finish(
 /// The event time of the rows of a view that is a stream.
 fn watermark(
     plan: &Node,
-    source: &Input,
+    inputs: &[Input],
     emit: Emit,
     named: impl Fn(usize) -> Option<ColumnName>,
 ) -> Option<Watermark> {
-    let below = source.watermark()?;
-    let position = |wanted: &Origin| {
-        let width = plan.schema().fields().len();
-        (0..width).find(|index| lineage::origin(plan, *index).as_ref() == Some(wanted))
-    };
+    let mut columns = 0..plan.schema().fields().len();
     match emit {
-        // A stream's own delay is in its watermark already; a view's comes on top.
-        Emit::Append => Some(Watermark {
-            column: named(position(&Origin::Source(below.column.as_str().to_owned()))?)?,
-            delay: match source {
-                Input::View { .. } => below.delay,
-                Input::Stream { .. } | Input::Table { .. } => std::time::Duration::ZERO,
-            },
+        Emit::Append => columns.find_map(|index| {
+            Some(Watermark {
+                delay: lineage::event_time(plan, index, inputs)?,
+                column: named(index)?,
+            })
         }),
         // A window comes out when the watermark passes its end: its start is its length behind.
         Emit::OnWindowClose { corrections: None } => {
@@ -181,14 +177,12 @@ fn watermark(
                 Some(_) => size_us.saturating_add(super::tumble::DAY_US),
                 None => *size_us,
             };
-            let behind = match source {
-                Input::View { .. } => below.delay,
-                Input::Stream { .. } | Input::Table { .. } => std::time::Duration::ZERO,
-            };
             let delay = std::time::Duration::from_micros(u64::try_from(most).unwrap_or(0));
+            let is_start =
+                |index: &usize| lineage::origin(plan, *index) == Some(Origin::WindowStart);
             Some(Watermark {
-                column: named(position(&Origin::WindowStart)?)?,
-                delay: delay.saturating_add(behind),
+                column: named(columns.find(is_start)?)?,
+                delay: delay.saturating_add(lineage::most_behind(plan, inputs)),
             })
         }
         Emit::OnUpdate { .. } | Emit::OnWindowClose { .. } => None,

@@ -7,8 +7,8 @@ use std::ops::ControlFlow;
 use mainstem_kernel::{Code, Place, Problem};
 use sqlparser::ast::{
     Cte, Distinct, DuplicateTreatment, Expr, Function, FunctionArguments, GroupByExpr, Query,
-    Select, SelectFlavor, SelectItem, SetExpr, SetOperator, Spanned, TableFactor, Visit,
-    visit_expressions,
+    Select, SelectFlavor, SelectItem, SetExpr, SetOperator, SetQuantifier, Spanned, TableFactor,
+    Visit, visit_expressions,
 };
 
 use crate::{
@@ -19,6 +19,8 @@ use crate::{
 
 /// Aggregate functions that views have.
 const AGGREGATES: [&str; 6] = ["count", "sum", "min", "max", "avg", "mean"];
+/// Sides that one UNION may have.
+const SIDES_MAX: usize = 64;
 /// Functions whose answer depends on when they are asked.
 const VOLATILE: [&str; 9] = [
     "now",
@@ -136,15 +138,7 @@ impl Refused<'_> {
         match body {
             SetExpr::Select(select) => self.select(select),
             SetExpr::Query(query) => self.query(query),
-            SetExpr::SetOperation { op, left, .. } => {
-                let what = match op {
-                    SetOperator::Union => "UNION",
-                    SetOperator::Intersect => "INTERSECT",
-                    SetOperator::Except | SetOperator::Minus => "EXCEPT",
-                };
-                let place = self.place(left.as_ref());
-                self.say(what, place, "make a view of each side, and ask over both");
-            }
+            SetExpr::SetOperation { .. } => self.sides(body),
             SetExpr::Values(values) => {
                 let place = self.place(values);
                 self.say("VALUES", place, "a view reads a stream, a table or a view");
@@ -158,6 +152,43 @@ impl Refused<'_> {
                 );
             }
         }
+    }
+
+    /// UNION of all its sides: how they lean to the left costs no stack.
+    fn sides(&mut self, body: &SetExpr) {
+        let mut body = body;
+        let mut sides = 1_usize;
+        while let SetExpr::SetOperation {
+            op,
+            set_quantifier,
+            left,
+            right,
+        } = body
+        {
+            let what = match (op, set_quantifier) {
+                (SetOperator::Union, by) if !by_name(*by) => "",
+                (SetOperator::Union, _) => "UNION BY NAME",
+                (SetOperator::Intersect, _) => "INTERSECT",
+                (SetOperator::Except | SetOperator::Minus, _) => "EXCEPT",
+            };
+            if !what.is_empty() {
+                let place = self.place(left.as_ref());
+                return self.say(what, place, "make a view of each side, and ask over both");
+            }
+            sides = sides.saturating_add(1);
+            if sides > SIDES_MAX {
+                let place = self.place(right.as_ref());
+                let what = format!("UNION of more than {SIDES_MAX} sides");
+                return self.say(
+                    &what,
+                    place,
+                    "make a view of some of them, and read it here",
+                );
+            }
+            self.body(right);
+            body = left;
+        }
+        self.body(body);
     }
 
     fn select(&mut self, select: &Select) {
@@ -348,9 +379,20 @@ impl Refused<'_> {
     }
 }
 
-/// The places of the columns of a SELECT that have no name, and the names of the others.
+const fn by_name(quantifier: SetQuantifier) -> bool {
+    matches!(
+        quantifier,
+        SetQuantifier::ByName | SetQuantifier::AllByName | SetQuantifier::DistinctByName
+    )
+}
+
+/// The columns of a SELECT that have no name; of a UNION the first side names them.
 pub(crate) fn unnamed(query: &Query, file: &str) -> Vec<Problem> {
-    let SetExpr::Select(select) = query.body.as_ref() else {
+    let mut body = query.body.as_ref();
+    while let SetExpr::SetOperation { left, .. } = body {
+        body = left;
+    }
+    let SetExpr::Select(select) = body else {
         return Vec::new();
     };
     let nameless = select.projection.iter().filter(|item| match item {

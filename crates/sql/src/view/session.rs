@@ -20,7 +20,7 @@ use futures::FutureExt;
 use mainstem_kernel::{Place, Problem};
 use sqlparser::ast::{Query, Statement};
 
-use super::relation::Relation;
+use super::{relation::Relation, shape::matched};
 use crate::{QueryError, engine::session, error::from_engine, question::in_file};
 
 /// Types are made to fit, constants are folded, columns that nobody reads are left out; nothing
@@ -69,7 +69,7 @@ fn planned(query: &Query, relations: &[Relation]) -> Result<LogicalPlan, QueryEr
     // Its tables are there at once, so it never waits.
     let plan = state.statement_to_plan(statement).now_or_never();
     let plan = plan.ok_or_else(|| QueryError::broken("the planner waits for something"))?;
-    state
-        .optimize(&plan.map_err(from_engine)?)
-        .map_err(from_engine)
+    let plan = plan.map_err(from_engine)?;
+    matched(&plan)?;
+    state.optimize(&plan).map_err(from_engine)
 }

@@ -5,7 +5,9 @@
 
 mod aggregate;
 mod lookup;
+mod pairs;
 mod source;
+mod union;
 
 use std::sync::Arc;
 
@@ -24,7 +26,8 @@ use datafusion::{
 };
 use mainstem_kernel::{Place, Problem};
 
-use super::{Node, names::Bound, refuse::unbuilt};
+pub(crate) use self::union::matched;
+use super::{Node, Pairs, names::Bound, refuse::unbuilt};
 use crate::{error::from_engine, question::in_file};
 
 /// Turns plans into operators.
@@ -54,8 +57,12 @@ impl Shape<'_> {
                 let predicate = self.one(&filter.predicate, filter.input.schema())?;
                 Ok(filtered(input, &predicate))
             }
-            LogicalPlan::Join(join) => self.lookup(join, schema(plan)),
+            LogicalPlan::Join(join) if self.is_lookup(&join.right) => {
+                self.lookup(join, schema(plan))
+            }
+            LogicalPlan::Join(join) => self.pairs(join, schema(plan)),
             LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate, schema(plan)),
+            LogicalPlan::Union(union) => self.union(union, schema(plan)),
             LogicalPlan::TableScan(scan) => self.source(scan),
             other => Err(self.unfit(other)),
         }
@@ -65,7 +72,6 @@ impl Shape<'_> {
         let what = match plan {
             LogicalPlan::Sort(_) => "ORDER BY",
             LogicalPlan::Limit(_) => "LIMIT",
-            LogicalPlan::Union(_) => "UNION",
             LogicalPlan::Window(_) => "OVER",
             LogicalPlan::Unnest(_) => "unnest",
             LogicalPlan::EmptyRelation(_) | LogicalPlan::Values(_) => "a view without rows to read",
@@ -157,6 +163,8 @@ fn filtered_by(node: Node, predicate: Arc<dyn PhysicalExpr>) -> Node {
             zone,
             schema,
         },
+        // Rows that are filtered out before they are paired need not be kept.
+        Node::Pairs(pairs) => filtered_pairs(*pairs, predicate),
         // Narrower columns of windows: what is not wanted must not be late or fail.
         Node::Project {
             input,
@@ -176,6 +184,39 @@ fn filtered_by(node: Node, predicate: Arc<dyn PhysicalExpr>) -> Node {
         },
         other => Node::Filter {
             input: Box::new(other),
+            predicate,
+        },
+    }
+}
+
+fn filtered_pairs(mut pairs: Pairs, predicate: Arc<dyn PhysicalExpr>) -> Node {
+    let width = pairs.left.schema().fields().len();
+    let columns = collect_columns(&predicate);
+    let (is_left, is_right) = (
+        columns.iter().all(|column| column.index() < width),
+        columns.iter().all(|column| column.index() >= width),
+    );
+    if is_left {
+        pairs.left = filtered_by(pairs.left, predicate);
+        return Node::Pairs(Box::new(pairs));
+    }
+    let shifted = Arc::clone(&predicate).transform(|expr| {
+        Ok(match expr.downcast_ref::<Column>() {
+            Some(column) => {
+                let index = column.index().saturating_sub(width);
+                let own: Arc<dyn PhysicalExpr> = Arc::new(Column::new(column.name(), index));
+                Transformed::yes(own)
+            }
+            None => Transformed::no(expr),
+        })
+    });
+    match shifted {
+        Ok(shifted) if is_right => {
+            pairs.right = filtered_by(pairs.right, shifted.data);
+            Node::Pairs(Box::new(pairs))
+        }
+        _ => Node::Filter {
+            input: Box::new(Node::Pairs(Box::new(pairs))),
             predicate,
         },
     }

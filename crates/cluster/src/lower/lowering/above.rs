@@ -73,7 +73,8 @@ impl Lowering<'_> {
 
     /// The whole question.
     pub(super) fn finish(mut self, level: &Level) -> Result<Lowered, LowerError> {
-        let source = self.plan.inputs.get(self.plan.plan.source());
+        let source = self.plan.plan.sources().first().copied();
+        let source = source.and_then(|at| self.plan.inputs.get(at));
         let source = source.ok_or_else(|| LowerError::Changing {
             view: self.view.clone(),
         })?;

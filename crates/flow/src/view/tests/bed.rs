@@ -302,7 +302,7 @@ impl Bed {
             pool: &self.pool,
             tells: Tells::Changes,
         };
-        let output = self.view.step(rows, &parts).unwrap();
+        let output = self.view.step(vec![rows], &parts).unwrap();
         let mut last = Seq::ZERO;
         for rows in &output.rows {
             assert_eq!(rows.batch.schema(), self.pipeline.schema);

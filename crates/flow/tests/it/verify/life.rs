@@ -18,7 +18,7 @@ CREATE TABLE guides (shop TEXT PRIMARY KEY, guide TEXT) WITH (ttl = '5 minutes')
 ";
 
 /// One of each way to compute; those that come later read those before.
-const VIEWS: [&str; 25] = [
+const VIEWS: [&str; 27] = [
     "totals AS SELECT shop, count(*) AS n, sum(pieces) AS pieces, avg(pieces) AS mean, sum(weight) AS weight, avg(weight) AS mean_weight, min(weight) AS least
      FROM sales GROUP BY shop EMIT ON UPDATE",
     "hidden AS SELECT count(*) AS n, max(price) AS most FROM sales WHERE pieces > 0 GROUP BY shop, pieces % 3 EMIT ON UPDATE",
@@ -56,6 +56,9 @@ const VIEWS: [&str; 25] = [
     "ranked AS SELECT s.at AS \"time\", s.pieces, h.rank FROM sales AS s LEFT JOIN shops FOR SYSTEM_TIME AS OF PROCTIME() h ON h.shop = s.shop WHERE s.pieces IS NOT NULL",
     "by_rank AS SELECT window_start, window_end, rank, count(*) AS n, max(pieces) AS most FROM TUMBLE(ranked, \"time\", INTERVAL '3 minutes') r
      GROUP BY window_start, window_end, rank EMIT ON WINDOW CLOSE WITH CORRECTIONS FOR INTERVAL '2 minutes'",
+    "together AS SELECT shop, pieces, at FROM sales WHERE pieces > 0 UNION ALL SELECT shop, seconds, NULL FROM visits",
+    "together_by_shop AS SELECT shop, count(*) AS n, sum(pieces) AS pieces FROM (SELECT shop, pieces FROM sales UNION ALL SELECT shop, pieces FROM together) t
+     GROUP BY shop EMIT ON UPDATE",
     "counts AS SELECT n, count(*) AS shops FROM totals GROUP BY n EMIT ON UPDATE",
 ];
 

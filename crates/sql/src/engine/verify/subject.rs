@@ -199,7 +199,7 @@ fn read(defs: &Definitions, def: &ViewDef, plan: &PlannedView) -> Vec<StreamId> 
 }
 
 fn has_windows(node: &Node) -> bool {
-    matches!(node, Node::Tumble { .. }) || node.input().is_some_and(has_windows)
+    matches!(node, Node::Tumble { .. }) || node.inputs().into_iter().any(has_windows)
 }
 
 /// Definitions in which what is read below a view has its name, whatever has it by now.
@@ -237,7 +237,9 @@ fn forgetful<'a>(
 }
 
 fn source_key(defs: &Definitions, plan: &PlannedView) -> Vec<String> {
-    let source = plan.inputs.get(plan.plan.source());
+    // Rows of several sources are only added.
+    let source = plan.plan.sources().first().copied();
+    let source = source.and_then(|at| plan.inputs.get(at));
     let key = match source.and_then(|input| defs.by_id(input.id())) {
         Some(Object::Table(def)) => def.spec.key.as_slice(),
         Some(Object::View(def)) => def.spec.key.as_slice(),

@@ -24,7 +24,7 @@
 use std::{ops::ControlFlow, time::Duration};
 
 use mainstem_catalog::{Emit, Object, StreamDef, ViewDef};
-use mainstem_kernel::{Code, Problem, types::SEQ_COLUMN};
+use mainstem_kernel::{Code, Problem, StreamId, types::SEQ_COLUMN};
 use sqlparser::ast::{
     DuplicateTreatment, Expr, FunctionArguments, Ident, Query, Select, SelectItem, SetExpr,
     TableFactor, visit_expressions_mut,
@@ -151,11 +151,24 @@ fn root<'a>(against: Against<'a>, known: &Known) -> Result<Root<'a>, Problem> {
                 let watermark = view.spec.watermark.as_ref();
                 let delay = watermark.map_or(Duration::ZERO, |watermark| watermark.delay);
                 behind_us = delay.as_micros().saturating_add(behind_us);
-                let source = view.spec.reads.first();
-                id = *source.ok_or_else(|| refused(against, known))?;
+                // Of several, no question knows by which rows of the others one was judged.
+                let mut sources = view.spec.reads.iter().filter(|id| is_added(against, **id));
+                id = match (sources.next(), sources.next()) {
+                    (Some(only), None) => *only,
+                    _ => return Err(refused(against, known)),
+                };
             }
             Some(Object::Table(_)) | None => return Err(refused(against, known)),
         }
+    }
+}
+
+/// Whether rows of an object are only added.
+fn is_added(against: Against<'_>, id: StreamId) -> bool {
+    match against.defs.by_id(id) {
+        Some(Object::Stream(_)) => true,
+        Some(Object::View(view)) => view.spec.emit.is_stream(),
+        Some(Object::Table(_)) | None => false,
     }
 }
 
@@ -237,7 +250,27 @@ fn against_of<'a>(against: Against<'a>, text: &'a ViewText) -> Against<'a> {
     }
 }
 
+/// A view of pairs: which rows were late for it no question says.
+pub(super) fn of_two_streams(against: Against<'_>) -> Problem {
+    unverified(against)
+        .detail(
+            "It joins two streams, and a row is late for it by how far the other stream was when it \
+             came: no question knows that any more.",
+        )
+        .hint("ask the view and a question of your own for the rows that you doubt")
+}
+
 fn refused(against: Against<'_>, known: &Known) -> Problem {
+    unverified(against)
+        .detail(format!(
+            "It opens windows over {}, whose rows do not say when what they are made of arrived: \
+             which of them came too late is not known any more.",
+            known.label()
+        ))
+        .hint(format!("VERIFY VIEW {} verifies what it reads", known.name))
+}
+
+fn unverified(against: Against<'_>) -> Problem {
     let start = mainstem_kernel::Place {
         file: against.file.to_owned(),
         line: 1,
@@ -245,12 +278,6 @@ fn refused(against: Against<'_>, known: &Known) -> Problem {
     };
     let message = format!("view \"{}\" cannot be verified", against.own);
     mistake(Code::View014, start, message)
-        .detail(format!(
-            "It opens windows over {}, whose rows do not say when what they are made of arrived: \
-             which of them came too late is not known any more.",
-            known.label()
-        ))
-        .hint(format!("VERIFY VIEW {} verifies what it reads", known.name))
 }
 
 /// Caps each COUNT(DISTINCT …) of a SELECT at the most that the view may hold: so it answers.

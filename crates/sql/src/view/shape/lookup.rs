@@ -78,6 +78,17 @@ impl Shape<'_> {
         }
     }
 
+    /// Whether the right side of a join is a table that is looked up.
+    pub(super) fn is_lookup(&self, right: &LogicalPlan) -> bool {
+        match right {
+            LogicalPlan::SubqueryAlias(alias) => self.is_lookup(&alias.input),
+            LogicalPlan::TableScan(scan) => self
+                .relation(scan)
+                .is_ok_and(|relation| matches!(relation.role, Role::Lookup { .. })),
+            _ => false,
+        }
+    }
+
     /// The table on the right side, and the columns that are taken.
     fn table(&self, plan: &LogicalPlan) -> Result<(Table<'_>, Vec<String>), Problem> {
         match plan {

@@ -29,7 +29,7 @@ GROUP BY v.owner_id EMIT ON UPDATE EVERY INTERVAL '1 second'",
 ];
 
 /// Other forms, over the views before them too.
-pub(super) const OTHERS: [&str; 20] = [
+pub(super) const OTHERS: [&str; 31] = [
     "fast AS SELECT * FROM readings WHERE speed_kmh > 130 AND celsius IS NOT NULL",
     "days AS SELECT window_start, count(*) AS n FROM TUMBLE(readings, at, INTERVAL '1 day', TIME ZONE 'Europe/Berlin') GROUP BY window_start, window_end EMIT ON WINDOW CLOSE",
     "weeks AS SELECT window_start AS week, window_end, country, sum(quantity) AS pieces FROM TUMBLE(purchases, invoice_date, INTERVAL '1' WEEK, INTERVAL '4 days') p WHERE p.country <> 'Unspecified' GROUP BY country, window_start, window_end HAVING sum(quantity) > 10 EMIT ON WINDOW CLOSE",
@@ -49,6 +49,17 @@ pub(super) const OTHERS: [&str; 20] = [
     "two AS SELECT t.trip_id, v.model, w.owner_id FROM trips t JOIN vehicles FOR SYSTEM_TIME AS OF PROCTIME() v ON v.vehicle_id = t.vehicle_id JOIN vehicles FOR SYSTEM_TIME AS OF PROCTIME() w ON w.vehicle_id = v.owner_id",
     "nested AS WITH p AS (SELECT country AS c, quantity * unit_price AS price FROM purchases WHERE quantity > 0) SELECT c, sum(price) AS s FROM (SELECT c, price FROM p WHERE price > 1) q GROUP BY c EMIT ON UPDATE",
     "only_count AS SELECT window_start, window_end, count(*) AS n FROM TUMBLE(plain_timed, at, INTERVAL '10 minutes') GROUP BY window_start, window_end EMIT ON WINDOW CLOSE",
+    "both AS SELECT vehicle_id, at, speed_kmh AS value, 'reading' AS kind FROM readings UNION ALL SELECT vehicle_id, ended_at, harsh_brakes, 'trip' FROM trips WHERE distance_km > 1",
+    "both_minutes AS SELECT window_start, window_end, vehicle_id, count(*) AS n FROM TUMBLE(both, at, INTERVAL '1 minute') GROUP BY window_start, window_end, vehicle_id EMIT ON WINDOW CLOSE",
+    "kinds AS SELECT kind, count(*) AS n, sum(value) AS total FROM (SELECT 'a' AS kind, quantity AS value FROM purchases UNION ALL SELECT 'b', harsh_brakes FROM trips UNION ALL SELECT v.model, 1 FROM readings r JOIN vehicles FOR SYSTEM_TIME AS OF PROCTIME() v ON v.vehicle_id = r.vehicle_id) t GROUP BY kind EMIT ON UPDATE",
+    "all_rows AS SELECT count(*) AS n FROM (SELECT trip_id FROM trips UNION ALL SELECT vehicle_id FROM readings) t EMIT ON UPDATE",
+    "seen AS SELECT vehicle_id FROM trips UNION SELECT vehicle_id FROM readings EMIT ON UPDATE",
+    "upper_seen AS WITH t AS (SELECT trip_id AS id, started_at AS at FROM trips UNION ALL (SELECT vehicle_id, at FROM readings UNION ALL SELECT country, NULL FROM purchases)) SELECT upper(id) AS id, at FROM t WHERE id <> 'x'",
+    "prices AS SELECT quantity AS n, unit_price AS price FROM purchases UNION ALL SELECT id, f FROM plain UNION ALL SELECT harsh_brakes, distance_km FROM trips",
+    "near AS SELECT r.vehicle_id, r.at, t.trip_id, r.speed_kmh FROM readings r JOIN trips t ON t.vehicle_id = r.vehicle_id AND r.at BETWEEN t.ended_at - INTERVAL '10 minutes' AND t.ended_at WHERE t.harsh_brakes > 0 AND r.speed_kmh > 1",
+    "near_minutes AS SELECT window_start, window_end, count(*) AS n FROM TUMBLE(near, at, INTERVAL '1 minute') GROUP BY window_start, window_end EMIT ON WINDOW CLOSE",
+    "pairs AS SELECT count(*) AS n, max(p.quantity - t.harsh_brakes) AS most FROM purchases p JOIN (SELECT upper(trip_id) AS trip, harsh_brakes, ended_at FROM trips WHERE distance_km > 1) t ON t.trip = p.invoice_no AND p.invoice_date > t.ended_at - INTERVAL '5 minutes' AND p.invoice_date <= t.ended_at + INTERVAL '1 day' AND p.quantity > t.harsh_brakes EMIT ON UPDATE",
+    "same_time AS SELECT a.trip_id AS one, b.trip_id AS other, b.ended_at, v.model FROM trips a JOIN vehicles FOR SYSTEM_TIME AS OF PROCTIME() v ON v.vehicle_id = a.vehicle_id JOIN trips b ON b.vehicle_id = a.vehicle_id AND b.ended_at = a.ended_at AND a.trip_id < b.trip_id",
     "arrived AS SELECT id, arrival_time(_seq) AS arrived_at, j ->> 'a' AS a, CASE WHEN n = 0 THEN NULL ELSE id / n END AS part, 1 + 1 AS two, id + n AS total FROM plain",
 ];
 

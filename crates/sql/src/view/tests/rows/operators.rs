@@ -8,8 +8,10 @@ use std::{
 
 use datafusion::{
     arrow::{
-        array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions},
-        compute::{cast, concat, filter_record_batch},
+        array::{
+            Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array,
+        },
+        compute::{cast, concat, filter_record_batch, take},
         datatypes::{DataType, Float64Type, SchemaRef, TimestampMicrosecondType},
     },
     common::ScalarValue,
@@ -17,7 +19,7 @@ use datafusion::{
 };
 
 use super::{
-    super::super::{Call, Function, Node, Tumbling},
+    super::super::{Call, Function, Node, Pairs, Tumbling},
     data::{Rows, is_deleted, key_of},
 };
 
@@ -64,9 +66,75 @@ pub(super) fn evaluate(node: &Node, input: &dyn Fn(usize) -> Rows) -> Evaluated 
                 seqs: rows.seqs,
             }
         }
+        Node::Union { inputs, schema } => {
+            let sides: Vec<Evaluated> = inputs.iter().map(|side| evaluate(side, input)).collect();
+            let column = |at: usize| {
+                let arrays: Vec<&dyn Array> = sides
+                    .iter()
+                    .map(|side| side.batch.column(at).as_ref())
+                    .collect();
+                concat(&arrays).unwrap()
+            };
+            let arrays = (0..schema.fields().len()).map(column).collect();
+            let seqs: Vec<i64> = sides.iter().flat_map(|side| side.seqs.clone()).collect();
+            Evaluated {
+                batch: batch(schema, arrays, seqs.len()),
+                seqs,
+            }
+        }
+        Node::Pairs(pairs) => self::pairs(pairs, input),
         Node::Tumble { .. } => tumble(node, input),
         Node::Lookup { .. } => lookup(node, input),
         Node::Aggregate { .. } => aggregate(node, input),
+    }
+}
+
+/// Every row of one side beside every row of the other.
+fn pairs(pairs: &Pairs, input: &dyn Fn(usize) -> Rows) -> Evaluated {
+    let (left, right) = (evaluate(&pairs.left, input), evaluate(&pairs.right, input));
+    let (of_left, of_right): (Vec<_>, Vec<_>) = pairs
+        .keys
+        .iter()
+        .map(|(l, r)| (values(l, &left.batch), values(r, &right.batch)))
+        .unzip();
+    let time = |rows: &Evaluated, at: usize, row: usize| {
+        let times = rows
+            .batch
+            .column(at)
+            .as_primitive::<TimestampMicrosecondType>();
+        times.is_valid(row).then(|| times.value(row))
+    };
+    let value = |column: &ArrayRef, row: usize| ScalarValue::try_from_array(column, row).unwrap();
+    let (mut lefts, mut rights, mut seqs) = (Vec::new(), Vec::new(), Vec::new());
+    for l in 0..left.seqs.len() {
+        for r in 0..right.seqs.len() {
+            let mut keys = of_left.iter().zip(&of_right);
+            let is_same = keys.all(|(a, b)| {
+                let (a, b) = (value(a, l), value(b, r));
+                !a.is_null() && a == b
+            });
+            let times = time(&left, pairs.times.0, l).zip(time(&right, pairs.times.1, r));
+            let is_near =
+                times.is_some_and(|(a, b)| (pairs.from_us..=pairs.to_us).contains(&(b - a)));
+            if is_same && is_near {
+                lefts.push(u32::try_from(l).unwrap());
+                rights.push(u32::try_from(r).unwrap());
+                seqs.push(left.seqs[l].max(right.seqs[r]));
+            }
+        }
+    }
+    let taken = |rows: &Evaluated, of: Vec<u32>| -> Vec<ArrayRef> {
+        let of = UInt32Array::from(of);
+        let columns = rows.batch.columns().iter();
+        columns
+            .map(|column| take(column, &of, None).unwrap())
+            .collect()
+    };
+    let mut arrays = taken(&left, lefts);
+    arrays.extend(taken(&right, rights));
+    Evaluated {
+        batch: batch(&pairs.schema, arrays, seqs.len()),
+        seqs,
     }
 }
 

@@ -1,0 +1,110 @@
+//! Joins of what stands behind FROM: a table that is looked up, or a second stream. How the rows of
+//! two streams find each other is decided over the plan.
+
+use mainstem_kernel::Problem;
+use sqlparser::ast::{Ident, Join, Spanned, TableFactor};
+
+use super::{
+    super::{Input, refuse::unbuilt, relation::Role},
+    Binder, For, Scope, Seen, batch, condition, judge, seen,
+};
+use crate::{
+    declare::{Told, mistake},
+    engine::{bare, folded},
+};
+use mainstem_kernel::Code;
+
+/// What a join is one with.
+pub(super) enum Joined {
+    Lookup(Seen),
+    Stream(Seen),
+}
+
+impl Binder<'_> {
+    /// The relation of a join; what is wrong with it is noted.
+    pub(super) fn join(
+        &mut self,
+        join: &mut Join,
+        left: Option<&Ident>,
+        scope: &Scope,
+    ) -> Option<Joined> {
+        if self.is_looked_up(&join.relation, scope) {
+            return match self.lookup(join, left) {
+                Ok(seen) => Some(Joined::Lookup(seen)),
+                Err(problem) => {
+                    self.problems.push(problem);
+                    None
+                }
+            };
+        }
+        let place = self.place(&join.relation);
+        if let Err(problem) = condition(join, place) {
+            self.problems.push(problem);
+        }
+        if self.becomes == For::Check {
+            self.problems.push(judge::of_two_streams(self.against));
+        }
+        self.first(&mut join.relation, scope).map(Joined::Stream)
+    }
+
+    /// Whether a join names a table, or what is none of the objects whose rows are only added.
+    fn is_looked_up(&self, relation: &TableFactor, scope: &Scope) -> bool {
+        let TableFactor::Table {
+            name, args: None, ..
+        } = relation
+        else {
+            return false;
+        };
+        if bare(name).is_some_and(|ident| scope.contains(&folded(ident))) {
+            return false;
+        }
+        let known = self.known(name);
+        !known.is_ok_and(|(known, _)| known.input.is_append_only())
+    }
+
+    /// JOIN table FOR SYSTEM_TIME AS OF PROCTIME() alias ON ….
+    fn lookup(&mut self, join: &mut Join, left: Option<&Ident>) -> Result<Seen, Problem> {
+        let place = self.place(&join.relation);
+        let TableFactor::Table { name, alias, .. } = &join.relation else {
+            return Err(unbuilt("this kind of join", place));
+        };
+        let (known, ident) = self.known(name)?;
+        let Some(table) = known.table.clone() else {
+            let what = match known.input {
+                Input::View { .. } => "a join with a view whose rows change",
+                Input::Stream { .. } | Input::Table { .. } => "this kind of join",
+            };
+            return Err(
+                unbuilt(what, place).hint("tables are looked up; a view is read behind FROM")
+            );
+        };
+        let alias = self.alias(alias.as_ref(), &ident)?;
+        if !self.against.marks.is_proctime(name.span().start) {
+            let message = format!(
+                "the join with table \"{}\" does not say as of when",
+                known.name
+            );
+            return Err(mistake(Code::View005, place, message)
+                .detail("A table changes; an event is joined with the row as it is at its arrival.")
+                .hint(format!(
+                    "write JOIN {} FOR SYSTEM_TIME AS OF PROCTIME() {alias} ON …",
+                    known.name
+                )));
+        }
+        let on = condition(join, place.clone())?;
+        let role = Role::Lookup {
+            key: known.key.clone(),
+            place,
+        };
+        let index = self.relation(known, role);
+        let becomes = match (self.becomes, left) {
+            (For::Question | For::Check, Some(left)) => {
+                batch::as_of(on, &alias, left)?;
+                batch::changes(&table, &alias)?
+            }
+            _ => batch::named(&format!("${index}"), &alias),
+        };
+        join.relation = becomes;
+        Ok(seen(alias, index))
+    }
+}

@@ -1,0 +1,289 @@
+//! A join of two streams: rows with equal keys whose event times lie near each other. How near bounds
+//! what is kept; a join that does not say it is refused.
+
+mod distance;
+
+use std::sync::Arc;
+
+use datafusion::{
+    arrow::datatypes::{DataType, SchemaRef},
+    common::{DFSchema, JoinType},
+    logical_expr::{
+        BinaryExpr, Expr, Join, LogicalPlan, Operator,
+        utils::{conjunction, split_conjunction},
+    },
+    physical_expr::PhysicalExpr,
+};
+use mainstem_kernel::{Code, ColumnType, Problem, types::TYPE_METADATA};
+
+use self::distance::{Distance, term};
+use super::{
+    super::{Node, Pairs, lineage, refuse::unbuilt},
+    Shape, column, filtered,
+};
+use crate::declare::{Told, mistake};
+
+/// Longest distance of two rows of a pair.
+const DISTANCE_US_MAX: i64 = 366 * 86_400_000_000;
+
+/// The two sides, and their columns as one.
+struct Sides<'a> {
+    left: Node,
+    right: Node,
+    schema: &'a DFSchema,
+}
+
+/// What a join compares.
+#[derive(Default)]
+struct Compared {
+    keys: Vec<(Arc<dyn PhysicalExpr>, Arc<dyn PhysicalExpr>)>,
+    /// Event time of each side, once it is compared.
+    times: Option<(usize, usize)>,
+    distance: Distance,
+    rest: Vec<Expr>,
+}
+
+impl Shape<'_> {
+    /// Pairs of rows.
+    pub(super) fn pairs(&self, join: &Join, schema: SchemaRef) -> Result<Node, Problem> {
+        if join.join_type != JoinType::Inner {
+            return Err(unbuilt("a LEFT JOIN of streams", self.place.clone())
+                .hint("JOIN gives the pairs; LEFT JOIN looks a table up"));
+        }
+        let sides = Sides {
+            left: self.paired(&join.left)?,
+            right: self.paired(&join.right)?,
+            schema: &join.schema,
+        };
+        let Compared {
+            keys,
+            times,
+            distance,
+            rest,
+        } = self.conditions(join, &sides)?;
+        let (
+            Some(times),
+            Distance {
+                least: Some(from_us),
+                most: Some(to_us),
+            },
+        ) = (times, distance)
+        else {
+            return Err(self.unbounded(join, &sides));
+        };
+        if keys.is_empty() {
+            return Err(
+                unbuilt("a join of streams without an equality", self.place.clone())
+                    .hint("add a column of both to ON: a.key = b.key AND …"),
+            );
+        }
+        self.near(from_us, to_us)?;
+        let node = Node::Pairs(Box::new(Pairs {
+            left: sides.left,
+            right: sides.right,
+            keys,
+            times,
+            from_us,
+            to_us,
+            schema,
+        }));
+        match conjunction(rest) {
+            None => Ok(node),
+            Some(rest) => Ok(filtered(node, &self.one(&rest, &join.schema)?)),
+        }
+    }
+
+    /// One side: rows that are only added, as they come.
+    fn paired(&self, plan: &LogicalPlan) -> Result<Node, Problem> {
+        let side = self.node(plan)?;
+        let refused = |what: &str| unbuilt(what, self.place.clone());
+        let read = side.sources().into_iter();
+        let mut read = read.filter_map(|input| self.bound.inputs.get(input));
+        if let Some(changing) = read.find(|known| !known.input.is_append_only()) {
+            let label = changing.label();
+            return Err(refused(&format!(
+                "a join with rows that change, as those of {label} do,"
+            ))
+            .hint("look a table up: JOIN table FOR SYSTEM_TIME AS OF PROCTIME() …"));
+        }
+        if lineage::aggregate(&side).is_some() || lineage::tumble(&side).is_some() {
+            return Err(refused("a join with groups or windows")
+                .hint("make a view of them that emits on window close, and join with that"));
+        }
+        if has_pairs(&side) {
+            return Err(refused("a join of more than two streams")
+                .hint("make a view of the first two, and join with that"));
+        }
+        let fields = side.schema().fields().iter();
+        if let Some(field) = fields
+            .into_iter()
+            .find(|field| !is_carried(field.data_type()))
+        {
+            let (name, ty) = (field.name(), field.data_type());
+            return Err(
+                refused(&format!("a join of streams that carries \"{name}\", {ty},"))
+                    .hint("select parts of it in a subquery, or convert it"),
+            );
+        }
+        Ok(side)
+    }
+
+    /// Sorts the conditions into keys, distances, and others.
+    fn conditions(&self, join: &Join, sides: &Sides<'_>) -> Result<Compared, Problem> {
+        let mut compared = Compared::default();
+        for (left, right) in &join.on {
+            let left = self.one(left, join.left.schema())?;
+            let right = self.one(right, join.right.schema())?;
+            match (column(&left), column(&right)) {
+                (Some(l), Some(r)) if self.is_time(sides, l, r) => {
+                    compared.times = Some((l, r));
+                    compared.distance.at_least(0);
+                    compared.distance.at_most(0);
+                }
+                _ => {
+                    self.comparable(sides, (&left, &right))?;
+                    compared.keys.push((left, right));
+                }
+            }
+        }
+        let filters = join.filter.iter().flat_map(split_conjunction);
+        for filter in filters {
+            if !self.measured(filter, sides, &mut compared) {
+                compared.rest.push(filter.clone());
+            }
+        }
+        Ok(compared)
+    }
+
+    fn is_time(&self, sides: &Sides<'_>, left: usize, right: usize) -> bool {
+        let inputs: Vec<_> = self
+            .bound
+            .inputs
+            .iter()
+            .map(|known| known.input.clone())
+            .collect();
+        lineage::event_time(&sides.left, left, &inputs).is_some()
+            && lineage::event_time(&sides.right, right, &inputs).is_some()
+    }
+
+    /// Takes a comparison of the two times, if it is one.
+    fn measured(&self, filter: &Expr, sides: &Sides<'_>, compared: &mut Compared) -> bool {
+        let Expr::BinaryExpr(BinaryExpr { left, op, right }) = filter else {
+            return false;
+        };
+        let (Some(one), Some(other)) = (term(left, sides.schema), term(right, sides.schema)) else {
+            return false;
+        };
+        let width = sides.left.schema().fields().len();
+        // right + other op left + one, whichever way it is written.
+        let (left, right, op) = match (one.index < width, other.index < width) {
+            (true, false) => match op.swap() {
+                Some(op) => (one, other, op),
+                None => return false,
+            },
+            (false, true) => (other, one, *op),
+            _ => return false,
+        };
+        let times = (left.index, right.index.saturating_sub(width));
+        if !self.is_time(sides, times.0, times.1) || compared.times.is_some_and(|own| own != times)
+        {
+            return false;
+        }
+        let us = left.plus_us.saturating_sub(right.plus_us);
+        let distance = &mut compared.distance;
+        match op {
+            Operator::LtEq => distance.at_most(us),
+            Operator::Lt => distance.at_most(us.saturating_sub(1)),
+            Operator::GtEq => distance.at_least(us),
+            Operator::Gt => distance.at_least(us.saturating_add(1)),
+            Operator::Eq => {
+                distance.at_least(us);
+                distance.at_most(us);
+            }
+            _ => return false,
+        }
+        compared.times = Some(times);
+        true
+    }
+
+    /// Refuses keys whose equal values may look different.
+    fn comparable(
+        &self,
+        sides: &Sides<'_>,
+        (left, right): (&Arc<dyn PhysicalExpr>, &Arc<dyn PhysicalExpr>),
+    ) -> Result<(), Problem> {
+        for (key, side) in [(left, &sides.left), (right, &sides.right)] {
+            let field = key.return_field(side.schema());
+            let is_key = field.is_ok_and(|field| {
+                let marked = field.metadata().get(TYPE_METADATA);
+                let is_json = marked.is_some_and(|ty| *ty == ColumnType::Json.to_string());
+                let ty = field.data_type();
+                !ty.is_floating() && !ty.is_nested() && !ty.is_null() && !is_json
+            });
+            if !is_key {
+                let message = format!("streams cannot be joined by {key}");
+                return Err(mistake(Code::View008, self.place.clone(), message)
+                    .detail("Equal values of its type do not always have the same text.")
+                    .hint("convert it to NUMERIC, BIGINT or TEXT with CAST"));
+            }
+        }
+        Ok(())
+    }
+
+    fn near(&self, from_us: i64, to_us: i64) -> Result<(), Problem> {
+        let refused = |message: &str| mistake(Code::View002, self.place.clone(), message);
+        if from_us > to_us {
+            return Err(refused("no two rows can be as far apart as the join says")
+                .hint("write b.at BETWEEN a.at - INTERVAL '…' AND a.at + INTERVAL '…'"));
+        }
+        if from_us < -DISTANCE_US_MAX || to_us > DISTANCE_US_MAX {
+            return Err(refused("rows that are joined are at most 366 days apart"));
+        }
+        Ok(())
+    }
+
+    /// The clause that would bound the state.
+    fn unbounded(&self, join: &Join, sides: &Sides<'_>) -> Problem {
+        let message = "the join of two streams would keep every row of them";
+        let problem = mistake(Code::View002, self.place.clone(), message).detail(
+            "A row is kept for as long as one that joins with it may come: until event time has \
+             passed all that may be near it.",
+        );
+        let time = |side: &Node, plan: &LogicalPlan| {
+            let input = side.sources().first().copied()?;
+            let known = self.bound.inputs.get(input)?;
+            let column = &known.input.watermark()?.column;
+            let qualifier = plan.schema().iter().find_map(|(qualifier, _)| qualifier);
+            Some(match qualifier {
+                Some(qualifier) => format!("{}.{column}", qualifier.table()),
+                None => column.as_str().to_owned(),
+            })
+        };
+        match (time(&sides.left, &join.left), time(&sides.right, &join.right)) {
+            (Some(left), Some(right)) => problem.hint(format!(
+                "add to ON: AND {right} BETWEEN {left} - INTERVAL '1 hour' AND {left} + INTERVAL '1 hour'"
+            )),
+            _ => problem.hint(
+                "declare WATERMARK FOR of both streams, select these times, and add to ON: \
+                 AND b.at BETWEEN a.at - INTERVAL '1 hour' AND a.at + INTERVAL '1 hour'",
+            ),
+        }
+    }
+}
+
+/// Whether rows that wait can have a column of this type.
+fn is_carried(ty: &DataType) -> bool {
+    use DataType as D;
+    match ty {
+        D::Dictionary(_, value) => is_carried(value),
+        D::Boolean | D::Float32 | D::Float64 | D::Decimal128(..) | D::Date32 => true,
+        D::Int8 | D::Int16 | D::Int32 | D::Int64 | D::UInt8 | D::UInt16 | D::UInt32 => true,
+        D::Utf8 | D::LargeUtf8 | D::Utf8View => true,
+        D::Binary | D::LargeBinary | D::BinaryView | D::Timestamp(..) => true,
+        _ => false,
+    }
+}
+
+fn has_pairs(node: &Node) -> bool {
+    matches!(node, Node::Pairs(_)) || node.inputs().into_iter().any(has_pairs)
+}
