@@ -211,6 +211,14 @@ impl Server {
         Ok(())
     }
 
+    /// Writes events.
+    pub(crate) fn write(&self, stream: &str, events: &str) -> Result<()> {
+        let (status, answer) = self.ask(&Request::events(stream, &self.key, events.as_bytes()))?;
+        let answer = String::from_utf8_lossy(&answer);
+        ensure!(status == 200, "status {status}: {answer}");
+        Ok(())
+    }
+
     /// Where a load is sent.
     pub(crate) fn target(&self) -> Target<'_> {
         Target {

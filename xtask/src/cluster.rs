@@ -31,6 +31,7 @@ use anyhow::{Result, bail};
 use form::{Engine, Form, Kind};
 use place::{Place, Tools};
 use process::Process;
+pub(crate) use prove::run_quickly;
 use trouble::hinted;
 
 const HELP: &str = "\
@@ -54,7 +55,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["up", ..] => up(Form::parse(args.get(1..).unwrap_or_default())?),
-        ["test", "--quick"] => prove::run_quickly(),
+        ["test", "--quick"] => run_quickly(),
         ["test", ..] => prove::run(Form::parse(args.get(1..).unwrap_or_default())?),
         ["prove", ..] => proof::run(args.get(1..).unwrap_or_default()),
         ["status"] => status(),

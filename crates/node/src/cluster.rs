@@ -45,6 +45,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct ClusterParts {
     config: ClusterConfig,
+    /// Kafka as doors ask it: clients wait for less than all else does.
+    doors: KafkaConfig,
     limits: ClusterLimits,
     shares: Shares,
     folder: DataFolder,
@@ -108,6 +110,7 @@ impl ClusterParts {
             runtime: runtimes.doors.handle().clone(),
             instance: instance()?,
             config: engines,
+            doors,
             limits,
             shares,
             folder,

@@ -20,10 +20,17 @@ use crate::{
 
 /// Longer than all contracts take on two busy cores; whoever waits for ever is stopped.
 const CONTRACT_MAX: Duration = Duration::from_secs(1_200);
-const PROOF_MAX: Duration = Duration::from_secs(600);
+const PROOF_MAX: Duration = Duration::from_secs(1_200);
 
-/// What the small form has beside its strikes: few clients.
-const SMALL: [&str; 3] = ["--clients=4", "--redeemers=1000", "--away=3"];
+/// What the small form has beside its strikes: few clients, and patience for a machine that
+/// has other things to do.
+const SMALL: [&str; 5] = [
+    "--clients=4",
+    "--redeemers=1000",
+    "--away=3",
+    "--refusal-max=60",
+    "--catch-up-max=300",
+];
 /// What is struck where the engines are nobody else's.
 const STRIKES: &str = "--strikes=kill:gateway-1,kill:worker-1,kill:spark,cut:gateway-2";
 /// What is struck where others may use the engines, too.
@@ -66,8 +73,8 @@ pub(crate) fn run(form: Form) -> Result<()> {
     outcome
 }
 
-/// The quick contracts and the smallest proof, on the small form. It is started for this, unless one answers already. What cannot be started is named as
-/// skipped, and why.
+/// The quick contracts and the smallest proof, on the small form. It is started for this, unless
+/// one answers already. What cannot be started is named as skipped, and why.
 pub(crate) fn run_quickly() -> Result<()> {
     let form = Form::default();
     let whose = match needed().and_then(|()| started(form)) {

@@ -1,4 +1,4 @@
-"""The view of the bench in Spark SQL, as one would write it by hand: from a topic into nothing.
+"""The view of the bench in Spark SQL, as one would write it by hand: from a topic into a topic.
 
 Reads a job as JSON from standard input and prints the query's batches as JSON.
 """
@@ -32,14 +32,22 @@ records = (
     .load()
 )
 rows = records.selectExpr(f"from_json(CAST(value AS STRING), '{ROW}') AS reading").selectExpr("reading.*")
+there = (
+    spark.read.format("kafka")
+    .option("kafka.bootstrap.servers", brokers)
+    .option("subscribePattern", f"{cluster['topic_prefix']}-.*-by_hand")
+    .load()
+)
+topic = there.select("topic").first()["topic"]
 # Spark Connect takes no SQL text over a stream from Python: the same as a call.
 query = (
     rows.groupBy("device_id")
     .agg(*[expr(text) for text in TOTALS])
     .selectExpr("device_id AS key", "to_json(struct(*)) AS value")
-    # Into nothing: brokers make no topic by themselves. Ours writes to Kafka meanwhile.
-    .writeStream.format("noop")
-    .option("checkpointLocation", f"{cluster['folder']}/by-hand")
+    .writeStream.format("kafka")
+    .option("kafka.bootstrap.servers", brokers)
+    .option("topic", topic)
+    .option("checkpointLocation", f"{cluster['folder']}/by-hand-{job['name']}")
     .outputMode("update")
     .start()
 )

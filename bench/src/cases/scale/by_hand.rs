@@ -17,6 +17,8 @@ const PACKAGES: [&str; 4] = [
 
 #[derive(Serialize)]
 struct Job<'a> {
+    /// Of the run: no two may share what Spark remembers.
+    name: &'a str,
     /// Of the node: where the engines are, and how its topics are called.
     settings: &'a str,
     per_batch: u64,
@@ -31,12 +33,13 @@ struct Batch {
 }
 
 /// Builds the view from the stream's topic; its rate.
-pub(super) fn run(setting: &Setting, cluster: &Cluster, rows: u64) -> Result<f64> {
+pub(super) fn run(setting: &Setting, cluster: &Cluster, (name, rows): (&str, u64)) -> Result<f64> {
     let python = match &setting.python {
         Some(python) => python.clone(),
         None => python::with(&setting.folder, "pyspark", &PACKAGES)?,
     };
     let job = Job {
+        name,
         settings: &cluster.settings,
         per_batch: cluster.per_batch,
         rows,

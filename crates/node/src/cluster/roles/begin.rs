@@ -8,7 +8,7 @@ use mainstem_cluster::{
     control::{self, ControlParts, SparkQueries},
     progress::ProgressView,
     rows::{FrontierParts, Frontiers},
-    tables::{Owners, OwnersParts, RowsOf, TableWrites, TableWritesParts},
+    tables::{Owners, OwnersParts, RowsOf, TableWrites, TableWritesParts, WritesConfig},
     worker::{Workers, WorkersParts},
 };
 use mainstem_disk::RealDisk;
@@ -37,7 +37,10 @@ pub(in crate::cluster) fn start(parts: &Arc<ClusterParts>) -> Result<(), NodeErr
     drop(roles.progress.set(progress));
     drop(roles.frontiers.set(frontiers.map_err(away)?));
     let writes = TableWrites::open(TableWritesParts {
-        config: parts.limits.writes.clone(),
+        config: WritesConfig {
+            kafka: parts.doors.clone(),
+            ..parts.limits.writes.clone()
+        },
         catalog: Arc::clone(&parts.catalog),
         clock: Arc::clone(&parts.clock),
         spawn: parts.spawn(),
