@@ -90,7 +90,6 @@ fn judged(
     aside: &mut Aside,
 ) -> Result<Weighted, ArrowError> {
     let times = times(&rows, plan.times[side])?;
-    let mut keep = vec![true; rows.rows()];
     let mut set_aside: [(Code, Vec<(usize, String)>); 3] = [
         (Code::Flow010, Vec::new()),
         (Code::Flow012, Vec::new()),
@@ -112,9 +111,12 @@ fn judged(
             } else {
                 continue;
             };
-            keep[row] = false;
             set_aside[which].1.push((row, reason));
         }
+    }
+    let mut keep = vec![true; rows.rows()];
+    for (row, _) in set_aside.iter().flat_map(|(_, failed)| failed) {
+        keep[*row] = false;
     }
     for (code, failed) in set_aside {
         aside.fail(&rows.batch, code, failed)?;

@@ -135,21 +135,30 @@ fn mismatch(union: &Union) -> Option<Problem> {
     (0..width).find_map(|at| {
         let fields = union.inputs.iter();
         let fields = fields.filter_map(|side| side.schema().fields().get(at));
-        let mut families = fields.filter_map(|field| Family::of(field));
-        let first = families.next()?;
-        let other = families.find(|other| *other != first)?;
+        let (first, other) = odd_pair(fields.map(AsRef::as_ref))?;
         let name = union.schema.fields().get(at)?.name();
-        let message = format!(
-            "UNION types {} and {} of column \"{name}\" cannot be matched",
-            first.shown(),
-            other.shown()
-        );
         Some(Problem {
             code: Code::Sql024,
-            message,
+            message: format!(
+                "UNION types {first} and {other} of column \"{name}\" cannot be matched"
+            ),
             detail: None,
             hint: Some("convert one of them with CAST(… AS type)".to_owned()),
             position: None,
         })
     })
+}
+
+/// Two columns that do not go together.
+fn odd_pair<'a>(fields: impl Iterator<Item = &'a Field> + Clone) -> Option<(String, String)> {
+    let mut families = fields.clone().filter_map(Family::of);
+    let first = families.next()?;
+    if let Some(other) = families.find(|other| *other != first) {
+        return Some((first.shown(), other.shown()));
+    }
+    // A number of many digits has no place in a NUMERIC, and loses some in a float.
+    let mut types = fields.map(Field::data_type);
+    let is_exact = |ty: &DataType| matches!(ty, DataType::Decimal128(..));
+    let is_mixed = types.clone().any(is_exact) && types.any(DataType::is_floating);
+    is_mixed.then(|| ("NUMERIC".to_owned(), "DOUBLE PRECISION or REAL".to_owned()))
 }

@@ -55,7 +55,7 @@ pub(super) const OTHERS: [&str; 31] = [
     "all_rows AS SELECT count(*) AS n FROM (SELECT trip_id FROM trips UNION ALL SELECT vehicle_id FROM readings) t EMIT ON UPDATE",
     "seen AS SELECT vehicle_id FROM trips UNION SELECT vehicle_id FROM readings EMIT ON UPDATE",
     "upper_seen AS WITH t AS (SELECT trip_id AS id, started_at AS at FROM trips UNION ALL (SELECT vehicle_id, at FROM readings UNION ALL SELECT country, NULL FROM purchases)) SELECT upper(id) AS id, at FROM t WHERE id <> 'x'",
-    "prices AS SELECT quantity AS n, unit_price AS price FROM purchases UNION ALL SELECT id, f FROM plain UNION ALL SELECT harsh_brakes, distance_km FROM trips",
+    "prices AS SELECT quantity AS n, unit_price AS price FROM purchases UNION ALL SELECT id, n FROM plain UNION ALL SELECT harsh_brakes, distance_km FROM trips",
     "near AS SELECT r.vehicle_id, r.at, t.trip_id, r.speed_kmh FROM readings r JOIN trips t ON t.vehicle_id = r.vehicle_id AND r.at BETWEEN t.ended_at - INTERVAL '10 minutes' AND t.ended_at WHERE t.harsh_brakes > 0 AND r.speed_kmh > 1",
     "near_minutes AS SELECT window_start, window_end, count(*) AS n FROM TUMBLE(near, at, INTERVAL '1 minute') GROUP BY window_start, window_end EMIT ON WINDOW CLOSE",
     "pairs AS SELECT count(*) AS n, max(p.quantity - t.harsh_brakes) AS most FROM purchases p JOIN (SELECT upper(trip_id) AS trip, harsh_brakes, ended_at FROM trips WHERE distance_km > 1) t ON t.trip = p.invoice_no AND p.invoice_date > t.ended_at - INTERVAL '5 minutes' AND p.invoice_date <= t.ended_at + INTERVAL '1 day' AND p.quantity > t.harsh_brakes EMIT ON UPDATE",

@@ -16,6 +16,7 @@ const REFUSED: &[&str] = &[
     "v AS SELECT country, quantity FROM purchases UNION ALL SELECT trip_id FROM trips",
     "v AS SELECT quantity AS n FROM purchases UNION ALL SELECT trip_id FROM trips",
     "v AS SELECT j FROM plain UNION ALL SELECT trip_id FROM trips",
+    "v AS SELECT distance_km AS km FROM trips UNION ALL SELECT speed_kmh FROM readings",
     "v AS SELECT country, count(*) AS n FROM purchases GROUP BY country UNION ALL SELECT trip_id, 1 FROM trips EMIT ON UPDATE",
     "v AS SELECT window_start, trip_id FROM TUMBLE(trips, ended_at, INTERVAL '1 minute') UNION ALL SELECT at, vehicle_id FROM readings",
     "v AS SELECT trip_id FROM trips UNION SELECT vehicle_id FROM readings",
