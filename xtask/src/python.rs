@@ -1,4 +1,5 @@
-//! Proofs by programs that others wrote: DuckDB, delta-rs and Spark, from their Python packages.
+//! Proofs by programs that others wrote: DuckDB, delta-rs, Spark and websockets, from their Python
+//! packages.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +8,12 @@ use anyhow::{Result, bail};
 use crate::{bench::target_folder, cluster::packages, shell, steps::Place};
 
 /// The packages, pinned: an answer that changes with their version is worth a look.
-const PACKAGES: [&str; 3] = ["duckdb==2.0.0", "deltalake==1.6.6", "pyarrow"];
+const PACKAGES: [&str; 4] = [
+    "duckdb==2.0.0",
+    "deltalake==1.6.6",
+    "pyarrow",
+    "websockets==17.4",
+];
 
 /// The driver of Apache Cassandra.
 const DRIVER: &str = "cassandra-driver==3.30.1";
@@ -27,6 +33,7 @@ pub(crate) fn proofs(place: Place) -> Result<()> {
         ["tests/python/delta_readers.py", "--tables", &tables],
         ["tests/python/retail_questions.py", "--mainstem", &program],
         ["tests/python/fleet_views.py", "--mainstem", &program],
+        ["tests/python/feed_sockets.py", "--mainstem", &program],
     ] {
         shell::run(&mut shell::command(&python.to_string_lossy(), &args))?;
     }

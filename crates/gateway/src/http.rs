@@ -9,6 +9,7 @@ mod call;
 mod changes;
 mod errors;
 mod events;
+mod graph;
 pub(crate) mod listener;
 pub(crate) mod openapi;
 mod patience;
@@ -16,6 +17,7 @@ mod problem;
 mod router;
 mod routes;
 mod rows;
+mod socket;
 mod sql;
 mod status;
 mod streams;
@@ -34,6 +36,7 @@ use tokio::sync::watch;
 use crate::{GatewayParts, HttpConfig};
 use body::Budget;
 use changes::Feeds;
+use graph::Rates;
 use router::Counters;
 
 /// What all connections share.
@@ -47,6 +50,7 @@ pub(crate) struct Door {
     pub(crate) shutdown: watch::Receiver<bool>,
     bodies: Arc<Budget>,
     feeds: Arc<Feeds>,
+    rates: Rates,
     counters: Counters,
     refusals: AtomicU64,
     id_base: u64,
@@ -67,6 +71,7 @@ impl Door {
             refusals: AtomicU64::new(0),
             bodies,
             feeds,
+            rates: Rates::default(),
             id_base,
             parts,
             config,

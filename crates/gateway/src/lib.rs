@@ -284,6 +284,9 @@ pub struct ViewStatus {
     pub late: u64,
     /// Its state in memory.
     pub state_bytes: u64,
+    /// Its groups in memory.
+    #[serde(default)]
+    pub groups: u64,
     /// Why it stands still, if it does.
     pub problem: Option<String>,
 }

@@ -149,6 +149,7 @@ metrics! {
     leader_problems: Gauge = "leader_problems", "What stands against what whoever is in control has to do", None, Gauge::default();
     http_requests: Family<RouteLabel, Total> = "http_requests", "HTTP requests, by route and status", None, Family::default();
     feeds_open: Gauge = "feeds_open", "Change feeds with a reader", None, Gauge::default();
+    feeds_ended: Family<ReasonLabel, Total> = "feeds_ended", "Feeds over WebSocket that ended, by reason", None, Family::default();
     memory_resident_bytes: Gauge = "memory_resident", "Resident memory of the process", Some(Unit::Bytes), Gauge::default();
     disk_free_bytes: Gauge = "disk_free", "Free bytes of the data folder's file system", Some(Unit::Bytes), Gauge::default();
     task_panics: Total = "task_panics", "Threads and tasks that panicked", None, Counter::default();

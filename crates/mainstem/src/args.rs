@@ -159,6 +159,18 @@ the end. Standard input (-) cannot be resumed.")]
 Every stream has the columns _seq, _partition and _offset beside its own, and _extra with the
 fields that it does not declare.")]
     Sql(Sql),
+    /// Show how a view or a question is computed, or draw it
+    #[command(after_help = "Examples:
+  mainstem explain minute_by_vehicle                    a tree: operators, what each keeps, its bound
+  mainstem explain \"SELECT count(*) FROM purchases\"    how a question is answered
+  mainstem explain minute_by_vehicle --svg -o view.svg  a picture with rows/s and state, as it runs
+  mainstem explain fleet --svg -o fleet.svg             a whole application
+  mainstem explain --folder apps/fleet                  every view of a folder, without a server
+  mainstem explain minute_by_vehicle --folder apps/fleet --svg > view.svg
+
+In SQL the same is EXPLAIN VIEW minute_by_vehicle and EXPLAIN SELECT …: a line per row.
+A picture that moves: http://127.0.0.1:7400/graph on a running server.")]
+    Explain(Explain),
     /// Follow the rows of a stream as they arrive, as one JSON object per line
     #[command(after_help = "Examples:
   mainstem tail purchases
@@ -385,6 +397,23 @@ pub(crate) enum AnswerFormat {
     Csv,
     /// An Arrow IPC stream
     Arrow,
+}
+
+/// Options of `explain`.
+#[derive(Args, Debug)]
+pub(crate) struct Explain {
+    /// A view, a question in SQL, or with --svg also an application
+    #[arg(value_name = "VIEW", required_unless_present = "folder")]
+    pub(crate) what: Option<String>,
+    /// Draw it
+    #[arg(long)]
+    pub(crate) svg: bool,
+    /// Where the text or the picture goes; standard output if it is missing
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Folder of an application: what is explained is what it declares, and no server is asked
+    #[arg(long, value_name = "APP")]
+    pub(crate) folder: Option<PathBuf>,
 }
 
 /// Options of `tail`.

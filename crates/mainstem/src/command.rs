@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod copy;
 pub(crate) mod explain;
 pub(crate) mod load;
+pub(crate) mod picture;
 pub(crate) mod relocate;
 pub(crate) mod serve;
 pub(crate) mod sql;

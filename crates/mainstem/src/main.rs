@@ -52,6 +52,7 @@ fn run(cli: &Cli) -> Outcome {
         Command::Rollback(options) => wait(command::app::rollback(target, options)),
         Command::Load(options) => wait(command::load::load(target, options)),
         Command::Sql(options) => wait(command::sql::sql(target, options)),
+        Command::Explain(options) => wait(command::picture::explain(target, options)),
         Command::Tail(options) => wait(command::tail::tail(target, options)),
         Command::Status(options) => wait(command::status::status(target, options)),
         Command::Move(options) => wait(command::relocate::relocate(target, options)),

@@ -22,7 +22,7 @@ mod write;
 pub use declare::{
     Declaration, Declared, ViewText, declarations, show, show_table, show_view, view_text,
 };
-pub use engine::{Answered, Engine, Question, Rights, Rows, SqlConfig, SqlParts};
+pub use engine::{Answered, Engine, Question, Rights, Rows, SqlConfig, SqlParts, plan_lines};
 pub use error::QueryError;
 pub use format::{ResultFormat, RowWriter, objects};
 pub use page::{After, NotAfter, Page, Paged, first_rows, key_columns};

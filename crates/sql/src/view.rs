@@ -10,6 +10,7 @@ mod fingerprint;
 pub(crate) mod lineage;
 mod names;
 mod node;
+mod operators;
 mod output;
 mod plan;
 mod refuse;
@@ -28,6 +29,7 @@ use mainstem_kernel::{ColumnName, Columns, StreamId};
 pub use crate::error::row_reason;
 pub use engine::{Progress, ViewEngine, ViewStatus};
 pub use node::{Call, Function, Node, Pairs};
+pub use operators::{Operator, OperatorKind};
 pub(crate) use plan::check_question;
 pub use plan::{plan_again, plan_view};
 pub(crate) use shape::column;
@@ -59,6 +61,8 @@ pub struct PlannedView {
     pub fingerprint: String,
     /// What it keeps in memory and on disk, and what bounds it; for EXPLAIN.
     pub state: Vec<StateNote>,
+    /// Which operator keeps each of `state`, by its place among `operators`.
+    pub keepers: Vec<usize>,
     /// The same rows as a plain question: what VERIFY asks. A lookup reads the table's changes
     /// under the name `changes_name` gives.
     pub batch_sql: String,

@@ -1,14 +1,9 @@
 //! EXPLAIN: our plan, what Spark is asked, what differs from one machine, and Spark's own plan.
 
-use std::sync::Arc;
-
-use arrow::{
-    array::{AsArray, RecordBatch, StringArray},
-    datatypes::{DataType, Field, Schema},
-};
+use arrow::array::AsArray;
 use mainstem_catalog::Definitions;
 use mainstem_kernel::Reached;
-use mainstem_sql::{Answered, QueryError, beyond::SparkQuestion};
+use mainstem_sql::{Answered, QueryError, beyond::SparkQuestion, plan_lines};
 
 use super::{
     answer::failed,
@@ -54,18 +49,13 @@ impl Asking {
                 .map(|note| ("differs", note.to_string())),
         );
         rows.push(("spark_plan", plan));
-        let kinds = StringArray::from_iter_values(rows.iter().map(|(kind, _)| kind));
-        let texts = StringArray::from_iter_values(rows.iter().map(|(_, text)| text));
-        let fields = ["plan_type", "plan"].map(|name| Field::new(name, DataType::Utf8, false));
-        let schema = Arc::new(Schema::new(fields.to_vec()));
-        let batch =
-            RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(kinds), Arc::new(texts)]);
-        let batch = batch.map_err(|error| QueryError::Broken {
+        let rows = rows.iter().map(|(kind, text)| (*kind, text.as_str()));
+        let batch = plan_lines(rows).map_err(|error| QueryError::Broken {
             source: Box::new(error),
-        });
+        })?;
         Ok(Answered {
-            schema,
-            rows: Box::pin(futures::stream::iter([batch])),
+            schema: batch.schema(),
+            rows: Box::pin(futures::stream::iter([Ok(batch)])),
             position: Reached::Offsets(prepared.position),
         })
     }

@@ -3,9 +3,9 @@
 
 use std::hint::black_box;
 
-use hyper::header::{AUTHORIZATION, HeaderMap};
+use hyper::header::{AUTHORIZATION, HeaderMap, SEC_WEBSOCKET_PROTOCOL};
 
-use super::errors::HttpError;
+use super::{errors::HttpError, socket};
 
 /// What a route lets people do. The one key there is may do everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,14 +31,19 @@ pub(crate) fn check(
     if permission == Permission::Open {
         return Ok(());
     }
-    let sent = headers.get(AUTHORIZATION).ok_or(HttpError::KeyMissing)?;
-    let (scheme, key) = sent
-        .as_bytes()
-        .split_at_checked(7)
-        .ok_or(HttpError::KeyMissing)?;
-    if !scheme.eq_ignore_ascii_case(b"bearer ") {
-        return Err(HttpError::KeyMissing);
-    }
+    let key = match headers.get(AUTHORIZATION) {
+        Some(sent) => {
+            let (scheme, key) = sent
+                .as_bytes()
+                .split_at_checked(7)
+                .ok_or(HttpError::KeyMissing)?;
+            if !scheme.eq_ignore_ascii_case(b"bearer ") {
+                return Err(HttpError::KeyMissing);
+            }
+            key
+        }
+        None => key_of_socket(headers).ok_or(HttpError::KeyMissing)?,
+    };
     match is_equal(key.trim_ascii(), admin_key.as_bytes()) {
         true => Ok(()),
         false => Err(HttpError::KeyWrong),
@@ -56,6 +61,19 @@ fn is_equal(sent: &[u8], key: &[u8]) -> bool {
         .zip(key)
         .fold(0, |all, (a, b)| black_box(all | (a ^ b)));
     black_box(differences) == 0
+}
+
+/// The key of a browser that wishes a WebSocket: it can send no header but this one.
+fn key_of_socket(headers: &HeaderMap) -> Option<&[u8]> {
+    if !socket::is_wanted(headers) {
+        return None;
+    }
+    let values = headers.get_all(SEC_WEBSOCKET_PROTOCOL).into_iter();
+    let mut names = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    names.find_map(|name| {
+        name.trim_ascii()
+            .strip_prefix(socket::KEY_PROTOCOL.as_bytes())
+    })
 }
 
 #[cfg(test)]
@@ -86,5 +104,22 @@ mod tests {
         assert_eq!(check_key(Some("Basic secret"), "secret"), "missing");
         assert_eq!(check_key(Some(""), "secret"), "missing");
         assert_eq!(check_key(None, "secret"), "missing");
+    }
+
+    #[test]
+    fn the_key_of_a_browser_counts_for_websockets_alone() {
+        use hyper::header::UPGRADE;
+
+        let mut headers = HeaderMap::new();
+        let protocols = "mainstem.feed, mainstem.key.secret";
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(protocols));
+        let is_in = |headers: &HeaderMap, key| check(Permission::Read, headers, key).is_ok();
+        assert!(!is_in(&headers, "secret"));
+        headers.insert(UPGRADE, HeaderValue::from_static("WebSocket"));
+        assert!(is_in(&headers, "secret"));
+        assert!(!is_in(&headers, "secrets"));
+        // The header goes before.
+        headers.insert(AUTHORIZATION, HeaderValue::from_static("Bearer other"));
+        assert!(!is_in(&headers, "secret"));
     }
 }

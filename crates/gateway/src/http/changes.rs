@@ -1,5 +1,8 @@
-//! Change feeds: the rows of a stream, and of a view that is one, as server-sent events, from
-//! history and then as they arrive; changes of rows by key are in `keyed`. Nothing is kept for a slow reader: what it has not taken is read again from the log.
+//! Change feeds: the rows of a stream, and of a view that is one, from history and then as they
+//! arrive; changes of rows by key are in `keyed`. Nothing is kept for a slow reader: what it has not
+//! taken is read again from the log.
+//!
+//! They come as server-sent events, or as messages of a WebSocket to who asks for one (`socket`).
 //!
 //! One event per row, `data:` is the row as JSON. `id:` is a position and comes with the last
 //! row of a frame alone, so that who resumes there gets no row twice and misses none. While
@@ -15,7 +18,7 @@ mod remote;
 use std::{io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures::stream;
+use futures::{Stream, StreamExt, stream};
 use hyper::header::HeaderName;
 use mainstem_catalog::{Kind, Object, StreamDef};
 use mainstem_kernel::{Fault, Position, Seq, StreamId, fault::chain, metrics::Metrics};
@@ -30,8 +33,9 @@ use super::{
     call::{Call, Outcome, local, no_object, parse_seq, short_header},
     errors::HttpError,
     routes::FROM,
-    stopped,
+    socket, stopped,
 };
+use event::Form;
 use past::Past;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -96,6 +100,7 @@ struct Feed {
     log: SharedLog,
     shutdown: watch::Receiver<bool>,
     stage: Stage,
+    form: Form,
     _slot: Slot,
 }
 
@@ -152,14 +157,26 @@ fn follow_stream(call: Call, stream: &StreamDef) -> Outcome {
         log,
         shutdown: call.door.shutdown.clone(),
         stage: Stage::Begin,
+        form: Form::of(&call.head.headers),
         _slot: slot,
-        door: call.door,
+        door: Arc::clone(&call.door),
     };
     let chunks = stream::unfold(feed, |mut feed| async move {
         let chunk = feed.next().await?;
-        Some((io::Result::Ok(chunk), feed))
+        Some((chunk, feed))
     });
-    Ok(answer::chunks("text/event-stream", Box::pin(chunks)))
+    send(call, chunks)
+}
+
+/// Answers with what a feed says, in the form that the request wishes.
+fn send(mut call: Call, chunks: impl Stream<Item = Bytes> + Send + 'static) -> Outcome {
+    match Form::of(&call.head.headers) {
+        Form::Messages => socket::open(&mut call, chunks),
+        Form::Events => {
+            let chunks = Box::pin(chunks.map(io::Result::Ok));
+            Ok(answer::chunks("text/event-stream", chunks))
+        }
+    }
 }
 
 /// After which seq the feed begins.
@@ -197,14 +214,14 @@ impl Feed {
         match self.stage {
             Stage::Begin => {
                 self.stage = Stage::Rows;
-                Some(event::mark(Position::at(self.cursor)))
+                Some(self.form.mark(Position::at(self.cursor)))
             }
             Stage::Rows => match self.rows().await {
                 Ok(bytes) => bytes,
                 Err(error) => {
                     self.stage = Stage::Over;
                     tracing::warn!(stream = self.name, error = chain(&error), "feed ended");
-                    Some(event::problem(&error.problem()))
+                    Some(self.form.problem(&error.problem()))
                 }
             },
             Stage::Over => None,
@@ -229,7 +246,7 @@ impl Feed {
             let chunk = match read.map_err(|source| HttpError::Panicked { source })? {
                 Ok(chunk) => chunk,
                 Err(ReadError::Trimmed { trimmed, .. }) => {
-                    self.past = Some(Past::new(self.definition()?, trimmed));
+                    self.past = Some(Past::new((self.definition()?, self.form), trimmed));
                     continue;
                 }
                 Err(error) => return Err(self.unreadable(&error)),
@@ -237,7 +254,7 @@ impl Feed {
             self.cursor = self.cursor.max(chunk.through);
             if !chunk.frames.is_empty() {
                 let stream = self.definition()?;
-                let bytes = event::frames(&stream, &chunk.frames);
+                let bytes = self.form.frames(&stream, &chunk.frames);
                 return Ok(Some(bytes.map_err(|reason| self.broken(reason))?));
             }
             if chunk.is_end
@@ -280,7 +297,7 @@ impl Feed {
             biased;
             () = stopped(&mut self.shutdown) => None,
             _ = self.frontier.wait_for(|frontier| *frontier > cursor) => None,
-            () = tokio::time::sleep(HEARTBEAT) => Some(event::mark(Position::at(cursor))),
+            () = tokio::time::sleep(HEARTBEAT) => Some(self.form.mark(Position::at(cursor))),
         }
     }
 

@@ -60,7 +60,10 @@ pub(crate) enum HttpError {
     BodyBroken { source: hyper::Error },
     /// Caller: accept one of the formats that there are.
     #[error("answers are not given as \"{found}\"")]
-    NotAcceptable { found: String },
+    NotAcceptable {
+        found: String,
+        allowed: &'static str,
+    },
     /// Caller: correct the JSON.
     #[error("body is not the JSON that is expected: {reason}")]
     Json {
@@ -105,6 +108,12 @@ pub(crate) enum HttpError {
     /// Node: a defect; everything else goes on.
     #[error("the request broke the part that answers it")]
     Panicked { source: tokio::task::JoinError },
+    /// Caller: take what comes, or connect again and go on from the last id.
+    #[error("the client took nothing of the feed, or answered no ping, for {} s", .limit.as_secs())]
+    FeedStalled { limit: Duration },
+    /// Caller: send no messages; control frames alone are heard.
+    #[error("feeds take no messages, and frames as RFC 6455 says")]
+    FeedSpokenTo,
     /// Node: rows could not be read; the feed can be taken up again.
     #[error("feed of \"{name}\" cannot go on")]
     Feed { name: String, reason: String },
@@ -136,6 +145,8 @@ impl Fault for HttpError {
             Self::Elsewhere { .. } => Answer::caller(Code::Clus041),
             Self::PathText => Answer::caller(Code::Http020),
             Self::Feed { .. } => Answer::node(Code::Http021),
+            Self::FeedStalled { .. } => again(Code::Http023),
+            Self::FeedSpokenTo => Answer::caller(Code::Http024),
             Self::Panicked { .. } => Answer {
                 code: Code::Http022,
                 blame: Blame::Node,
@@ -176,7 +187,7 @@ impl Fault for HttpError {
             Self::BodyStalled { .. } | Self::BodyBroken { .. } => {
                 "nothing was kept; send the request again".to_owned()
             }
-            Self::NotAcceptable { .. } => format!("accept one of {ANSWER_TYPES}"),
+            Self::NotAcceptable { allowed, .. } => format!("accept one of {allowed}"),
             Self::NoObject {
                 near: Some(near), ..
             } => format!("did you mean \"{near}\"?"),
@@ -199,6 +210,8 @@ impl Fault for HttpError {
             }
             Self::Panicked { .. } => "the node's log says more; please report it".to_owned(),
             Self::Feed { .. } => "connect again with Last-Event-ID".to_owned(),
+            Self::FeedStalled { .. } => "connect again with ?from= and the last id".to_owned(),
+            Self::FeedSpokenTo => "ask with POST /v1/sql, send with POST …/events".to_owned(),
             Self::Json { .. } => "GET /openapi.json shows the fields of every body".to_owned(),
             Self::Value { .. } => return None,
         })

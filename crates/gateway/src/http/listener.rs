@@ -72,16 +72,13 @@ fn open(door: &Arc<Door>, stream: TcpStream, slot: OwnedSemaphorePermit) {
     }
     let task = {
         let door = Arc::clone(door);
-        async move {
-            converse(door, stream).await;
-            drop(slot);
-        }
+        async move { converse(door, (stream, slot)).await }
     };
     door.parts.spawn.task("http connection", Box::pin(task));
 }
 
 /// All requests of a connection, one after the other.
-async fn converse(door: Arc<Door>, stream: TcpStream) {
+async fn converse(door: Arc<Door>, stream: (TcpStream, OwnedSemaphorePermit)) {
     let phase = Arc::new(Phase::default());
     let io = PatientIo::new(stream, Arc::clone(&phase), door.config.read_time_max);
     let mut shutdown = door.shutdown.clone();
@@ -96,7 +93,8 @@ async fn converse(door: Arc<Door>, stream: TcpStream) {
         .max_buf_size(READ_BUFFER_MAX)
         // `PatientIo` keeps the time, with one timer for all requests of a connection.
         .header_read_timeout(None)
-        .serve_connection(io, service);
+        .serve_connection(io, service)
+        .with_upgrades();
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         biased;

@@ -166,10 +166,20 @@ fn responses(route: &Route) -> Value {
             "text/csv": { "schema": { "type": "string" } },
             "application/vnd.apache.arrow.stream": { "schema": {} },
         }),
+        Gives::Graph => json!({
+            "application/json": {
+                "schema": reference("Graph"), "example": shapes::example("Graph"),
+            },
+            "image/svg+xml": { "schema": { "type": "string" } },
+        }),
         Gives::Feed => json!({ "text/event-stream": { "schema": { "type": "string" } } }),
         Gives::Text(media) => json!({ media: { "schema": { "type": "string" } } }),
     };
     let mut responses = json!({ "200": { "description": "Done.", "content": content } });
+    if matches!(route.gives, Gives::Feed) {
+        let description = "A WebSocket, whose messages have the fields that events have.";
+        responses["101"] = json!({ "description": description });
+    }
     for (status, description) in errors(route) {
         responses[status] = json!({
             "description": description,
@@ -215,6 +225,9 @@ fn errors(route: &Route) -> Vec<(&'static str, &'static str)> {
         (_, Gives::Rows) => {
             errors.push(("406", "None of the accepted formats."));
             errors.push(("422", "The question takes too long or too much memory."));
+        }
+        (_, Gives::Graph) => {
+            errors.push(("406", "None of the accepted formats."));
         }
         (_, Gives::Feed) => {
             errors.push(("429", "Too many feeds are open."));

@@ -7,7 +7,7 @@
 //! | fresh: no key was seen | `head` from the start on, trickled bytes or not | breaks the connection |
 //! | trusted: idle after a request with the key | `IDLE_MAX`, and `head` from the first byte on | breaks the connection |
 //! | body: a request's body comes | `head` between two parts | stalled: the request is refused |
-//! | busy: the answer is made or sent | for ever | |
+//! | busy: the answer is made or sent, or it became a WebSocket | for ever | |
 //! | any, while the client does not take the answer | `WRITE_MAX` between two parts | breaks the connection |
 
 use std::{
@@ -25,6 +25,7 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tokio::{
     net::TcpStream,
+    sync::OwnedSemaphorePermit,
     time::{Instant, Sleep, sleep_until},
 };
 
@@ -77,6 +78,11 @@ impl Busy {
         }
     }
 
+    /// The connection becomes something else, which keeps its own time.
+    pub(crate) fn for_ever(&mut self) {
+        self.after = BUSY;
+    }
+
     /// Whether the request bore the key.
     pub(crate) fn trust_if(&mut self, has_key: bool) {
         self.after = if has_key { TRUSTED } else { FRESH };
@@ -101,13 +107,20 @@ pub(crate) struct PatientIo {
     /// In the trusted phase: a part of the next head has come.
     in_head: bool,
     writing: Option<Instant>,
+    /// One of the connections that there may be, whatever it becomes.
+    _slot: OwnedSemaphorePermit,
 }
 
 impl PatientIo {
     /// Watches over a socket.
-    pub(crate) fn new(stream: TcpStream, phase: Arc<Phase>, head_max: Duration) -> Self {
+    pub(crate) fn new(
+        (stream, slot): (TcpStream, OwnedSemaphorePermit),
+        phase: Arc<Phase>,
+        head_max: Duration,
+    ) -> Self {
         Self {
             io: TokioIo::new(stream),
+            _slot: slot,
             phase,
             head_max,
             sleep: None,

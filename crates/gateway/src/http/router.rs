@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use hyper::{Method, Request, body::Incoming, http::request::Parts};
+use hyper::{Method, Request, StatusCode, body::Incoming, http::request::Parts};
 use mainstem_kernel::metrics::{RouteLabel, Total};
 
 use super::{
@@ -89,6 +89,9 @@ pub(crate) async fn answer(
     };
     let mut reply = outcome.unwrap_or_else(|refusal| refuse(door, index, refusal));
     door.counters.count(door, index, reply.status().as_u16());
+    if reply.status() == StatusCode::SWITCHING_PROTOCOLS {
+        busy.for_ever();
+    }
     reply.body_mut().busy = Some(busy);
     reply
 }

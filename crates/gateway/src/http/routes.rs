@@ -2,8 +2,8 @@
 //! of tests are made from this table, so that none of them can miss one.
 
 use super::{
-    answer, apps, auth::Permission, call::Call, changes, events, openapi, router::Pending, rows,
-    sql, status, streams,
+    answer, apps, auth::Permission, call::Call, changes, events, graph, openapi, router::Pending,
+    rows, sql, status, streams,
 };
 
 /// The methods there are.
@@ -79,6 +79,8 @@ pub(crate) enum Gives {
     List(&'static str),
     /// The answer to a question in any of its formats.
     Rows,
+    /// A graph, as JSON or as a picture.
+    Graph,
     /// Server-sent events.
     Feed,
     /// Text of that media type.
@@ -119,9 +121,22 @@ const ACCEPT: Parameter = parameter(
     "Accept",
     "How the answer is written; JSON if it is missing.",
 );
+const GRAPH_ACCEPT: Parameter = parameter(
+    "Accept",
+    "application/json (if it is missing) or image/svg+xml. Rows per second come with the second \
+     look within 30 seconds.",
+);
 const LAST_EVENT_ID: Parameter = parameter(
     "Last-Event-ID",
     "Where to go on; goes before the parameter from.",
+);
+
+const UPGRADE: Parameter = parameter(
+    "Upgrade",
+    "websocket, for the same as messages of a WebSocket (RFC 6455): each is a JSON text with the \
+     fields that an event has, {\"id\":…,\"data\":…}; go on with from and the last id. Who takes \
+     nothing for 30 s is closed with 1013. Browsers, which send no Authorization, name the protocols \
+     mainstem.feed and mainstem.key.KEY.",
 );
 
 /// The common case, to be changed by the fields that differ.
@@ -202,7 +217,7 @@ pub(crate) static ROUTES: &[Route] = &[
     },
     Route {
         parameters: &[FROM],
-        headers: &[LAST_EVENT_ID],
+        headers: &[LAST_EVENT_ID, UPGRADE],
         gives: Gives::Feed,
         ..route(
             (Get, "/v1/streams/{stream}/changes"),
@@ -230,7 +245,7 @@ pub(crate) static ROUTES: &[Route] = &[
     },
     Route {
         parameters: &[FROM_ROWS],
-        headers: &[LAST_EVENT_ID],
+        headers: &[LAST_EVENT_ID, UPGRADE],
         gives: Gives::Feed,
         ..route(
             (Get, "/v1/tables/{table}/changes"),
@@ -258,7 +273,7 @@ pub(crate) static ROUTES: &[Route] = &[
     },
     Route {
         parameters: &[FROM_ROWS],
-        headers: &[LAST_EVENT_ID],
+        headers: &[LAST_EVENT_ID, UPGRADE],
         gives: Gives::Feed,
         ..route(
             (Get, "/v1/views/{view}/changes"),
@@ -304,6 +319,33 @@ pub(crate) static ROUTES: &[Route] = &[
             Read,
             ("listApps", "List all applications"),
             |call| Box::pin(apps::list(call)),
+        )
+    },
+    Route {
+        headers: &[GRAPH_ACCEPT],
+        gives: Gives::Graph,
+        ..route(
+            (Get, "/v1/apps/{app}/graph"),
+            Read,
+            (
+                "graphOfApp",
+                "Show an application as a graph: its streams, tables and views, and how they go",
+            ),
+            |call| Box::pin(graph::of_app(call)),
+        )
+    },
+    Route {
+        headers: &[GRAPH_ACCEPT],
+        gives: Gives::Graph,
+        ..route(
+            (Get, "/v1/views/{view}/graph"),
+            Read,
+            (
+                "graphOfView",
+                "Show a view as a graph: what it reads, its operators with what they keep, and its \
+                 readers",
+            ),
+            |call| Box::pin(graph::of_view(call)),
         )
     },
     Route {
@@ -421,6 +463,19 @@ pub(crate) static ROUTES: &[Route] = &[
                 "Say whether requests are served, and which applications stand still",
             ),
             |call| Box::pin(status::ready(call)),
+        )
+    },
+    Route {
+        gives: Gives::Text("text/html"),
+        ..route(
+            (Get, "/graph"),
+            Open,
+            (
+                "graphPage",
+                "A page that shows graphs while they change; it asks for the key, /graph#APP for an \
+                 application",
+            ),
+            |_call| Box::pin(async { Ok(graph::page()) }),
         )
     },
     Route {

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use super::{
     answer::{self, NEXT, POSITION, Reply},
     call::{Call, Outcome, short_header, shorten},
-    errors::HttpError,
+    errors::{ANSWER_TYPES, HttpError},
     events::IDEMPOTENCY_KEY,
     wait,
 };
@@ -202,12 +202,13 @@ pub(crate) fn negotiate(headers: &HeaderMap) -> Result<ResultFormat, HttpError> 
         None if sent.is_empty() => Ok(ResultFormat::Json),
         None => Err(HttpError::NotAcceptable {
             found: shorten(&sent.join(", ")),
+            allowed: ANSWER_TYPES,
         }),
     }
 }
 
 /// A media range and its weight in thousandths (RFC 9110, section 12.4.2: at most three digits).
-fn weigh(range: &str) -> (&str, u32) {
+pub(crate) fn weigh(range: &str) -> (&str, u32) {
     let mut parts = range.split(';').map(str::trim);
     let media = parts.next().unwrap_or_default();
     let weight = parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")));

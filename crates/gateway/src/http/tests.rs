@@ -3,6 +3,7 @@
 
 mod exchange;
 mod feed;
+mod graph;
 mod keyed;
 mod matrix;
 mod pages;
@@ -10,5 +11,6 @@ mod patience;
 mod raw;
 mod reference;
 mod shelf;
+mod socket;
 mod statuses;
 mod world;

@@ -311,6 +311,8 @@ codes! {
     Http020 = "HTTP-020",
     Http021 = "HTTP-021",
     Http022 = "HTTP-022",
+    Http023 = "HTTP-023",
+    Http024 = "HTTP-024",
     // node
     Node001 = "NODE-001",
     Node002 = "NODE-002",
@@ -360,6 +362,8 @@ codes! {
     Cli024 = "CLI-024",
     Cli025 = "CLI-025",
     Cli026 = "CLI-026",
+    Cli027 = "CLI-027",
+    Cli028 = "CLI-028",
 }
 
 impl fmt::Display for Code {

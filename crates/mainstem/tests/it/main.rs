@@ -15,6 +15,7 @@
 )]
 
 mod crash;
+mod explain;
 mod flowtest;
 mod load;
 mod operators;

@@ -252,6 +252,7 @@ fn view(status: &QueryStatus) -> Option<ViewStatus> {
         dead_letters: 0,
         late: 0,
         state_bytes: 0,
+        groups: 0,
         problem: status
             .problem
             .as_ref()

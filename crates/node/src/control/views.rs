@@ -70,6 +70,7 @@ fn status(parts: &Parts, def: &ViewDef, view: Option<&ViewHealth>) -> ViewStatus
         state_bytes: view.map_or(0, |view| {
             u64::try_from(view.state_bytes).unwrap_or(u64::MAX)
         }),
+        groups: view.map_or(0, |view| u64::try_from(view.groups).unwrap_or(u64::MAX)),
         problem: None,
     };
     if let Some(view) = view {

@@ -18,6 +18,7 @@ use super::{
     Engine, Question, Rights, Time,
     cut::Cut,
     limits::QueryMemory,
+    lines,
     reach::here,
     rows::panicked,
     session::{self, Given},
@@ -111,10 +112,15 @@ impl Engine {
     }
 
     async fn query(&self, ast: Statement, tenant: TenantId) -> Result<Begun, QueryError> {
+        let is_explained = matches!(ast, Statement::Explain { .. });
         let (ast, cut) = self.parts.cut(&ast, tenant)?;
         let state = self.session(&cut)?;
         let plan = plan(&state, ast).await.map_err(from_engine)?;
         let rows = execute_stream(plan, state.task_ctx()).map_err(from_engine)?;
+        let rows = match is_explained {
+            true => lines::by_line(rows),
+            false => rows,
+        };
         Ok((rows, cut.frontier))
     }
 

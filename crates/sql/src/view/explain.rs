@@ -1,4 +1,4 @@
-//! What a view keeps, as EXPLAIN says it, and EXPLAIN's lines themselves.
+//! What a view keeps, as EXPLAIN says it, and all that was decided of it as text.
 
 use std::time::Duration;
 
@@ -11,12 +11,22 @@ use super::{
 };
 use crate::declare::{emit_text, span_text};
 
-/// Notes of all state, from the inputs up. `named` are the inputs by their index.
-pub(crate) fn notes(plan: &Node, emit: Emit, named: &[Known]) -> Vec<StateNote> {
-    let below = plan.inputs().into_iter();
-    let mut notes: Vec<StateNote> = below.flat_map(|input| notes(input, emit, named)).collect();
-    notes.extend(note(plan, emit, named));
-    notes
+/// Notes of all state, from the inputs up, each with the place of its operator: an operator comes
+/// after its inputs. `named` are the inputs by their index.
+pub(crate) fn notes(plan: &Node, emit: Emit, named: &[Known]) -> Vec<(usize, StateNote)> {
+    let mut noted = Vec::new();
+    walk(plan, &mut 0, &mut |place, node| {
+        noted.extend(note(node, emit, named).map(|note| (place, note)));
+    });
+    noted
+}
+
+fn walk(node: &Node, next: &mut usize, visit: &mut impl FnMut(usize, &Node)) {
+    for input in node.inputs() {
+        walk(input, next, visit);
+    }
+    visit(*next, node);
+    *next = next.saturating_add(1);
 }
 
 fn note(node: &Node, emit: Emit, named: &[Known]) -> Option<StateNote> {
@@ -145,7 +155,8 @@ fn rows(calls: &[Call], sources: &[&Known]) -> String {
 }
 
 impl PlannedView {
-    /// What EXPLAIN prints: the operators, when rows come out, what identifies one, what is kept.
+    /// All that was decided, with columns by position: the operators, when rows come out, what
+    /// identifies one, what is kept. EXPLAIN prints `tree`.
     #[must_use]
     pub fn explain(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.plan.to_string().lines().map(str::to_owned).collect();

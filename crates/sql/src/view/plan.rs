@@ -136,7 +136,9 @@ fn finish(
     };
     let inputs: Vec<Input> = known.iter().map(|known| known.input.clone()).collect();
     let watermark = watermark(&output.plan, &inputs, emit, named);
-    let state = explain::notes(&output.plan, emit, known);
+    let (keepers, state) = explain::notes(&output.plan, emit, known)
+        .into_iter()
+        .unzip();
     let fingerprint = fingerprint::fingerprint(defs, (&inputs, &output.plan), &output.key, emit);
     Ok(PlannedView {
         inputs,
@@ -148,6 +150,7 @@ fn finish(
         watermark,
         fingerprint,
         state,
+        keepers,
         batch_sql: bound.batch.to_string(),
     })
 }

@@ -205,6 +205,7 @@ pub(crate) fn plan(emit: Emit, windowed: bool) -> PlannedView {
         watermark: None,
         fingerprint: String::new(),
         state: Vec::new(),
+        keepers: Vec::new(),
         batch_sql: String::new(),
     }
 }

@@ -1,4 +1,4 @@
-//! The changes of rows by key as server-sent events, as soon as they are visible: of each key the
+//! The changes of rows by key, as soon as they are visible: of each key the
 //! row as it is, one event for all changes that come together.
 //!
 //! `data:` is `{"op":"upsert","key":{…},"after":{…}}` or `{"op":"delete","key":{…}}`. `id:` is a
@@ -10,7 +10,7 @@
 
 mod told;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::stream;
@@ -23,11 +23,10 @@ use tokio::{sync::watch, time::Instant};
 pub(super) use told::Followed;
 
 use super::{
-    FEEDS, HEARTBEAT, HttpError, LAST_EVENT_ID, LAST_EVENT_ID_NAME, Slot, Stage, event, from,
-    remote,
+    FEEDS, HEARTBEAT, HttpError, LAST_EVENT_ID, LAST_EVENT_ID_NAME, Slot, Stage, event::Form, from,
+    remote, send,
 };
 use crate::http::{
-    answer,
     call::{Call, Outcome, local, parse_seq, short_header},
     problem::Refusal,
     routes::FROM,
@@ -57,6 +56,7 @@ struct Feed {
     moved: watch::Receiver<Seq>,
     shutdown: watch::Receiver<bool>,
     stage: Stage,
+    form: Form,
     _slot: Slot,
 }
 
@@ -94,13 +94,14 @@ pub(super) fn follow(call: Call, followed: Followed) -> Outcome {
         moved,
         shutdown: call.door.shutdown.clone(),
         stage: Stage::Begin,
+        form: Form::of(&call.head.headers),
         _slot: call.door.feeds.open()?,
     };
     let chunks = stream::unfold(feed, |mut feed| async move {
         let chunk = feed.next().await?;
-        Some((io::Result::Ok(chunk), feed))
+        Some((chunk, feed))
     });
-    Ok(answer::chunks("text/event-stream", Box::pin(chunks)))
+    send(call, chunks)
 }
 
 fn begin(call: &Call, now: Seq) -> Result<Begin, HttpError> {
@@ -123,8 +124,8 @@ impl Feed {
                 self.stage = Stage::Rows;
                 // Who loses the connection among the first rows begins again with them.
                 match self.rows {
-                    Some(_) => Some(Bytes::from_static(b": rows\n\n")),
-                    None => Some(event::mark(Position::at(self.cursor))),
+                    Some(_) => Some(self.form.rows_first()),
+                    None => Some(self.form.mark(Position::at(self.cursor))),
                 }
             }
             Stage::Rows => match self.changes().await {
@@ -153,11 +154,11 @@ impl Feed {
             // What comes while it reads is read at once.
             let now = *self.moved.borrow_and_update();
             let (tables, followed) = (Arc::clone(&self.tables), Arc::clone(&self.followed));
-            let after = self.cursor;
+            let (after, form) = (self.cursor, self.form);
             // It may read redo files.
             let read = tokio::task::spawn_blocking(move || {
                 let changes = tables.changes(followed.id, after, followed.bytes_max())?;
-                Ok::<_, TableError>((changes.through, followed.events(&changes)))
+                Ok::<_, TableError>((changes.through, followed.events(&changes, form)))
             });
             let read = read.await;
             let read = read.map_err(|source| self.over(&HttpError::Panicked { source }))?;
@@ -213,10 +214,10 @@ impl Feed {
             (scan, Some(batch)) => {
                 self.rows = Some(scan);
                 let batch = batch.map_err(|error| self.over(&error))?;
-                let rows = self.followed.rows(&batch);
+                let rows = self.followed.rows(&batch, self.form);
                 rows.map(Some).map_err(|reason| self.broken(reason))
             }
-            (_, None) => Ok(Some(event::mark(Position::at(self.cursor)))),
+            (_, None) => Ok(Some(self.form.mark(Position::at(self.cursor)))),
         }
     }
 
@@ -227,7 +228,7 @@ impl Feed {
             biased;
             () = stopped(&mut self.shutdown) => None,
             _ = self.moved.changed() => None,
-            () = tokio::time::sleep(HEARTBEAT) => Some(event::mark(Position::at(cursor))),
+            () = tokio::time::sleep(HEARTBEAT) => Some(self.form.mark(Position::at(cursor))),
         }
     }
 
@@ -245,6 +246,6 @@ impl Feed {
             error = chain(error),
             "feed ended"
         );
-        event::problem(&error.problem())
+        self.form.problem(&error.problem())
     }
 }

@@ -17,7 +17,10 @@ use mainstem_kernel::{
 };
 use mainstem_sql::{QueryError, Question, Rights, Rows};
 
-use super::{Door, event};
+use super::{
+    Door,
+    event::{self, Form},
+};
 use crate::http::errors::HttpError;
 
 /// The first span: 100 ms.
@@ -30,6 +33,7 @@ const SPAN_ROWS: u64 = 20_000;
 /// Rows of a feed up to where the log was trimmed.
 pub(super) struct Past {
     stream: Arc<StreamDef>,
+    form: Form,
     /// Up to here.
     trimmed: Seq,
     span: u64,
@@ -42,6 +46,7 @@ pub(super) struct Past {
 
 /// The rows of one span.
 struct Page {
+    form: Form,
     rows: Rows,
     through: Seq,
     count: u64,
@@ -61,9 +66,10 @@ pub(super) enum Next {
 
 impl Past {
     /// Rows of a stream up to a seq.
-    pub(super) fn new(stream: Arc<StreamDef>, trimmed: Seq) -> Self {
+    pub(super) fn new((stream, form): (Arc<StreamDef>, Form), trimmed: Seq) -> Self {
         Self {
             stream,
+            form,
             trimmed,
             span: SPAN_FIRST,
             page: None,
@@ -115,6 +121,7 @@ impl Past {
         let through = Seq(cursor.0.saturating_add(self.span)).min(self.trimmed);
         let rows = ask(door, self.stream.tenant, self.page_sql(cursor, through)).await?;
         self.page = Some(Page {
+            form: self.form,
             rows,
             through,
             count: 0,
@@ -196,7 +203,8 @@ impl Page {
             let seq = Seq::from_i64(seqs.values().get(row).copied().unwrap_or_default());
             if let Some((held, json)) = self.held.take() {
                 let is_last = held != seq;
-                event::push(&mut text, &[&json], is_last.then_some(Position::at(held)));
+                self.form
+                    .push(&mut text, &[&json], is_last.then_some(Position::at(held)));
             }
             self.held = Some((seq, json.to_vec()));
             self.count = self.count.saturating_add(1);
@@ -208,7 +216,7 @@ impl Page {
     fn last(self) -> Bytes {
         let mut text = Vec::new();
         if let Some((seq, json)) = self.held {
-            event::push(&mut text, &[&json], Some(Position::at(seq)));
+            self.form.push(&mut text, &[&json], Some(Position::at(seq)));
         }
         text.into()
     }

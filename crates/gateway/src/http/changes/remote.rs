@@ -1,7 +1,7 @@
-//! Feeds of a node of many, as server-sent events: rows and changes as the node reads them, from any
+//! Feeds of a node of many: rows and changes as the node reads them, from any
 //! place that a feed on any node has told of.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::stream;
@@ -12,11 +12,11 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{HEARTBEAT, HttpError, LAST_EVENT_ID, LAST_EVENT_ID_NAME, Slot, event};
+use super::{HEARTBEAT, HttpError, LAST_EVENT_ID, LAST_EVENT_ID_NAME, Slot, event::Form, send};
 use crate::{
     FeedBegin, RemoteFeed,
     http::{
-        Door, answer,
+        Door,
         call::{Call, Outcome, parse_position},
         problem::Refusal,
         routes::FROM,
@@ -38,6 +38,7 @@ struct Feed {
     sent: Instant,
     shutdown: watch::Receiver<bool>,
     is_over: bool,
+    form: Form,
     _slot: Slot,
 }
 
@@ -47,7 +48,8 @@ pub(super) fn follow(call: Call, (object, name): (StreamId, String)) -> Outcome 
     let feed = Feed {
         _slot: call.door.feeds.open()?,
         shutdown: call.door.shutdown.clone(),
-        door: call.door,
+        form: Form::of(&call.head.headers),
+        door: Arc::clone(&call.door),
         remote: None,
         sent: Instant::now(),
         is_over: false,
@@ -57,9 +59,9 @@ pub(super) fn follow(call: Call, (object, name): (StreamId, String)) -> Outcome 
     };
     let chunks = stream::unfold(feed, |mut feed| async move {
         let chunk = feed.next().await?;
-        Some((io::Result::Ok(chunk), feed))
+        Some((chunk, feed))
     });
-    Ok(answer::chunks("text/event-stream", Box::pin(chunks)))
+    send(call, chunks)
 }
 
 fn begin(call: &Call) -> Result<FeedBegin, Refusal> {
@@ -93,7 +95,7 @@ impl Feed {
             Err(problem) => {
                 self.is_over = true;
                 tracing::warn!(name = self.name, code = %problem.code, problem.message, "feed ended");
-                Some(event::problem(&problem))
+                Some(self.form.problem(&problem))
             }
         }
     }
@@ -113,14 +115,15 @@ impl Feed {
             if !events.is_empty() {
                 let mut text = Vec::new();
                 for (data, place) in &events {
-                    event::push(&mut text, &[data.as_slice()], place.as_ref());
+                    self.form
+                        .push(&mut text, &[data.as_slice()], place.as_ref());
                 }
                 self.sent = Instant::now();
                 return Ok(Some(text.into()));
             }
             if self.sent.elapsed() >= HEARTBEAT {
                 self.sent = Instant::now();
-                let mark = event::mark(remote.place());
+                let mark = self.form.mark(remote.place());
                 self.is_there().map_err(|error| error.problem())?;
                 return Ok(Some(mark));
             }
@@ -143,7 +146,7 @@ impl Feed {
             .await
             .map_err(|source| HttpError::Panicked { source }.problem())?;
         let remote = opened?.ok_or_else(|| HttpError::NotYet { what: super::FEEDS }.problem())?;
-        let mark = event::mark(remote.place());
+        let mark = self.form.mark(remote.place());
         self.remote = Some(remote);
         Ok(mark)
     }

@@ -1,6 +1,8 @@
 //! The schemas of bodies and answers. Types of other crates, which know nothing of OpenAPI, are
 //! mirrored here; a test holds the mirrors to what is really sent.
 
+mod graph;
+
 use serde_json::{Map, Value, json};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -137,7 +139,7 @@ struct Place {
     column: u32,
 }
 
-fn add<T: PartialSchema>(schemas: &mut Map<String, Value>, name: &str) {
+pub(super) fn add<T: PartialSchema>(schemas: &mut Map<String, Value>, name: &str) {
     let schema = serde_json::to_value(T::schema()).unwrap_or_default();
     schemas.insert(name.to_owned(), schema);
 }
@@ -173,6 +175,7 @@ pub(super) fn schemas() -> Value {
     add::<BackupSummary>(&mut all, "BackupSummary");
     add::<Doors>(&mut all, "Doors");
     add::<DoorsChanged>(&mut all, "DoorsChanged");
+    graph::add(&mut all);
     add::<Problem>(&mut all, "Problem");
     add::<Place>(&mut all, "Place");
     Value::Object(all)
@@ -244,6 +247,7 @@ pub(super) fn example(schema: &str) -> Value {
             }],
             "paused": [],
         }),
+        "Graph" => graph::example(),
         _ => Value::Null,
     }
 }

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mainstem_app::{Action, Applied, Plan, Step};
+use mainstem_app::{
+    Action, Applied, Plan, Step,
+    graph::{EdgeKind, Graph, GraphEdge, GraphNode, Keeps, Live},
+};
 use mainstem_kernel::{AppName, Code, Place, Problem};
 use serde_json::{Value, json};
 
@@ -111,6 +114,7 @@ fn check(document: &Value, schema: &Value, value: &Value, place: &str) {
     let found = match value {
         Value::Null => "null",
         Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
         Value::Number(_) => "integer",
         Value::String(_) => "string",
         Value::Array(_) => "array",
@@ -158,6 +162,49 @@ fn examples_are_what_the_schemas_say() {
     assert!(count > 10);
 }
 
+/// A graph with everything that one can have.
+fn graph() -> Value {
+    let keeps = Keeps {
+        operator: "groups".to_owned(),
+        kind: "rows".to_owned(),
+        bound: "one".to_owned(),
+    };
+    let live = Live {
+        state: Some("live".to_owned()),
+        percent: Some(1),
+        rows: Some(1),
+        rows_per_second: Some(1.5),
+        behind_ms: Some(1),
+        bytes: Some(1),
+        groups: Some(1),
+        late: 1,
+        dead_letters: 1,
+        problem: Some("none".to_owned()),
+    };
+    let node = GraphNode {
+        id: "v".to_owned(),
+        kind: "view".to_owned(),
+        title: "v".to_owned(),
+        details: vec!["a".to_owned()],
+        keeps: vec![keeps],
+        live: Some(live),
+    };
+    let edge = GraphEdge {
+        from: "s".to_owned(),
+        to: "v".to_owned(),
+        kind: EdgeKind::Rows,
+        rows_per_second: Some(1.5),
+    };
+    let graph = Graph {
+        app: "shop".to_owned(),
+        view: Some("v".to_owned()),
+        position: Some("p1".to_owned()),
+        nodes: vec![node],
+        edges: vec![edge],
+    };
+    serde_json::to_value(graph).unwrap()
+}
+
 #[test]
 fn what_is_really_sent_is_what_the_schemas_say() {
     let document = parsed();
@@ -188,7 +235,11 @@ fn what_is_really_sent_is_what_the_schemas_say() {
         hint: Some(text()),
         position: Some(place),
     });
-    let sent = BTreeMap::from([("Applied", applied), ("Problem", problem.unwrap())]);
+    let sent = BTreeMap::from([
+        ("Applied", applied),
+        ("Problem", problem.unwrap()),
+        ("Graph", graph()),
+    ]);
     for (name, value) in &sent {
         check(
             &document,
@@ -204,6 +255,11 @@ fn what_is_really_sent_is_what_the_schemas_say() {
         ("Plan", &sent["Applied"]["plan"]),
         ("Step", &sent["Applied"]["plan"]["steps"][0]),
         ("Place", &sent["Problem"]["position"]),
+        ("Graph", &sent["Graph"]),
+        ("GraphNode", &sent["Graph"]["nodes"][0]),
+        ("Keeps", &sent["Graph"]["nodes"][0]["keeps"][0]),
+        ("Live", &sent["Graph"]["nodes"][0]["live"]),
+        ("GraphEdge", &sent["Graph"]["edges"][0]),
     ] {
         let described = fields(name).as_object().unwrap().len();
         assert_eq!(described, value.as_object().unwrap().len(), "{name}");

@@ -110,6 +110,7 @@ impl Control for Node {
                 dead_letters: 3,
                 late: 4,
                 state_bytes: 5,
+                groups: 6,
                 problem: Some("none really".to_owned()),
             }],
             paused: vec![PausedApp {

@@ -31,7 +31,7 @@ pub(super) fn view(
         true => QueryError::broken("a view that is declared does not plan"),
         false => problems.swap_remove(0).into(),
     })?;
-    let lines = planned.explain();
+    let lines = planned.tree(def.spec.name.as_str(), defs);
     let rows = batch(
         &[("plan", DataType::Utf8)],
         vec![texts(lines.iter().map(String::as_str))],

@@ -441,13 +441,14 @@ async fn what_is_declared_is_shown_of_every_kind() {
         {"view":"totals","statement":"CREATE MATERIALIZED VIEW totals AS SELECT country, count(*) AS n FROM s GROUP BY country EMIT ON UPDATE"}
     "#]].assert_eq(&bed.ask("SHOW CREATE VIEW totals").await);
     expect_test::expect![[r#"
-        {"plan":"project country Utf8 = country@0, n Int64 = count(Int64(1))@1"}
-        {"plan":"  aggregate by (country@0): count() Int64"}
-        {"plan":"    source 0: country"}
-        {"plan":"input 0: stream 16"}
-        {"plan":"EMIT ON UPDATE"}
-        {"plan":"key (country)"}
-        {"plan":"keeps groups of (country): rows, one row per group, for as long as the view is there"}
-    "#]].assert_eq(&bed.ask("EXPLAIN VIEW totals").await);
+        {"plan":"view totals"}
+        {"plan":"│  EMIT ON UPDATE"}
+        {"plan":"│  key: country"}
+        {"plan":"└─ project: country, n = count(*)"}
+        {"plan":"   └─ aggregate by country: count(*)"}
+        {"plan":"      │  keeps rows: one row per group, for as long as the view is there"}
+        {"plan":"      └─ stream s: country"}
+    "#]]
+    .assert_eq(&bed.ask("EXPLAIN VIEW totals").await);
     assert_eq!(bed.code("EXPLAIN VIEW t").await, Code::Sql021);
 }

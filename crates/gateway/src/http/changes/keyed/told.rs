@@ -9,7 +9,7 @@ use mainstem_catalog::{Emit, TableDef, ViewDef};
 use mainstem_kernel::{AppName, ColumnName, Position, StreamId};
 use mainstem_table::Changes;
 
-use super::{super::event, GATHERED_BYTES_MAX, PACED_BYTES_MAX};
+use super::{super::event::Form, GATHERED_BYTES_MAX, PACED_BYTES_MAX};
 
 /// About what an event takes.
 const EVENT_BYTES: usize = 160;
@@ -60,15 +60,15 @@ impl Followed {
     }
 
     /// The events of rows as they are, without a position.
-    pub(super) fn rows(&self, rows: &RecordBatch) -> Result<Bytes, String> {
-        let mut events = Events::default();
+    pub(super) fn rows(&self, rows: &RecordBatch, form: Form) -> Result<Bytes, String> {
+        let mut events = Events::without_position(form);
         self.upserts(rows, &mut events)?;
         Ok(events.text.into())
     }
 
     /// The events of changes; the last has their position.
-    pub(super) fn events(&self, changes: &Changes) -> Result<Bytes, String> {
-        let mut events = Events::of(changes);
+    pub(super) fn events(&self, changes: &Changes, form: Form) -> Result<Bytes, String> {
+        let mut events = Events::of(changes, form);
         self.upserts(&changes.upserts, &mut events)?;
         // As the key stands in rows, whatever the order of its columns is.
         let keys = in_order(&changes.deletes, &changes.upserts)?;
@@ -115,9 +115,9 @@ impl Followed {
     }
 }
 
-/// Server-sent events as they are put together.
-#[derive(Default)]
+/// Events as they are put together.
 struct Events {
+    form: Form,
     text: Vec<u8>,
     /// How many are to come, and the position that the last of them has.
     rows_left: usize,
@@ -125,8 +125,18 @@ struct Events {
 }
 
 impl Events {
-    fn of(changes: &Changes) -> Self {
+    fn without_position(form: Form) -> Self {
         Self {
+            form,
+            text: Vec::new(),
+            rows_left: 0,
+            last: None,
+        }
+    }
+
+    fn of(changes: &Changes, form: Form) -> Self {
+        Self {
+            form,
             text: Vec::with_capacity(changes.rows() * EVENT_BYTES),
             rows_left: changes.rows(),
             last: Some(Position::at(changes.through)),
@@ -136,7 +146,7 @@ impl Events {
     fn push(&mut self, parts: &[&[u8]]) {
         self.rows_left = self.rows_left.saturating_sub(1);
         let position = self.last.filter(|_| self.rows_left == 0);
-        event::push(&mut self.text, parts, position);
+        self.form.push(&mut self.text, parts, position);
     }
 }
 

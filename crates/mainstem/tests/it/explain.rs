@@ -1,0 +1,89 @@
+//! `explain`: plans as trees and as pictures, of a folder and of a server.
+
+use crate::world::World;
+
+const SHOP: &str = "
+CREATE STREAM orders (shop TEXT NOT NULL, pieces BIGINT NOT NULL, at TIMESTAMPTZ NOT NULL,
+  WATERMARK FOR at AS at - INTERVAL '10 seconds');
+CREATE TABLE shops (shop TEXT PRIMARY KEY, town TEXT);
+CREATE MATERIALIZED VIEW hours AS
+SELECT window_start, window_end, s.town, count(*) AS n, sum(pieces * 2) AS twice
+FROM TUMBLE(orders, at, INTERVAL '1 hour') o
+JOIN shops FOR SYSTEM_TIME AS OF PROCTIME() s ON s.shop = o.shop
+WHERE o.shop <> 'a' AND s.town IS NOT NULL
+GROUP BY window_start, window_end, s.town EMIT ON WINDOW CLOSE;
+CREATE MATERIALIZED VIEW towns AS
+SELECT town, sum(n) AS n FROM hours GROUP BY town EMIT ON UPDATE;
+";
+
+#[test]
+fn a_view_is_a_tree_of_operators_with_what_each_keeps() {
+    let world = World::new();
+    world.write("shop/shop.sql", SHOP);
+    let folder = world.path("shop").display().to_string();
+    let tree = world.ok(&["explain", "hours", "--folder", &folder]);
+    assert!(
+        tree.starts_with("view hours\n│  EMIT ON WINDOW CLOSE\n"),
+        "{tree}"
+    );
+    for part in [
+        "project: window_start, window_end, town, n = count(*)",
+        "aggregate by window_start, window_end, town: count(*)",
+        "keeps panes: windows of 1 hour, each until the watermark",
+        "lookup of table shops by shop",
+        "keeps lookup table: the rows of the table\n",
+        "windows of 1 hour over at\n",
+        "filter: ",
+        "└─ stream orders: shop, pieces, at\n",
+    ] {
+        assert!(tree.contains(part), "{part}: {tree}");
+    }
+    let all = world.ok(&["explain", "--folder", &folder]);
+    assert!(
+        all.starts_with(&tree) && all.contains("\n\nview towns\n"),
+        "{all}"
+    );
+    let said = world.fails(&["explain", "hour", "--folder", &folder]);
+    assert!(
+        said.contains("error[CLI-027]: application \"shop\" has no view \"hour\""),
+        "{said}"
+    );
+    assert!(said.contains("its views are hours, towns"), "{said}");
+}
+
+#[test]
+fn a_server_says_the_same_as_the_folder_and_draws_it() {
+    let world = World::new();
+    world.write("shop/shop.sql", SHOP);
+    let folder = world.path("shop").display().to_string();
+    let server = world.serve();
+    world.ok(&["apply", &folder, "--yes"]);
+    let tree = world.ok(&["explain", "hours", "--folder", &folder]);
+    assert_eq!(world.ok(&["explain", "hours"]), tree);
+    // A line per row in every format.
+    let csv = world.ok(&["sql", "--format", "csv", "EXPLAIN VIEW towns"]);
+    assert!(csv.starts_with("plan\nview towns\n"), "{csv}");
+    let csv = world.ok(&["sql", "--format", "csv", "EXPLAIN SELECT shop FROM orders"]);
+    assert!(csv.lines().count() > 2 && !csv.contains("\\n"), "{csv}");
+    let question = world.ok(&["explain", "SELECT count(*) FROM orders WHERE pieces > 3"]);
+    assert!(question.starts_with("logical plan:\n  "), "{question}");
+    assert!(question.contains("\n\nphysical plan:\n  "), "{question}");
+
+    let file = world.path("hours.svg");
+    let name = file.display().to_string();
+    assert_eq!(world.ok(&["explain", "hours", "--svg", "-o", &name]), "");
+    let drawn = std::fs::read_to_string(&file).unwrap();
+    assert!(drawn.starts_with("<svg ") && drawn.ends_with("</svg>\n"));
+    for part in ["hours", "orders", "shops", "towns", "rows/s", "live"] {
+        assert!(drawn.contains(part), "{part}: {drawn}");
+    }
+    let drawn = world.ok(&["explain", "shop", "--svg"]);
+    assert!(drawn.contains("application shop"), "{drawn}");
+    let without = world.ok(&["explain", "--folder", &folder, "--svg"]);
+    assert!(without.contains("application shop") && !without.contains("rows/s"));
+    for svg in [&[][..], &["--svg"]] {
+        let said = world.fails(&[&["explain", "nothing"], svg].concat());
+        assert!(said.contains("\"nothing\""), "{said}");
+    }
+    drop(server);
+}
