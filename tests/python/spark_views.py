@@ -109,7 +109,9 @@ def functions(server, spark, program, folder, ids):
 
 AGGREGATES = ["count(*)", "count(i4)", "count(DISTINCT t)", "count(DISTINCT i8)", "sum(i4)", "sum(i2)", "sum(n)", "sum(n * m)",
               "avg(n)", "avg(m)", "avg(i4)", "avg(f8) FILTER (WHERE abs(f8) < 1000000)", "min(t)", "max(t)", "min(ts)", "max(d)", "min(n)", "max(f8)", "min(b)",
-              "count(*) FILTER (WHERE i4 > 0)", "sum(i2) FILTER (WHERE b)", "max(length(t)) FILTER (WHERE n > 0)"]
+              "count(*) FILTER (WHERE i4 > 0)", "sum(i2) FILTER (WHERE b)", "max(length(t)) FILTER (WHERE n > 0)",
+              "stddev(i4)", "var_pop(i2)", "bool_and(i4 > 0)", "bool_or(t IS NULL)", "min_by(t, i8)", "max_by(i4, d)",
+              "max_by(t, i4) FILTER (WHERE i8 > 0)"]
 KEYS = ["k", "CASE WHEN b THEN 'yes' ELSE 'no' END", "coalesce(i4 % 3, 9)", "coalesce(left(t, 1), '-')", "coalesce(date_trunc('hour', at), at)"]
 FILTERS = ["i4 > 0", "b", "t IS NOT NULL", "n BETWEEN -100 AND 100", "u < 'b'", "f8 * 2 > i2"]
 HAVING = ["count(*) > 3", "max(i4) > 100", "min(t) IS NOT NULL", "sum(n) > 0"]

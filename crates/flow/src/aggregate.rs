@@ -7,6 +7,7 @@
 //!
 //! They never judge a window or a key.
 
+mod by;
 mod bytes;
 mod count;
 mod decimal;
@@ -16,6 +17,8 @@ mod extreme;
 mod float;
 mod integer;
 mod mean;
+mod sketches;
+mod truth;
 mod value;
 
 use datafusion::arrow::{
@@ -25,11 +28,14 @@ use datafusion::arrow::{
     error::ArrowError,
 };
 use mainstem_kernel::Code;
-use mainstem_sql::view::Function;
+use mainstem_sql::{
+    sketch::{Distinct, Moments, Part, Quantiles},
+    view::Function,
+};
 
 use self::{
-    count::Counts, decimal::DecimalSums, distinct::Distincts, extreme::Extremes, float::FloatSums,
-    integer::IntegerSums,
+    by::Chosen, count::Counts, decimal::DecimalSums, distinct::Distincts, extreme::Extremes,
+    float::FloatSums, integer::IntegerSums, sketches::Sketches, truth::Truths,
 };
 pub(crate) use bytes::{Cursor, Damaged, put_count};
 
@@ -37,7 +43,7 @@ pub(crate) use bytes::{Cursor, Damaged, put_count};
 #[derive(Clone, Debug)]
 pub(crate) struct AggregateSpec {
     pub(crate) function: Function,
-    /// Type of the argument; none for count(*).
+    /// Type of the argument; none for count(*), of MIN_BY and MAX_BY that of pairs.
     pub(crate) arg: Option<DataType>,
     /// Type of the answer.
     pub(crate) ty: DataType,
@@ -45,6 +51,10 @@ pub(crate) struct AggregateSpec {
     pub(crate) retracts: bool,
     /// Values that a group of COUNT(DISTINCT) may have.
     pub(crate) distinct_max: usize,
+    /// Of a percentile: which part of all values lies below.
+    pub(crate) part: Option<Part>,
+    /// Of MIN_BY and MAX_BY: how many rows are told, if an array is.
+    pub(crate) several: Option<usize>,
 }
 
 /// Rows of a chunk as an aggregate takes them.
@@ -126,6 +136,11 @@ pub(crate) enum Aggregate {
     Float(FloatSums),
     Extreme(Extremes),
     Distinct(Distincts),
+    Truth(Truths),
+    Chosen(Chosen),
+    Moments(Sketches<Moments>),
+    Different(Sketches<Distinct>),
+    Quantiles(Sketches<Quantiles>),
 }
 
 /// Calls one method of whichever variant it is.
@@ -138,6 +153,11 @@ macro_rules! of {
             Aggregate::Float($inner) => $call,
             Aggregate::Extreme($inner) => $call,
             Aggregate::Distinct($inner) => $call,
+            Aggregate::Truth($inner) => $call,
+            Aggregate::Chosen($inner) => $call,
+            Aggregate::Moments($inner) => $call,
+            Aggregate::Different($inner) => $call,
+            Aggregate::Quantiles($inner) => $call,
         }
     };
 }
@@ -159,6 +179,25 @@ impl Aggregate {
             Function::Min | Function::Max => {
                 let is_max = spec.function == Function::Max;
                 Self::Extreme(Extremes::new(&spec.ty, is_max, spec.retracts).ok_or_else(unfit)?)
+            }
+            Function::BoolAnd | Function::BoolOr => {
+                Self::Truth(Truths::new(spec.function == Function::BoolOr))
+            }
+            Function::MinBy | Function::MaxBy => {
+                let which = (spec.function == Function::MaxBy, spec.several);
+                let arg = arg.ok_or_else(unfit)?;
+                let chosen = Chosen::new((arg, &spec.ty), which, spec.retracts);
+                Self::Chosen(chosen.ok_or_else(unfit)?)
+            }
+            Function::Moment(moment) => {
+                Self::Moments(Sketches::new(moment, spec.retracts).ok_or_else(unfit)?)
+            }
+            Function::ApproxDistinct => {
+                Self::Different(Sketches::new((), spec.retracts).ok_or_else(unfit)?)
+            }
+            Function::ApproxPercentile => {
+                let part = spec.part.ok_or_else(unfit)?;
+                Self::Quantiles(Sketches::new(part, spec.retracts).ok_or_else(unfit)?)
             }
             Function::Sum | Function::Avg => {
                 let is_mean = spec.function == Function::Avg;
@@ -203,6 +242,11 @@ impl Aggregate {
                 values.update(&taken, column.ok_or_else(missing)?)?
             }
             (Self::Distinct(sets), column) => sets.update(&taken, column.ok_or_else(missing)?)?,
+            (Self::Truth(truths), column) => truths.update(&taken, column.ok_or_else(missing)?)?,
+            (Self::Chosen(chosen), column) => chosen.update(&taken, column.ok_or_else(missing)?)?,
+            (Self::Moments(kept), column) => kept.update(&taken, column.ok_or_else(missing)?)?,
+            (Self::Different(kept), column) => kept.update(&taken, column.ok_or_else(missing)?)?,
+            (Self::Quantiles(kept), column) => kept.update(&taken, column.ok_or_else(missing)?)?,
         }
         Ok(())
     }
@@ -216,6 +260,11 @@ impl Aggregate {
             (Self::Float(to), Self::Float(from)) => to.merge(from, pairs),
             (Self::Extreme(to), Self::Extreme(from)) => to.merge(from, pairs),
             (Self::Distinct(to), Self::Distinct(from)) => to.merge(from, pairs),
+            (Self::Truth(to), Self::Truth(from)) => to.merge(from, pairs),
+            (Self::Chosen(to), Self::Chosen(from)) => to.merge(from, pairs),
+            (Self::Moments(to), Self::Moments(from)) => to.merge(from, pairs),
+            (Self::Different(to), Self::Different(from)) => to.merge(from, pairs),
+            (Self::Quantiles(to), Self::Quantiles(from)) => to.merge(from, pairs),
             // Both are made from one spec.
             _ => debug_assert!(false, "aggregates of two kinds are not merged"),
         }

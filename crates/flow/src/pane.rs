@@ -13,8 +13,8 @@ mod state;
 use std::collections::HashSet;
 
 use datafusion::arrow::{
-    array::{Array, ArrayRef, BooleanArray},
-    compute::{concat, filter, kernels::cmp::not_distinct},
+    array::{Array, ArrayRef, BooleanArray, make_comparator},
+    compute::{SortOptions, concat, filter, kernels::cmp::not_distinct},
     error::ArrowError,
 };
 
@@ -340,6 +340,13 @@ fn unchanged(
 ) -> Result<Vec<bool>, ArrowError> {
     let mut same = vec![true; groups];
     for (before, after) in before.iter().zip(after) {
+        if before.data_type().is_nested() {
+            // Arrays have no kernel that compares them.
+            let order = make_comparator(before, &after.column, SortOptions::default())?;
+            let same = same.iter_mut().enumerate();
+            same.for_each(|(at, same)| *same &= order(at, at).is_eq());
+            continue;
+        }
         let equal = not_distinct(before, &after.column)?;
         same.iter_mut()
             .zip(equal.values().iter())

@@ -201,6 +201,24 @@ pub(crate) fn cell_text(
     Ok(Some(String::from_utf8_lossy(&out).into_owned()))
 }
 
+/// The values of a column as JSON, numbers with all their digits and without quotes.
+///
+/// # Errors
+/// When the column has a type that cannot be written.
+pub(crate) fn json_values(array: &ArrayRef, field: &Field) -> Result<Vec<Vec<u8>>, ArrowError> {
+    let cell = cell::Cell::new(array, field)?;
+    let is_number = matches!(cell, cell::Cell::Int64(_) | cell::Cell::Decimal(..));
+    let written = (0..array.len()).map(|row| {
+        let mut out = Vec::new();
+        match is_number && !cell.is_null(row) {
+            true => cell.value(&mut out, row, cell::Style::Json)?,
+            false => cell.json(&mut out, row)?,
+        }
+        Ok(out)
+    });
+    written.collect()
+}
+
 /// The SQL type of a column of an answer.
 #[must_use]
 pub fn type_name(field: &Field) -> String {

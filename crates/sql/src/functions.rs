@@ -6,10 +6,14 @@
 
 mod aggregate;
 mod arrival;
+mod by;
+mod calendar;
 mod checked;
 mod exact;
 mod json;
 mod math;
+mod own;
+mod sketched;
 mod sum;
 mod text;
 mod time;
@@ -28,11 +32,12 @@ use std::{
 
 use datafusion::{
     execution::{SessionStateDefaults, session_state::SessionStateBuilder},
-    logical_expr::{ScalarUDF, planner::ExprPlanner},
+    logical_expr::{AggregateUDF, ScalarUDF, planner::ExprPlanner},
 };
 
 use crate::spark::Template;
 pub(crate) use arrival::ARRIVAL_TIME;
+pub(crate) use by::SEVERAL_MAX;
 pub(crate) use checked::CheckedArithmetic;
 pub(crate) use exact::exact;
 pub(crate) use time::pattern;
@@ -137,14 +142,36 @@ fn function(kind: Kind, row: Row) -> Function {
 
 /// Our own functions.
 fn own() -> Vec<Arc<ScalarUDF>> {
-    vec![
+    let mut own = vec![
         arrival::udf(),
         json::get(),
         json::get_text(),
         json::array_length(),
         tumble::start(),
         tumble::end(),
-    ]
+    ];
+    own.extend(json::path::udfs());
+    own.extend(json::make::udfs());
+    own.extend(calendar::udfs());
+    own
+}
+
+/// Aggregate functions in place of DataFusion's, and others.
+fn own_aggregates() -> Vec<Arc<AggregateUDF>> {
+    let mut own = vec![sum::udaf()];
+    own.extend(by::udafs());
+    own.extend(sketched::approximate());
+    own
+}
+
+/// Names that PostgreSQL has for functions of DataFusion's.
+fn with_more_names(udf: Arc<AggregateUDF>) -> Arc<AggregateUDF> {
+    let more = match udf.name() {
+        "var" => "variance",
+        "bool_and" => "every",
+        _ => return udf,
+    };
+    Arc::new(udf.as_ref().clone().with_aliases([more]))
 }
 
 /// Planners of operators and of functions with a syntax of their own.
@@ -167,15 +194,22 @@ pub(crate) fn register(builder: SessionStateBuilder) -> SessionStateBuilder {
     };
     let scalars = wanted(Kind::Scalar);
     let mut scalar = SessionStateDefaults::default_scalar_functions();
-    scalar.extend(own());
-    scalar.retain(|udf| offered(&scalars, udf.name(), udf.aliases()));
+    let own = own();
+    scalar.retain(|udf| {
+        let is_ours = own.iter().any(|own| own.name() == udf.name());
+        !is_ours && offered(&scalars, udf.name(), udf.aliases())
+    });
+    // Some of ours are only what a form of the language becomes.
+    scalar.extend(own);
     let aggregates = wanted(Kind::Aggregate);
     let mut aggregate = SessionStateDefaults::default_aggregate_functions();
-    let exact = sum::udaf();
+    let own = own_aggregates();
+    aggregate = aggregate.into_iter().map(with_more_names).collect();
     aggregate.retain(|udf| {
-        udf.name() != exact.name() && offered(&aggregates, udf.name(), udf.aliases())
+        let is_ours = own.iter().any(|own| own.name() == udf.name());
+        !is_ours && offered(&aggregates, udf.name(), udf.aliases())
     });
-    aggregate.push(exact);
+    aggregate.extend(own);
     let windows = wanted(Kind::Window);
     let mut window = SessionStateDefaults::default_window_functions();
     window.retain(|udf| offered(&windows, udf.name(), udf.aliases()));

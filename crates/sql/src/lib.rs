@@ -15,6 +15,7 @@ mod page;
 mod question;
 mod questions;
 mod rows;
+pub mod sketch;
 pub mod spark;
 pub mod view;
 mod write;

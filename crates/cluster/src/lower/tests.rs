@@ -201,6 +201,38 @@ fn a_condition_on_windows_that_are_final_is_a_condition() {
 }
 
 #[test]
+fn rows_are_chosen_and_deviations_are_told_as_spark_does() {
+    check(
+        "AS SELECT country, last_value(quantity ORDER BY invoice_date) AS last, \
+         min_by(invoice_no, unit_price) FILTER (WHERE quantity > 0) AS cheapest, \
+         bool_and(quantity > 0) AS sold, stddev(quantity) AS spread, var_pop(quantity) AS variance \
+         FROM purchases GROUP BY country EMIT ON UPDATE",
+        &expect![[r#""#]],
+    );
+}
+
+#[test]
+fn what_is_approximate_and_arrays_of_rows_are_refused_by_name() {
+    refused(
+        "AS SELECT country, approx_distinct(invoice_no) AS n FROM purchases GROUP BY country EMIT ON UPDATE",
+        Code::Clus030,
+        "view \"v\" has no spelling in Spark SQL: Approx_distinct of Utf8 gives something else.",
+    );
+    refused(
+        "AS SELECT country, approx_percentile_cont(0.5) WITHIN GROUP (ORDER BY quantity) AS n \
+         FROM purchases GROUP BY country EMIT ON UPDATE",
+        Code::Clus030,
+        "view \"v\" has no spelling in Spark SQL: Approx_percentile_cont of Float64 gives something else.",
+    );
+    refused(
+        "AS SELECT country, max_by(quantity, invoice_date, 3) AS latest FROM purchases \
+         GROUP BY country EMIT ON UPDATE",
+        Code::Clus030,
+        "view \"v\" has no spelling in Spark SQL: Max_by of Int32 gives something else.",
+    );
+}
+
+#[test]
 fn what_has_no_lowering_is_refused_by_name() {
     refused(
         "AS SELECT n, count(*) AS countries FROM totals GROUP BY n EMIT ON UPDATE",

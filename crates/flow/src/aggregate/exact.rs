@@ -3,21 +3,11 @@
 //!
 //! A sum is `high + low` and, rarely, more terms: adding a value yields the rounded sum and the
 //! rounding error, which is a float too and goes to the next term. Only the answer is rounded.
-//! Infinities and NaN are counted apart.
-//!
-//! Sources: Shewchuk, "Adaptive Precision Floating-Point Arithmetic", 1997, for the sums;
-//! Python's `math.fsum` for rounding several terms correctly.
+//! Infinities and NaN are counted apart. The arithmetic of terms is that of sketches.
+
+use mainstem_sql::sketch::expansion::{grow, round, two_sum};
 
 use super::{Cursor, Damaged, bytes::put_count};
-
-/// The sum and its rounding error.
-#[inline]
-fn two_sum(a: f64, b: f64) -> (f64, f64) {
-    let sum = a + b;
-    let b_part = sum - a;
-    let error = (a - (sum - b_part)) + (b - b_part);
-    (sum, error)
-}
 
 /// What does not fit two floats.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -138,61 +128,6 @@ impl Rest {
     pub(crate) fn size(&self) -> usize {
         size_of::<Self>() + self.terms.capacity() * size_of::<f64>()
     }
-}
-
-/// Adds a value to terms of growing magnitude that do not overlap. A sum beyond the range of
-/// floats is kept as two terms.
-fn grow(terms: &mut Vec<f64>, value: f64) {
-    let mut value = value;
-    let mut kept = 0;
-    for at in 0..terms.len() {
-        let term = terms[at];
-        let (sum, error) = two_sum(value, term);
-        if !sum.is_finite() {
-            terms[kept] = term;
-            kept += 1;
-            continue;
-        }
-        if error.to_bits() << 1 != 0 {
-            terms[kept] = error;
-            kept += 1;
-        }
-        value = sum;
-    }
-    terms.truncate(kept);
-    if value.to_bits() << 1 != 0 {
-        terms.push(value);
-    }
-}
-
-/// The sum of terms, rounded to the nearest float, to even where two are as near.
-fn round(terms: &[f64]) -> f64 {
-    let mut rest = terms.iter().rev().copied();
-    let Some(mut sum) = rest.next() else {
-        return 0.0;
-    };
-    let mut error = 0.0_f64;
-    for term in rest.by_ref() {
-        let (next, left) = two_sum(sum, term);
-        if !next.is_finite() {
-            return next;
-        }
-        sum = next;
-        error = left;
-        if error.to_bits() << 1 != 0 {
-            break;
-        }
-    }
-    // Half a unit is not half a unit if something of its sign follows.
-    let Some(next) = rest.next() else { return sum };
-    if (error < 0.0 && next < 0.0) || (error > 0.0 && next > 0.0) {
-        let twice = error * 2.0;
-        let other = sum + twice;
-        if (other - sum).to_bits() == twice.to_bits() {
-            return other;
-        }
-    }
-    sum
 }
 
 #[cfg(test)]

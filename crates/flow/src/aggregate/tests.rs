@@ -1,6 +1,8 @@
 //! Every aggregate against a model that keeps all values, with rows that are taken back, cut into
 //! chunks and merged, written and read back.
 
+mod sketched;
+
 use std::sync::Arc;
 
 use datafusion::arrow::{
@@ -26,6 +28,8 @@ fn spec(function: Function, arg: &ArrayRef, ty: DataType, retracts: bool) -> Agg
         ty,
         retracts,
         distinct_max: usize::MAX,
+        part: Part::new(0.5),
+        several: None,
     }
 }
 

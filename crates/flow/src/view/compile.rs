@@ -1,5 +1,7 @@
 //! From a planned view to the operators that run it.
 
+mod argument;
+
 use std::{sync::Arc, time::Duration};
 
 use datafusion::{
@@ -11,6 +13,7 @@ use mainstem_catalog::Emit;
 use mainstem_kernel::StreamId;
 use mainstem_sql::view::{Call, Function, Node, Pairs, PlannedView, Tumbling};
 
+use self::argument::Argument;
 use super::{Feed, Pipeline, Segment, Side, SourceRead};
 use crate::{
     aggregate::{Aggregate, AggregateSpec},
@@ -342,17 +345,13 @@ impl Compiling<'_> {
         input: &Schema,
         exprs: &mut Vec<Expr>,
     ) -> Result<GroupCall, FlowError> {
-        if call.args.len() > 1 {
-            return Err(self.refused(format!("{} has several arguments", call.function.as_str())));
-        }
+        let Argument { arg, part, several } =
+            argument::argument(call, input).map_err(|reason| self.refused(reason))?;
         let mut add = |expr: &Expr| {
             exprs.push(Arc::clone(expr));
             exprs.len() - 1
         };
-        let arg = call
-            .args
-            .first()
-            .map(|arg| (add(arg), arg.data_type(input)));
+        let arg = arg.as_ref().map(|arg| (add(arg), arg.data_type(input)));
         let arg_type = match &arg {
             None => None,
             Some((_, Ok(ty))) => Some(plain(ty)),
@@ -366,6 +365,8 @@ impl Compiling<'_> {
             distinct_max: call.distinct_max.map_or(usize::MAX, |most| {
                 usize::try_from(most).unwrap_or(usize::MAX)
             }),
+            part,
+            several,
         };
         // What it cannot keep is known now, not in the first step.
         Aggregate::new(&spec).map_err(|error| self.refused(error.to_string()))?;
@@ -397,7 +398,16 @@ fn only_grows(calls: &[GroupCall]) -> bool {
         call.spec.function == Function::Count && call.arg.is_none() && call.filter.is_none()
     };
     let never_fails = |call: &GroupCall| match call.spec.function {
-        Function::Count | Function::Min | Function::Max => true,
+        Function::Count
+        | Function::Min
+        | Function::Max
+        | Function::BoolAnd
+        | Function::BoolOr
+        | Function::MinBy
+        | Function::MaxBy
+        | Function::Moment(_)
+        | Function::ApproxDistinct
+        | Function::ApproxPercentile => true,
         Function::Sum | Function::Avg => call.spec.arg.as_ref().is_some_and(is_float),
         Function::CountDistinct => false,
     };

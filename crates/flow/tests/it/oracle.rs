@@ -22,7 +22,7 @@ CREATE STREAM sales (
 ";
 
 /// Views of which every row is told in the end, without late rows.
-const VIEWS: [&str; 9] = [
+const VIEWS: [&str; 11] = [
     "SELECT shop, count(*) AS n, count(price) AS priced, sum(pieces) AS pieces, avg(pieces) AS mean
      FROM sales GROUP BY shop EMIT ON UPDATE",
     "SELECT shop, day, sum(price * pieces) AS money, min(price) AS least, max(price) AS most
@@ -42,6 +42,13 @@ const VIEWS: [&str; 9] = [
     "SELECT window_start, window_end, day, min(shop) AS first, max(shop) AS last
      FROM TUMBLE(sales, at, INTERVAL '10 minutes') s
      GROUP BY window_start, window_end, day EMIT ON WINDOW CLOSE WITH CORRECTIONS FOR INTERVAL '1 hour'",
+    "SELECT shop, last_value(pieces ORDER BY at) AS last, min_by(day, weight) AS lightest, bool_or(pieces < 0) AS back,
+       approx_distinct(day) AS days, approx_percentile_cont(0.9) WITHIN GROUP (ORDER BY weight) AS heavy,
+       round(stddev(weight), 3) AS spread
+     FROM sales GROUP BY shop EMIT ON UPDATE",
+    "SELECT window_start, window_end, var_pop(pieces) AS spread, first_value(shop ORDER BY at) AS first
+     FROM TUMBLE(sales, at, INTERVAL '10 minutes') s
+     GROUP BY window_start, window_end EMIT ON WINDOW CLOSE WITH CORRECTIONS FOR INTERVAL '1 hour'",
 ];
 
 fn sale(random: &mut Random, id: i64, now: i64) -> Value {

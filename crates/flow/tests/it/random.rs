@@ -2,6 +2,7 @@
 //! and whenever the process dies, each view has the rows that plain DataFusion gives for the same
 //! question over the same rows.
 
+mod calls;
 mod expressions;
 mod life;
 mod oracle;

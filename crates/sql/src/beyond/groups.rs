@@ -103,6 +103,8 @@ impl Levels<'_> {
             ("max", _) => Function::Max,
             ("sum", _) => Function::Sum,
             ("avg", false) => Function::Avg,
+            ("min_by", false) => Function::MinBy,
+            ("max_by", false) => Function::MaxBy,
             ("count", true) => return self.distinct(called, over),
             _ => return self.alike(called, over),
         };

@@ -3,6 +3,7 @@
 //!
 //! It rewrites the statement's tree and never reads rows.
 
+mod forms;
 mod unnamed;
 mod using;
 mod wildcard;
@@ -13,9 +14,8 @@ use mainstem_catalog::{Definitions, Object};
 use mainstem_kernel::{Code, Problem, TenantId};
 use sqlparser::{
     ast::{
-        Expr, Function, Ident, JoinConstraint, JoinOperator, ObjectName, Query, Select, SetExpr,
-        Statement, TableFactor, TableWithJoins, Value, ValueWithSpan, VisitMut, With,
-        visit_expressions_mut,
+        Expr, Ident, JoinConstraint, JoinOperator, ObjectName, Query, Select, SetExpr, Statement,
+        TableFactor, TableWithJoins, VisitMut, With, visit_expressions_mut,
     },
     tokenizer::Span,
 };
@@ -289,7 +289,7 @@ impl Names<'_> {
         match expr {
             Expr::Function(call) => {
                 function(&call.name, None)?;
-                to_char(call)
+                forms::rewrite(expr)
             }
             Expr::Subquery(query)
             | Expr::InSubquery {
@@ -298,7 +298,7 @@ impl Names<'_> {
             | Expr::Exists {
                 subquery: query, ..
             } => self.query(query, scope),
-            _ => Ok(()),
+            _ => forms::rewrite(expr),
         }
     }
 }
@@ -349,10 +349,10 @@ fn function(name: &ObjectName, kind: Option<Kind>) -> Result<(), Problem> {
 pub(crate) fn check_calls<V: VisitMut>(within: &mut V) -> Result<(), Problem> {
     let found = visit_expressions_mut(within, |expr| {
         let checked = match expr {
-            Expr::Function(call) => function(&call.name, None).and_then(|()| to_char(call)),
+            Expr::Function(call) => function(&call.name, None),
             _ => Ok(()),
         };
-        match checked {
+        match checked.and_then(|()| forms::rewrite(expr)) {
             Ok(()) => ControlFlow::Continue(()),
             Err(problem) => ControlFlow::Break(problem),
         }
@@ -361,42 +361,6 @@ pub(crate) fn check_calls<V: VisitMut>(within: &mut V) -> Result<(), Problem> {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(problem) => Err(problem),
     }
-}
-
-/// PostgreSQL's patterns of `to_char` as the engine's.
-fn to_char(call: &mut Function) -> Result<(), Problem> {
-    use sqlparser::ast::{FunctionArg, FunctionArgExpr, FunctionArguments};
-    if bare(&call.name).is_none_or(|name| folded(name) != "to_char") {
-        return Ok(());
-    }
-    let place = place_of("", span(&call.name).start);
-    let literal = || {
-        mistake(
-            Code::Sql024,
-            place.clone(),
-            "expected the pattern of to_char as a text",
-        )
-        .hint("such as to_char(at, 'YYYY-MM-DD HH24:MI:SS')")
-    };
-    let FunctionArguments::List(list) = &mut call.args else {
-        return Err(literal());
-    };
-    let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(ValueWithSpan {
-        value: Value::SingleQuotedString(pattern),
-        ..
-    })))) = list.args.get_mut(1)
-    else {
-        return Err(literal());
-    };
-    *pattern = functions::pattern(pattern).map_err(|found| {
-        mistake(
-            Code::Sql024,
-            place.clone(),
-            format!("pattern of to_char holds \"{found}\""),
-        )
-        .hint("YYYY YY MM DD DDD HH24 HH12 MI SS MS US Mon Month Dy Day IW AM; text in \"\"")
-    })?;
-    Ok(())
 }
 
 /// The one identifier of a name, or the second of `public.name`.

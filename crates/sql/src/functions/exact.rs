@@ -1,9 +1,6 @@
 //! sum(x) and avg(x) of floating point, exact until they are rounded once: whatever the order of
-//! rows and the number of threads, the same. Views add like this; a question that is compared with
+//! rows and the number of threads, the same; with them, variance and deviation. Views add like this; a question that is compared with
 //! one has to. Other questions add with DataFusion, which is faster and rounds at each step.
-//!
-//! Sources: Shewchuk, "Adaptive Precision Floating-Point Arithmetic", 1997, section 4, for sums as
-//! terms that do not overlap; Python's `math.fsum` for rounding them to even.
 
 use std::{mem::size_of, sync::Arc};
 
@@ -22,7 +19,8 @@ use datafusion::{
     },
 };
 
-use super::sum::ExactSum;
+use super::{sketched::moments, sum::ExactSum};
+use crate::sketch::expansion::{grow, round};
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 enum Exact {
@@ -34,8 +32,8 @@ enum Exact {
 pub(crate) fn exact() -> Vec<Arc<AggregateUDF>> {
     let both = [Exact::Sum(ExactSum::default()), Exact::Mean(Avg::new())];
     let both = both.into_iter();
-    both.map(|function| Arc::new(AggregateUDF::from(function)))
-        .collect()
+    let both = both.map(|function| Arc::new(AggregateUDF::from(function)));
+    both.chain(moments()).collect()
 }
 
 /// Whether values of these types are added here.
@@ -124,41 +122,13 @@ struct Terms {
     count: u64,
 }
 
-/// The sum and its rounding error.
-fn two_sum(a: f64, b: f64) -> (f64, f64) {
-    let sum = a + b;
-    let of_b = sum - a;
-    (sum, (a - (sum - of_b)) + (b - of_b))
-}
-
-fn is_zero(value: f64) -> bool {
-    value.to_bits() << 1 == 0
-}
-
 impl Terms {
     fn add(&mut self, value: f64) {
         if !value.is_finite() {
             self.special = Some(self.special.unwrap_or(0.0) + value);
             return;
         }
-        let mut value = value;
-        let mut kept = Vec::with_capacity(self.terms.len().saturating_add(1));
-        for term in &self.terms {
-            let (sum, error) = two_sum(value, *term);
-            if !sum.is_finite() {
-                // Together they are beyond the range of floats: they stay apart.
-                kept.push(*term);
-                continue;
-            }
-            if !is_zero(error) {
-                kept.push(error);
-            }
-            value = sum;
-        }
-        if !is_zero(value) {
-            kept.push(value);
-        }
-        self.terms = kept;
+        grow(&mut self.terms, value);
     }
 
     /// The sum, rounded to the nearest float, to even where two are as near.
@@ -166,32 +136,7 @@ impl Terms {
         if let Some(special) = self.special {
             return special;
         }
-        let mut rest = self.terms.iter().rev().copied();
-        let Some(mut sum) = rest.next() else {
-            return 0.0;
-        };
-        let mut error = 0.0_f64;
-        for term in rest.by_ref() {
-            let (next, left) = two_sum(sum, term);
-            if !next.is_finite() {
-                return next;
-            }
-            (sum, error) = (next, left);
-            if !is_zero(error) {
-                break;
-            }
-        }
-        // Half a unit is more than that if something of its sign follows.
-        if let Some(next) = rest.next()
-            && (error < 0.0) == (next < 0.0)
-        {
-            let twice = error * 2.0;
-            let other = sum + twice;
-            if (other - sum).to_bits() == twice.to_bits() {
-                return other;
-            }
-        }
-        sum
+        round(&self.terms)
     }
 
     fn value(&self) -> f64 {

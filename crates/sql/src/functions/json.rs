@@ -1,5 +1,8 @@
 //! JSON columns: fields and items by name and number, with PostgreSQL's `->` and `->>`.
 
+pub(super) mod make;
+pub(super) mod path;
+
 use std::sync::Arc;
 
 use datafusion::{
@@ -49,6 +52,123 @@ pub(super) const ROWS: &[Row] = &[
         "How many items a JSON array has; NULL if it is none.",
         "json_array_length('[1, 2, 3]')",
         "3",
+    ),
+    (
+        "json_extract_path",
+        "",
+        "",
+        "json_extract_path(json, step, …) = json #> ARRAY[step, …]",
+        "What lies at the path, as JSON: each step is the name of a field or the number of an item; NULL if there is nothing.",
+        r#"'{"a": [1, {"b": 2}]}' #> '{a,1}'"#,
+        r#"{"b": 2}"#,
+    ),
+    (
+        "json_extract_path_text",
+        "",
+        "",
+        "json_extract_path_text(json, step, …) = json #>> ARRAY[step, …]",
+        "The same as text: without quotes, and NULL for null.",
+        r#"json_extract_path_text('{"a": [1, {"b": "x"}]}', 'a', '1', 'b')"#,
+        "x",
+    ),
+    (
+        "json_typeof",
+        "",
+        "",
+        "json_typeof(json)",
+        "What it is: object, array, string, number, boolean or null.",
+        "json_typeof('[1]')",
+        "array",
+    ),
+    (
+        "to_json",
+        "",
+        "",
+        "to_json(a)",
+        "A value as JSON; NULL is NULL.",
+        "to_json(ARRAY[1, 2])",
+        "[1,2]",
+    ),
+    (
+        "json_build_object",
+        "",
+        "",
+        "json_build_object('name', a, …)",
+        "A JSON object of names and values.",
+        "json_build_object('a', 1.50, 'b', 'x')",
+        r#"{"a": 1.50, "b": "x"}"#,
+    ),
+    (
+        "json_build_array",
+        "",
+        "",
+        "json_build_array(a, b, …)",
+        "A JSON array of values.",
+        "json_build_array(1, 'x', NULL)",
+        r#"[1, "x", null]"#,
+    ),
+    (
+        "jsonb_array_length",
+        "json_array_length",
+        "",
+        "jsonb_array_length(json)",
+        "The same as json_array_length.",
+        "jsonb_array_length('[]')",
+        "0",
+    ),
+    (
+        "jsonb_extract_path",
+        "json_extract_path",
+        "",
+        "jsonb_extract_path(json, step, …)",
+        "The same as json_extract_path.",
+        r#"jsonb_extract_path('{"a": 1}', 'a')"#,
+        "1",
+    ),
+    (
+        "jsonb_extract_path_text",
+        "json_extract_path_text",
+        "",
+        "jsonb_extract_path_text(json, step, …)",
+        "The same as json_extract_path_text.",
+        r#"jsonb_extract_path_text('{"a": "x"}', 'a')"#,
+        "x",
+    ),
+    (
+        "jsonb_typeof",
+        "json_typeof",
+        "",
+        "jsonb_typeof(json)",
+        "The same as json_typeof.",
+        r#"jsonb_typeof('{}')"#,
+        "object",
+    ),
+    (
+        "to_jsonb",
+        "to_json",
+        "",
+        "to_jsonb(a)",
+        "The same as to_json.",
+        "to_jsonb('a\"b'::TEXT)",
+        r#""a\"b""#,
+    ),
+    (
+        "jsonb_build_object",
+        "json_build_object",
+        "",
+        "jsonb_build_object('name', a, …)",
+        "The same as json_build_object.",
+        "jsonb_build_object('n', NULL)",
+        r#"{"n": null}"#,
+    ),
+    (
+        "jsonb_build_array",
+        "json_build_array",
+        "",
+        "jsonb_build_array(a, b, …)",
+        "The same as json_build_array.",
+        "jsonb_build_array(true)",
+        "[true]",
     ),
 ];
 
@@ -214,7 +334,7 @@ fn lengths(json: &StringArray) -> ArrayRef {
     Arc::new(out.finish())
 }
 
-/// `->` and `->>`.
+/// `->`, `->>`, `#>` and `#>>`.
 #[derive(Debug)]
 pub(super) struct Operators;
 
@@ -227,6 +347,12 @@ impl ExprPlanner for Operators {
         let function = match expr.op {
             BinaryOperator::Arrow => get(),
             BinaryOperator::LongArrow => get_text(),
+            BinaryOperator::HashArrow | BinaryOperator::HashLongArrow => {
+                match path::operator(expr.op == BinaryOperator::HashLongArrow) {
+                    Some(function) => function,
+                    None => return Ok(PlannerResult::Original(expr)),
+                }
+            }
             _ => return Ok(PlannerResult::Original(expr)),
         };
         let call = ScalarFunction::new_udf(function, vec![expr.left, expr.right]);

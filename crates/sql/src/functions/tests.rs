@@ -1,5 +1,7 @@
 //! The function table against the engine: every example is run, and the page is current.
 
+mod postgres;
+
 use super::*;
 use crate::{engine::constant, format};
 

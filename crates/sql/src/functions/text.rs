@@ -43,6 +43,7 @@ pub(super) const ROWS: &[Row] = &[
     ("decode", "", "", "decode(text, 'hex' or 'base64')", "The bytes of such a text.", "decode('6162', 'hex')::TEXT", "ab"),
     ("regexp_like", "", "", "regexp_like(text, pattern[, flags])", "Whether the pattern is found.", "regexp_like('abc', 'b.')", "true"),
     ("regexp_match", "", "", "regexp_match(text, pattern)", "What the first match's groups hold.", "regexp_match('a12', '([0-9]+)')", "[12]"),
+    ("regexp_substr", "regexp_match", "", "regexp_substr(text, pattern)", "The first match.", "regexp_substr('ab12c', '[0-9]+')", "12"),
     ("regexp_replace", "", "", "regexp_replace(text, pattern, new[, flags])", "The first match replaced; all with flag g.", "regexp_replace('aba', 'a', 'x', 'g')", "xbx"),
     ("regexp_count", "", "", "regexp_count(text, pattern)", "How often it is found.", "regexp_count('abab', 'ab')", "2"),
     ("regexp_instr", "", "", "regexp_instr(text, pattern)", "Where the first match begins, from 1.", "regexp_instr('abc', 'c')", "3"),

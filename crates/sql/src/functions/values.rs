@@ -24,6 +24,10 @@ pub(super) const ROWS: &[Row] = &[
     ("array_position", "", "", "array_position(array, a)", "The number of the first such item, from 1.", "array_position(ARRAY[5, 6], 6)", "2"),
     
     ("array_remove_all", "", "", "array_remove_all(array, a)", "Without such items.", "array_remove_all(ARRAY[1, 2, 1], 1)", "[2]"),
+    ("array_remove", "array_remove_all", "", "array_remove(array, a)", "The same as array_remove_all.", "array_remove(ARRAY[1, 2, 1], 1)", "[2]"),
+    ("array_replace", "array_replace_all", "", "array_replace(array, a, b)", "With each such item replaced.", "array_replace(ARRAY[1, 2, 1], 1, 3)", "[3, 2, 3]"),
+    ("array_positions", "", "", "array_positions(array, a)", "The numbers of all such items, from 1.", "array_positions(ARRAY[1, 2, 1], 1)", "[1, 3]"),
+    ("array_ndims", "", "", "array_ndims(array)", "How deep it is.", "array_ndims(ARRAY[ARRAY[1]])", "2"),
     ("array_has", "", "", "array_has(array, a)", "Whether it has such an item.", "array_has(ARRAY[1, 2], 2)", "true"),
     ("array_contains", "", "", "array_contains(array, a)", "The same as array_has.", "array_contains(ARRAY[1, 2], 3)", "false"),
     ("array_distinct", "", "", "array_distinct(array)", "Each item once.", "array_distinct(ARRAY[1, 1])", "[1]"),

@@ -3,7 +3,10 @@
 use datafusion::arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType};
 
 use super::{Note, Scope, Spelled, Speller, Unspelled, decimals, type_of, types};
-use crate::view::{Call, Function};
+use crate::{
+    sketch::Moment,
+    view::{Call, Function},
+};
 
 impl Speller {
     /// What is computed of the rows of a group. Rows for which the filter is not true have NULL for
@@ -41,12 +44,38 @@ impl Speller {
                 let text = is_kept.then(|| distinct(&text, call.distinct_max));
                 text.ok_or_else(refused)
             }
+            Function::BoolAnd | Function::BoolOr => {
+                Ok(format!("{}({text}){over}", call.function.as_str()))
+            }
+            Function::Moment(moment) => {
+                self.notes.insert(Note::Rounds);
+                let name = match moment {
+                    Moment::VarSamp => "var_samp",
+                    Moment::VarPop => "var_pop",
+                    Moment::StddevSamp => "stddev_samp",
+                    Moment::StddevPop => "stddev_pop",
+                };
+                Ok(format!("{name}({text}){over}"))
+            }
+            Function::MinBy | Function::MaxBy if !ty.is_nested() && call.args.len() == 2 => {
+                let by = call.args.get(1).ok_or_else(refused)?;
+                let by = (self.expr(by, scope)?, type_of(by, scope)?);
+                chosen(call.function, (&text, filter.as_deref()), by)
+                    .map(|chosen| chosen + &over)
+                    .ok_or_else(refused)
+            }
             Function::Sum => self.sum(&text, (&ty, &call.ty)).ok_or_else(refused),
             Function::Avg => match self.mean(&text, (&ty, &call.ty)) {
                 Some(mean) => mean,
                 None => Err(refused()),
             },
-            Function::Min | Function::Max => Err(refused()),
+            // What is approximate is so in another way there.
+            Function::Min
+            | Function::Max
+            | Function::MinBy
+            | Function::MaxBy
+            | Function::ApproxDistinct
+            | Function::ApproxPercentile => Err(refused()),
         }
     }
 
@@ -105,6 +134,22 @@ impl Speller {
             _ => return None,
         })
     }
+}
+
+/// The value of the row that comes first or last; of several the least or greatest, NULL being least,
+/// as structs are ordered. Rows without order do not count.
+fn chosen(
+    function: Function,
+    (value, filter): (&str, Option<&str>),
+    (by, ty): (String, DataType),
+) -> Option<String> {
+    let name = function.as_str();
+    let counts = match filter {
+        Some(filter) => format!("{filter} AND {by} IS NOT NULL"),
+        None => format!("{by} IS NOT NULL"),
+    };
+    let order = format!("CASE WHEN {counts} THEN struct({by} AS o, {value} AS v) END");
+    (!ty.is_nested()).then(|| format!("{name}({value}, {order})"))
 }
 
 /// How many different values; one more than the bound is an error, as it is on one machine.

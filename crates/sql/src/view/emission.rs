@@ -23,6 +23,7 @@ pub(crate) struct Subject<'a> {
 /// # Errors
 /// When the clause does not fit, is missing, or leaves state without bound.
 pub(crate) fn decide(subject: Subject<'_>) -> Result<Emit, Problem> {
+    takes_back(subject)?;
     match lineage::aggregate(subject.plan) {
         None => ungrouped(subject),
         Some(Node::Aggregate {
@@ -89,6 +90,23 @@ fn no_window(subject: Subject<'_>) -> Problem {
             "read TUMBLE(stream, time, INTERVAL '1 minute') and GROUP BY window_start, window_end; \
              or write EMIT ON UPDATE",
         ),
+    }
+}
+
+/// Refuses aggregates that cannot take rows back over rows that are.
+fn takes_back(subject: Subject<'_>) -> Result<(), Problem> {
+    let Some(Node::Aggregate { calls, .. }) = lineage::aggregate(subject.plan) else {
+        return Ok(());
+    };
+    let unfit = calls.iter().find(|call| !call.function.retracts());
+    match unfit {
+        Some(call) if !subject.only_adds => {
+            let message = format!("{} over rows that change", call.function.as_str());
+            Err(unbuilt(&message, subject.place.clone())
+                .detail("A sketch does not know which of its values are gone when a row is taken back.")
+                .hint("count(DISTINCT x) takes rows back: WITH (distinct_max = 100000) in front of AS"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -42,11 +42,13 @@ fn note(node: &Node, emit: Emit, named: &[Known]) -> Option<StateNote> {
             })
         }
         Node::Aggregate {
-            window: Some(_), ..
+            window: Some(_),
+            calls,
+            ..
         } => Some(StateNote {
             operator: grouped(node),
             kind: StateKind::Panes,
-            bound: panes(node, emit, named),
+            bound: panes(node, emit, named) + &sketched(calls),
         }),
         Node::Aggregate { calls, .. } => Some(StateNote {
             operator: grouped(node),
@@ -145,11 +147,42 @@ fn rows(calls: &[Call], sources: &[&Known]) -> String {
     }
     let mut sources = sources.iter();
     let retracts = sources.any(|known| !known.input.is_append_only());
-    let ordered = calls
-        .iter()
-        .any(|call| matches!(call.function, Function::Min | Function::Max));
-    if retracts && ordered {
-        bound.push_str("; for min and max every value of the group that it reads");
+    bound.push_str(&sketched(calls));
+    let mut kept = Vec::new();
+    for call in calls.iter().filter(|call| call.function.keeps_all()) {
+        if !kept.contains(&call.function.as_str()) {
+            kept.push(call.function.as_str());
+        }
+    }
+    if retracts && !kept.is_empty() {
+        let kept = kept.join(", ");
+        bound.push_str(&format!(
+            "; for {kept} every value of the group that it reads"
+        ));
+    }
+    bound
+}
+
+/// What functions that keep more than a number keep of each group at most.
+fn sketched(calls: &[Call]) -> String {
+    let has = |function| calls.iter().any(|call| call.function == function);
+    let mut bound = String::new();
+    for call in calls {
+        if let (Function::MinBy | Function::MaxBy, Some(several)) =
+            (call.function, call.args.get(2))
+        {
+            let name = call.function.as_str();
+            bound.push_str(&format!("; at most {several} rows per group of {name}"));
+        }
+    }
+    if has(Function::ApproxDistinct) {
+        bound.push_str("; at most 24 KiB per group of approx_distinct");
+    }
+    if has(Function::ApproxPercentile) {
+        bound.push_str(
+            "; at most 256 counters per group of approx_percentile_cont for each power of two \
+             that its values lie between",
+        );
     }
     bound
 }

@@ -7,7 +7,10 @@ mod batch;
 mod cut;
 mod joined;
 mod judge;
+mod ordered;
 mod star;
+
+pub(crate) use ordered::ordered_by;
 
 use mainstem_catalog::{Definitions, Emit};
 use mainstem_kernel::{Code, Place, Problem, TenantId};
@@ -179,6 +182,7 @@ impl<'a> Binder<'a> {
         if let Err(problem) = self.expand(select, &seen) {
             self.problems.push(problem);
         }
+        ordered::rewrite(select);
         // A question's functions are checked, and some rewritten, when it is asked.
         if self.becomes == For::Plan
             && let Err(mut problem) = check_calls(select)

@@ -9,6 +9,8 @@ use datafusion::{
     physical_expr::PhysicalExpr,
 };
 
+use crate::sketch::Moment;
+
 /// One operator; its inputs are within.
 #[derive(Clone, Debug)]
 pub enum Node {
@@ -127,7 +129,7 @@ impl Pairs {
 pub struct Call {
     /// Which function.
     pub function: Function,
-    /// Its arguments; none for count(*).
+    /// Its arguments; none for count(*), the value and what it is ordered by for `MinBy` and `MaxBy`.
     pub args: Vec<Arc<dyn PhysicalExpr>>,
     /// Rows for which it is not true do not count.
     pub filter: Option<Arc<dyn PhysicalExpr>>,
@@ -153,6 +155,21 @@ pub enum Function {
     Max,
     /// The mean.
     Avg,
+    /// Variance and standard deviation.
+    Moment(Moment),
+    /// Whether all are true.
+    BoolAnd,
+    /// Whether one is true.
+    BoolOr,
+    /// The first argument where the second is least; of several the least. Rows whose second is NULL
+    /// do not count. With a third argument, a constant: an array of so many rows' values, in that order.
+    MinBy,
+    /// The same where it is greatest; of several the greatest.
+    MaxBy,
+    /// About how many different values.
+    ApproxDistinct,
+    /// About the value that a part of all lies below; the part is a constant, the second argument.
+    ApproxPercentile,
 }
 
 impl Function {
@@ -166,7 +183,29 @@ impl Function {
             Self::Min => "min",
             Self::Max => "max",
             Self::Avg => "avg",
+            Self::Moment(Moment::VarSamp) => "var",
+            Self::Moment(Moment::VarPop) => "var_pop",
+            Self::Moment(Moment::StddevSamp) => "stddev",
+            Self::Moment(Moment::StddevPop) => "stddev_pop",
+            Self::BoolAnd => "bool_and",
+            Self::BoolOr => "bool_or",
+            Self::MinBy => "min_by",
+            Self::MaxBy => "max_by",
+            Self::ApproxDistinct => "approx_distinct",
+            Self::ApproxPercentile => "approx_percentile_cont",
         }
+    }
+
+    /// Whether it can take rows back that it took.
+    #[must_use]
+    pub const fn retracts(self) -> bool {
+        !matches!(self, Self::ApproxDistinct)
+    }
+
+    /// Whether it has to keep every value of a group if rows may be taken back.
+    #[must_use]
+    pub const fn keeps_all(self) -> bool {
+        matches!(self, Self::Min | Self::Max | Self::MinBy | Self::MaxBy)
     }
 }
 

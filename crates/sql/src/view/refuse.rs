@@ -6,9 +6,9 @@ use std::ops::ControlFlow;
 
 use mainstem_kernel::{Code, Place, Problem};
 use sqlparser::ast::{
-    Cte, Distinct, DuplicateTreatment, Expr, Function, FunctionArguments, GroupByExpr, Query,
-    Select, SelectFlavor, SelectItem, SetExpr, SetOperator, SetQuantifier, Spanned, TableFactor,
-    Visit, visit_expressions,
+    Cte, Distinct, DuplicateTreatment, Expr, Function, FunctionArgumentList, FunctionArguments,
+    GroupByExpr, Query, Select, SelectFlavor, SelectItem, SetExpr, SetOperator, SetQuantifier,
+    Spanned, TableFactor, Visit, visit_expressions,
 };
 
 use crate::{
@@ -18,7 +18,43 @@ use crate::{
 };
 
 /// Aggregate functions that views have.
-const AGGREGATES: [&str; 6] = ["count", "sum", "min", "max", "avg", "mean"];
+const AGGREGATES: [&str; 24] = [
+    "count",
+    "sum",
+    "min",
+    "max",
+    "avg",
+    "mean",
+    "stddev",
+    "stddev_samp",
+    "stddev_pop",
+    "var",
+    "var_samp",
+    "variance",
+    "var_pop",
+    "bool_and",
+    "every",
+    "bool_or",
+    "min_by",
+    "max_by",
+    "first_value",
+    "last_value",
+    "approx_distinct",
+    "approx_count_distinct",
+    "approx_percentile_cont",
+    "approx_median",
+];
+/// Those of which DISTINCT changes nothing, or is built.
+const OF_DISTINCT: [&str; 8] = [
+    "count",
+    "min",
+    "max",
+    "bool_and",
+    "every",
+    "bool_or",
+    "approx_distinct",
+    "approx_count_distinct",
+];
 /// Sides that one UNION may have.
 const SIDES_MAX: usize = 64;
 /// Functions whose answer depends on when they are asked.
@@ -347,14 +383,27 @@ impl Refused<'_> {
     fn aggregate(&mut self, call: &Function, name: &str, place: Place) {
         if !AGGREGATES.contains(&name) {
             let what = format!("aggregate function \"{name}\"");
-            self.say(&what, place, "views have count, sum, min, max and avg");
+            let hint = match name {
+                "array_agg" => {
+                    "say how many: min_by(x, at, 10) is an array of the first ten in the order of at"
+                }
+                "string_agg" => "say how many: array_to_string(min_by(x, at, 10), ', ')",
+                "median" | "percentile_cont" => {
+                    "approx_percentile_cont and approx_median are within 0.4 %"
+                }
+                _ => {
+                    "views have count, sum, avg, min, max, min_by, max_by, first_value, last_value, \
+                      bool_and, bool_or, stddev, variance, approx_distinct and approx_percentile_cont"
+                }
+            };
+            self.say(&what, place, hint);
             return;
         }
         let FunctionArguments::List(list) = &call.args else {
             return;
         };
         let is_distinct = list.duplicate_treatment == Some(DuplicateTreatment::Distinct);
-        if is_distinct && !["count", "min", "max"].contains(&name) {
+        if is_distinct && !OF_DISTINCT.contains(&name) {
             let what = format!("{name}(DISTINCT …)");
             self.say(
                 &what,
@@ -366,15 +415,31 @@ impl Refused<'_> {
             let hint = "count one expression, such as a || '/' || b";
             self.say("count(DISTINCT …) of several values", place.clone(), hint);
         }
-        let is_ordered = !list.clauses.is_empty()
-            || !call.within_group.is_empty()
+        self.order_within(call, (name, list), place);
+    }
+
+    /// Orders within aggregate functions: those that choose a row, or the value of a percentile.
+    fn order_within(
+        &mut self,
+        call: &Function,
+        (name, list): (&str, &FunctionArgumentList),
+        place: Place,
+    ) {
+        let is_choice = ["first_value", "last_value"].contains(&name);
+        let is_percentile = name == "approx_percentile_cont";
+        let is_ordered = (!list.clauses.is_empty() && !is_choice)
+            || (!call.within_group.is_empty() && !is_percentile)
             || call.null_treatment.is_some();
         if is_ordered {
             self.say(
                 "an order within an aggregate function",
                 place,
-                "leave it out",
+                "leave it out; or choose a row: first_value(x ORDER BY at), max_by(x, at)",
             );
+        } else if is_choice && super::names::ordered_by(list).is_none() {
+            let what = format!("{name} without the one value that rows are ordered by");
+            let hint = "write first_value(x ORDER BY at), or last_value(x ORDER BY at)";
+            self.say(&what, place, hint);
         }
     }
 }

@@ -19,6 +19,8 @@ fn counts(only_grows: bool) -> GroupBy {
         ty: DataType::Int64,
         retracts: !only_grows,
         distinct_max: 0,
+        part: None,
+        several: None,
     };
     let field = |name: &str| Field::new(name, DataType::Int64, true);
     GroupBy {

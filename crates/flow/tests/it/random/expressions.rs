@@ -44,34 +44,25 @@ pub(crate) struct Value {
     pub(crate) fails: Option<String>,
 }
 
-/// One call of an aggregate function.
-#[derive(Clone, Debug)]
-pub(crate) struct Called {
-    /// As the view has it.
-    pub(crate) ours: String,
-    /// As plain DataFusion has it: it lets sums wrap around.
-    pub(crate) theirs: String,
-    pub(crate) kind: Kind,
-    pub(crate) fails: Option<String>,
-    /// Whether its answer may be out of range, which is told whenever it is.
-    pub(crate) may_overflow: bool,
-}
-
 /// Labels that are numbers, and some that are not.
 pub(crate) const LABELS: [&str; 8] = ["12", "-7", "0", "2147483647", "", "x1", "1e3", "1 2"];
 const NUMBERS: &str = "'12', '-7', '0', '2147483647'";
 
-fn chosen<'a, T>(random: &mut Random, of: &'a [T]) -> &'a T {
+pub(super) fn one_of<'a, T>(random: &mut Random, of: &'a [T]) -> &'a T {
     &of[random.below(of.len())]
 }
 
 /// A column, of one of these kinds if there is one.
-fn column<'a>(random: &mut Random, columns: &'a [Column], kinds: &[Kind]) -> Option<&'a Column> {
+pub(super) fn column<'a>(
+    random: &mut Random,
+    columns: &'a [Column],
+    kinds: &[Kind],
+) -> Option<&'a Column> {
     let fit: Vec<&Column> = columns
         .iter()
         .filter(|column| kinds.is_empty() || kinds.contains(&column.kind))
         .collect();
-    (!fit.is_empty()).then(|| *chosen(random, &fit))
+    (!fit.is_empty()).then(|| *one_of(random, &fit))
 }
 
 /// Some value of a row; one that fails for some rows if it `may_fail`.
@@ -178,69 +169,5 @@ pub(crate) fn key(random: &mut Random, columns: &[Column], may_fail: bool) -> Va
         if !matches!(value.kind, Kind::Float | Kind::Wild) {
             return value;
         }
-    }
-}
-
-/// A call of an aggregate function.
-pub(crate) fn call(random: &mut Random, columns: &[Column], may_fail: bool) -> Called {
-    let filter = (random.below(3) == 0).then(|| condition(random, columns));
-    if random.below(5) == 0 {
-        return called(&filter, ("count(", "*", ")"), (Kind::Long, None));
-    }
-    let Value { sql, kind, fails } = value(random, columns, may_fail);
-    let is_float = matches!(kind, Kind::Int | Kind::Long | Kind::Float);
-    let (before, answer) = match (kind, random.below(6)) {
-        (_, 0) => ("count(", Kind::Long),
-        (_, 1) => ("count(DISTINCT ", Kind::Long),
-        (Kind::Int | Kind::Long, 2) => ("sum(", Kind::Long),
-        (Kind::Money | Kind::Float | Kind::Big, 2) => ("sum(", kind),
-        (Kind::Money, 3) => ("avg(", Kind::Money),
-        (_, 3) if is_float => ("avg(", Kind::Wild),
-        (_, 4) => ("min(", kind),
-        _ => ("max(", kind),
-    };
-    let one = called(&filter, (before, &sql, ")"), (answer, fails.clone()));
-    if (kind, before) != (Kind::Big, "sum(") {
-        return one;
-    }
-    // Plain sums wrap around; ours are NULL where they do not fit.
-    let wide = (") AS NUMERIC(38, 0)))", "sum(CAST((");
-    let sum = called(&filter, (wide.1, &sql, wide.0), (answer, fails)).theirs;
-    let most = "CAST('9223372036854775807' AS NUMERIC(38, 0))";
-    Called {
-        theirs: format!(
-            "CASE WHEN {sum} BETWEEN -{most} - 1 AND {most} THEN CAST({sum} AS BIGINT) END"
-        ),
-        may_overflow: true,
-        ..one
-    }
-}
-
-fn called(
-    filter: &Option<String>,
-    (before, arg, after): (&str, &str, &str),
-    (kind, fails): (Kind, Option<String>),
-) -> Called {
-    let Some(filter) = filter else {
-        let call = format!("{before}{arg}{after}");
-        return Called {
-            ours: call.clone(),
-            theirs: call,
-            kind,
-            fails,
-            may_overflow: false,
-        };
-    };
-    // What a filter leaves out is not computed; plain DataFusion computes it.
-    let guarded = match &fails {
-        Some(_) => format!("CASE WHEN {filter} THEN {arg} END"),
-        None => arg.to_owned(),
-    };
-    Called {
-        ours: format!("{before}{arg}{after} FILTER (WHERE {filter})"),
-        theirs: format!("{before}{guarded}{after} FILTER (WHERE {filter})"),
-        kind,
-        fails: fails.map(|fails| format!("({filter}) AND ({fails})")),
-        may_overflow: false,
     }
 }

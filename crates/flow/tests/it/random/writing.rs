@@ -1,7 +1,8 @@
 //! A view as it is written, form by form: rows one for one, groups, windows, lookups before them.
 
 use super::{
-    expressions::{Called, Column, Kind, Value, call, condition, key, value},
+    calls::{Called, Rows, call},
+    expressions::{Column, Kind, Value, condition, key, value},
     view::{Nature, RATES, Relation, SHOPS, named},
 };
 use crate::world::{Random, SECOND};
@@ -169,7 +170,11 @@ impl<'a> Writing<'a> {
     fn calls(&mut self, random: &mut Random) {
         let mut last = None;
         for _ in 0..1 + random.below(4) {
-            let called = call(random, &self.columns, true);
+            let rows = match self.source.nature {
+                Nature::Keyed => Rows::Changing,
+                Nature::Stream { .. } => Rows::Added,
+            };
+            let called = call(random, &self.columns, rows);
             self.is_told_apart &= !called.may_overflow;
             self.fails(called.fails.clone());
             self.select((called.ours.clone(), called.theirs.clone()), called.kind);

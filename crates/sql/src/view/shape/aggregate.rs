@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use datafusion::{
     arrow::datatypes::{DataType, SchemaRef},
+    common::ScalarValue,
     logical_expr::{
         Aggregate, Expr, LogicalPlan,
         expr::{AggregateFunction, AggregateFunctionParams},
     },
-    physical_expr::PhysicalExpr,
+    physical_expr::{PhysicalExpr, expressions::Literal},
 };
 use mainstem_kernel::{Code, ColumnType, Problem, types::TYPE_METADATA};
 
@@ -21,7 +22,11 @@ use super::{
     },
     Shape,
 };
-use crate::declare::{Told, mistake};
+use crate::{
+    declare::{Told, mistake},
+    functions::SEVERAL_MAX,
+    sketch::{Moment, Part},
+};
 
 impl Shape<'_> {
     pub(super) fn aggregate(
@@ -117,6 +122,7 @@ impl Shape<'_> {
                     args,
                     distinct,
                     filter,
+                    order_by,
                     ..
                 },
         }) = expr
@@ -130,6 +136,16 @@ impl Shape<'_> {
             ("min", _) => Function::Min,
             ("max", _) => Function::Max,
             ("avg", false) => Function::Avg,
+            ("var", false) => Function::Moment(Moment::VarSamp),
+            ("var_pop", false) => Function::Moment(Moment::VarPop),
+            ("stddev", false) => Function::Moment(Moment::StddevSamp),
+            ("stddev_pop", false) => Function::Moment(Moment::StddevPop),
+            ("bool_and", _) => Function::BoolAnd,
+            ("bool_or", _) => Function::BoolOr,
+            ("min_by", false) => Function::MinBy,
+            ("max_by", false) => Function::MaxBy,
+            ("approx_distinct", _) => Function::ApproxDistinct,
+            ("approx_percentile_cont" | "approx_median", false) => Function::ApproxPercentile,
             (name, _) => {
                 let what = format!("aggregate function \"{name}\"");
                 return Err(unbuilt(&what, self.place.clone()));
@@ -145,6 +161,14 @@ impl Shape<'_> {
             true => Vec::new(),
             false => self.physical(args, over)?,
         };
+        let args = match function {
+            Function::ApproxPercentile => {
+                let descends = order_by.first().is_some_and(|order| !order.asc);
+                self.with_part(args, descends)?
+            }
+            Function::MinBy | Function::MaxBy => self.with_several(args)?,
+            _ => args,
+        };
         let filter = filter.as_ref().map(|filter| self.one(filter, over));
         Ok(Call {
             function,
@@ -156,6 +180,55 @@ impl Shape<'_> {
                 _ => None,
             },
         })
+    }
+    /// The value, what rows are ordered by, and how many rows are kept if it is an array that is told.
+    fn with_several(
+        &self,
+        mut args: Vec<Arc<dyn PhysicalExpr>>,
+    ) -> Result<Vec<Arc<dyn PhysicalExpr>>, Problem> {
+        let Some(several) = args.get_mut(2) else {
+            return Ok(args);
+        };
+        let number = several.downcast_ref::<Literal>().map(Literal::value);
+        let number = number.and_then(|number| number.cast_to(&DataType::Int64).ok());
+        match number {
+            Some(ScalarValue::Int64(Some(number))) if (1..=SEVERAL_MAX).contains(&number) => {
+                *several = Arc::new(Literal::new(ScalarValue::Int64(Some(number))));
+                Ok(args)
+            }
+            _ => {
+                let message = format!(
+                    "min_by and max_by take a number of rows from 1 to {SEVERAL_MAX} that is a constant"
+                );
+                Err(mistake(Code::Sql024, self.place.clone(), message)
+                    .hint("max_by(x, at, 10): the x of the ten latest rows, the latest first"))
+            }
+        }
+    }
+
+    /// The value, and the part of all values that is to lie below the answer.
+    fn with_part(
+        &self,
+        mut args: Vec<Arc<dyn PhysicalExpr>>,
+        descends: bool,
+    ) -> Result<Vec<Arc<dyn PhysicalExpr>>, Problem> {
+        let part = match args.get(1) {
+            // The median's.
+            None => Some(0.5),
+            Some(part) => match part.downcast_ref::<Literal>().map(Literal::value) {
+                Some(ScalarValue::Float64(part)) => *part,
+                _ => None,
+            },
+        };
+        let part = part.map(|part| if descends { 1.0 - part } else { part });
+        let Some(part) = part.filter(|part| Part::new(*part).is_some()) else {
+            let message = "approx_percentile_cont takes a part from 0 to 1 that is a constant";
+            return Err(mistake(Code::Sql024, self.place.clone(), message)
+                .hint("approx_percentile_cont(0.95) WITHIN GROUP (ORDER BY x)"));
+        };
+        args.truncate(1);
+        args.push(Arc::new(Literal::new(ScalarValue::Float64(Some(part)))));
+        Ok(args)
     }
 }
 

@@ -29,7 +29,7 @@ GROUP BY v.owner_id EMIT ON UPDATE EVERY INTERVAL '1 second'",
 ];
 
 /// Other forms, over the views before them too.
-pub(super) const OTHERS: [&str; 31] = [
+pub(super) const OTHERS: [&str; 35] = [
     "fast AS SELECT * FROM readings WHERE speed_kmh > 130 AND celsius IS NOT NULL",
     "days AS SELECT window_start, count(*) AS n FROM TUMBLE(readings, at, INTERVAL '1 day', TIME ZONE 'Europe/Berlin') GROUP BY window_start, window_end EMIT ON WINDOW CLOSE",
     "weeks AS SELECT window_start AS week, window_end, country, sum(quantity) AS pieces FROM TUMBLE(purchases, invoice_date, INTERVAL '1' WEEK, INTERVAL '4 days') p WHERE p.country <> 'Unspecified' GROUP BY country, window_start, window_end HAVING sum(quantity) > 10 EMIT ON WINDOW CLOSE",
@@ -61,6 +61,10 @@ pub(super) const OTHERS: [&str; 31] = [
     "pairs AS SELECT count(*) AS n, max(p.quantity - t.harsh_brakes) AS most FROM purchases p JOIN (SELECT upper(trip_id) AS trip, harsh_brakes, ended_at FROM trips WHERE distance_km > 1) t ON t.trip = p.invoice_no AND p.invoice_date > t.ended_at - INTERVAL '5 minutes' AND p.invoice_date <= t.ended_at + INTERVAL '1 day' AND p.quantity > t.harsh_brakes EMIT ON UPDATE",
     "same_time AS SELECT a.trip_id AS one, b.trip_id AS other, b.ended_at, v.model FROM trips a JOIN vehicles FOR SYSTEM_TIME AS OF PROCTIME() v ON v.vehicle_id = a.vehicle_id JOIN trips b ON b.vehicle_id = a.vehicle_id AND b.ended_at = a.ended_at AND a.trip_id < b.trip_id",
     "arrived AS SELECT id, arrival_time(_seq) AS arrived_at, j ->> 'a' AS a, CASE WHEN n = 0 THEN NULL ELSE id / n END AS part, 1 + 1 AS two, id + n AS total FROM plain",
+    "spread AS SELECT vehicle_id, stddev(speed_kmh) AS s, variance(celsius) AS v, stddev_pop(speed_kmh) FILTER (WHERE speed_kmh > 50) AS fast, var_pop(celsius) AS p FROM readings GROUP BY vehicle_id EMIT ON UPDATE",
+    "last_of AS SELECT vehicle_id, last_value(speed_kmh ORDER BY at) AS last, first_value(celsius ORDER BY at DESC) AS also, min_by(celsius, speed_kmh) FILTER (WHERE speed_kmh > 20) AS coolest, bool_and(speed_kmh < 130) AS calm, every(celsius > 0) AS warm, bool_or(celsius IS NULL) AS blind FROM readings GROUP BY vehicle_id EMIT ON UPDATE",
+    "about AS SELECT window_start, window_end, approx_count_distinct(vehicle_id) AS vehicles, approx_percentile_cont(0.95) WITHIN GROUP (ORDER BY speed_kmh) AS p95, approx_percentile_cont(0.9) WITHIN GROUP (ORDER BY celsius DESC) AS low, approx_median(celsius) AS mid FROM TUMBLE(readings, at, INTERVAL '1 hour') GROUP BY window_start, window_end EMIT ON WINDOW CLOSE",
+    "about_models AS SELECT model, max_by(vehicle_id, owner_id) AS latest, min_by(owner_id, vehicle_id, 3) AS some, approx_percentile_cont(owner_id, 0.5) AS mid FROM vehicles GROUP BY model EMIT ON UPDATE",
 ];
 
 #[test]

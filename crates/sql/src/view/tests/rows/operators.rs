@@ -15,13 +15,14 @@ use datafusion::{
         datatypes::{DataType, Float64Type, SchemaRef, TimestampMicrosecondType},
     },
     common::ScalarValue,
-    physical_expr::PhysicalExpr,
+    physical_expr::{PhysicalExpr, expressions::Literal},
 };
 
 use super::{
     super::super::{Call, Function, Node, Pairs, Tumbling},
     data::{Rows, is_deleted, key_of},
 };
+use crate::sketch::Moment;
 
 /// Rows and their seqs.
 pub(super) struct Evaluated {
@@ -337,7 +338,98 @@ fn result(call: &Call, over: &RecordBatch, members: &[usize]) -> ScalarValue {
         }
         Function::Min | Function::Max => extreme(call, cells),
         Function::Sum | Function::Avg => sum(call, &cells),
+        Function::BoolAnd | Function::BoolOr => {
+            let decides = ScalarValue::Boolean(Some(call.function == Function::BoolOr));
+            let decided = cells.contains(&decides);
+            let found = (call.function == Function::BoolOr) == decided;
+            ScalarValue::Boolean((!cells.is_empty()).then_some(found))
+        }
+        Function::Moment(moment) => deviation(moment, &cells),
+        Function::MinBy | Function::MaxBy => chosen(call, over, &members),
+        Function::ApproxDistinct => {
+            let different: BTreeSet<String> =
+                cells.iter().map(|cell| format!("{cell:?}")).collect();
+            count(different.len())
+        }
+        Function::ApproxPercentile => percentile(call, &cells),
     }
+}
+
+fn numbers(cells: &[ScalarValue]) -> Vec<f64> {
+    let number = |cell: &ScalarValue| match cell.cast_to(&DataType::Float64).unwrap() {
+        ScalarValue::Float64(Some(number)) => number,
+        other => panic!("{other:?}"),
+    };
+    cells.iter().map(number).collect()
+}
+
+/// In two passes: the mean, then what lies between.
+fn deviation(moment: Moment, cells: &[ScalarValue]) -> ScalarValue {
+    let numbers = numbers(cells);
+    let is_sample = matches!(moment, Moment::VarSamp | Moment::StddevSamp);
+    let n = f64::from(u32::try_from(numbers.len()).unwrap());
+    let mean = numbers.iter().sum::<f64>() / n;
+    let squares: f64 = numbers.iter().map(|x| (x - mean) * (x - mean)).sum();
+    let variance = squares / (n - f64::from(u8::from(is_sample)));
+    let answer = match moment {
+        Moment::VarSamp | Moment::VarPop => variance,
+        Moment::StddevSamp | Moment::StddevPop => variance.sqrt(),
+    };
+    let least = 1 + usize::from(is_sample);
+    ScalarValue::Float64((numbers.len() >= least).then_some(answer))
+}
+
+fn chosen(call: &Call, over: &RecordBatch, members: &[usize]) -> ScalarValue {
+    let [value, by] = [0, 1].map(|at| values(&call.args[at], over));
+    let cell = |array: &ArrayRef, row| ScalarValue::try_from_array(array, row).unwrap();
+    let pairs = members
+        .iter()
+        .map(|row| (cell(&by, *row), cell(&value, *row)));
+    let mut pairs: Vec<_> = pairs.filter(|(by, _)| !by.is_null()).collect();
+    // NULL is least.
+    pairs.sort_by(|a, b| {
+        let order = a.0.partial_cmp(&b.0).unwrap();
+        match (a.1.is_null(), b.1.is_null()) {
+            (false, false) => order.then_with(|| a.1.partial_cmp(&b.1).unwrap()),
+            (a, b) => order.then(b.cmp(&a)),
+        }
+    });
+    if call.function == Function::MaxBy {
+        pairs.reverse();
+    }
+    if let Some(several) = call.args.get(2) {
+        let several = several
+            .downcast_ref::<Literal>()
+            .unwrap()
+            .value()
+            .to_string();
+        let best = pairs.into_iter().take(several.parse().unwrap());
+        let values: Vec<ScalarValue> = best.map(|pair| pair.1).collect();
+        return match values.is_empty() {
+            true => ScalarValue::try_from(&call.ty).unwrap(),
+            false => ScalarValue::List(ScalarValue::new_list_nullable(&values, value.data_type())),
+        };
+    }
+    let best = pairs.into_iter().next();
+    best.map_or_else(|| ScalarValue::try_from(&call.ty).unwrap(), |pair| pair.1)
+}
+
+/// Of all values, each being cut to 9 binary digits.
+fn percentile(call: &Call, cells: &[ScalarValue]) -> ScalarValue {
+    let cut = |number: f64| f64::from_bits(number.to_bits() >> 44 << 44);
+    let mut numbers: Vec<f64> = numbers(cells).into_iter().map(cut).collect();
+    numbers.sort_by(f64::total_cmp);
+    let part = call.args[1].downcast_ref::<Literal>().unwrap().value();
+    let ScalarValue::Float64(Some(part)) = part else {
+        panic!("{part:?}");
+    };
+    if numbers.is_empty() {
+        return ScalarValue::Float64(None);
+    }
+    let rank = part * f64::from(u32::try_from(numbers.len() - 1).unwrap());
+    let at = |rank: f64| numbers[format!("{rank:.0}").parse::<usize>().unwrap()];
+    let (lower, upper) = (at(rank.floor()), at(rank.ceil()));
+    ScalarValue::Float64(Some(lower + (upper - lower) * rank.fract()))
 }
 
 fn extreme(call: &Call, cells: Vec<ScalarValue>) -> ScalarValue {
