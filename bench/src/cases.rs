@@ -1,4 +1,4 @@
-//! The cases of `bench log`, `bench views` and `bench cluster`, each on a server and a folder of its own.
+//! The cases of `bench log`, `views`, `streaming` and `cluster`, each on a server and a folder of its own.
 //!
 //! A case fails when an answer is wrong, never because of a time.
 
@@ -9,6 +9,7 @@ mod memory;
 mod restart;
 mod scale;
 mod sql;
+mod streaming;
 mod views;
 
 use std::{path::PathBuf, time::Duration};
@@ -88,6 +89,18 @@ pub(crate) const VIEWS: [Case; 8] = [
     Case {
         name: "restart",
         run: views::restart::run,
+    },
+];
+
+/// The cases of `streaming`.
+pub(crate) const STREAMING: [Case; 2] = [
+    Case {
+        name: "last50",
+        run: streaming::last_50,
+    },
+    Case {
+        name: "top10",
+        run: streaming::top_10,
     },
 ];
 

@@ -23,7 +23,7 @@ use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
 
 use crate::{
-    cases::{CLUSTER, Case, LOG, Setting, VIEWS},
+    cases::{CLUSTER, Case, LOG, STREAMING, Setting, VIEWS},
     report::Machine,
 };
 
@@ -41,6 +41,8 @@ enum Bench {
     Log(Options),
     /// Through tables and views: lookup join, windows, keyed aggregates
     Views(Options),
+    /// Streaming SQL that keeps rows of each key: figures of the last fifty, the first ten
+    Streaming(Options),
     /// The same view on one machine, on a cluster, and in Spark SQL by hand; the engines run
     Cluster(Options),
     /// Beyond one machine: what was acknowledged is there once, whatever dies meanwhile
@@ -51,14 +53,15 @@ enum Bench {
 #[derive(Debug, clap::Args)]
 struct Options {
     /// Only these cases. Of log: ceiling, http2000, http100, http1, archive, sql, restart, memory;
-    /// of views: window, aggregate, latency, reads, writes, keys, rebuild, restart
+    /// of views: window, aggregate, latency, reads, writes, keys, rebuild, restart; of streaming:
+    /// last50, top10
     #[arg(long, value_delimiter = ',', value_name = "CASES")]
     only: Vec<String>,
     /// Counted seconds of a load
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(2..))]
     seconds: u64,
-    /// Rows of the case `sql` (50 million), of the cases of `views` (20 million) and of `cluster` (1
-    /// million)
+    /// Rows of the case `sql` (50 million), of the cases of `views` (20 million), of
+    /// `streaming` (5 million) and of `cluster` (1 million)
     #[arg(long, value_parser = clap::value_parser!(u64).range(1_000..))]
     rows: Option<u64>,
     /// Minutes of the memory case
@@ -92,6 +95,7 @@ fn main() -> Result<()> {
     match Arguments::parse().bench {
         Bench::Log(options) => run("log", (&LOG, 50_000_000), options),
         Bench::Views(options) => run("views", (&VIEWS, 20_000_000), options),
+        Bench::Streaming(options) => run("streaming", (&STREAMING, 5_000_000), options),
         Bench::Cluster(options) => run("cluster", (&CLUSTER, 1_000_000), options),
         Bench::Prove(options) => prove::run(&options),
     }

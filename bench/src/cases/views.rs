@@ -108,21 +108,21 @@ fn run(setting: &Setting, case: &Case) -> Result<Findings> {
 }
 
 /// The application with this view.
-fn app(view: &str) -> String {
+pub(super) fn app(view: &str) -> String {
     format!("{READINGS}\n{view}")
 }
 
 /// A load that a view has followed to its end.
-struct Followed {
+pub(super) struct Followed {
     /// Rates are what was acknowledged; costs are of all, until the view had followed.
-    outcome: Outcome,
+    pub(super) outcome: Outcome,
     /// Seconds from the last acknowledgement until the view had followed.
-    behind: f64,
+    pub(super) behind: f64,
 }
 
 impl Followed {
     /// Events per second of sending and following.
-    fn rate(&self) -> f64 {
+    pub(super) fn rate(&self) -> f64 {
         load::as_f64(self.outcome.accepted) / (self.outcome.seconds + self.behind)
     }
 
@@ -133,7 +133,7 @@ impl Followed {
 }
 
 /// Sends a load, and waits until all of it is in a view.
-fn follow(server: &Server, load: Load, view: &str) -> Result<Followed> {
+pub(super) fn follow(server: &Server, load: Load, view: &str) -> Result<Followed> {
     let target = server.target();
     let begin = Moment::now(target.pid)?;
     let mut outcome = load::run(load, target, |_| Ok(()))?;

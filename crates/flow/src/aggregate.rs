@@ -16,9 +16,12 @@ mod exact;
 mod extreme;
 mod float;
 mod integer;
+mod lists;
 mod mean;
 mod sketches;
 mod truth;
+mod ranks;
+mod rings;
 mod value;
 
 use datafusion::arrow::{
@@ -35,7 +38,8 @@ use mainstem_sql::{
 
 use self::{
     by::Chosen, count::Counts, decimal::DecimalSums, distinct::Distincts, extreme::Extremes,
-    float::FloatSums, integer::IntegerSums, sketches::Sketches, truth::Truths,
+    float::FloatSums, integer::IntegerSums, ranks::Ranks, rings::Rings, sketches::Sketches,
+    truth::Truths,
 };
 pub(crate) use bytes::{Cursor, Damaged, put_count};
 
@@ -141,6 +145,8 @@ pub(crate) enum Aggregate {
     Moments(Sketches<Moments>),
     Different(Sketches<Distinct>),
     Quantiles(Sketches<Quantiles>),
+    Ranks(Ranks),
+    Rings(Rings),
 }
 
 /// Calls one method of whichever variant it is.
@@ -158,6 +164,8 @@ macro_rules! of {
             Aggregate::Moments($inner) => $call,
             Aggregate::Different($inner) => $call,
             Aggregate::Quantiles($inner) => $call,
+            Aggregate::Ranks($inner) => $call,
+            Aggregate::Rings($inner) => $call,
         }
     };
 }
@@ -217,6 +225,16 @@ impl Aggregate {
         })
     }
 
+    /// The first rows of each group, as entries of `Ranked`.
+    pub(crate) fn ranks(limit: usize, retracts: bool) -> Self {
+        Self::Ranks(Ranks::new(limit, retracts))
+    }
+
+    /// The last rows of each group, as entries of `Running`.
+    pub(crate) fn rings(depth: usize) -> Self {
+        Self::Rings(Rings::new(depth))
+    }
+
     /// Sees to it that there are `groups` groups, the new ones empty.
     pub(crate) fn grow(&mut self, groups: usize) {
         of!(self, inner => inner.grow(groups));
@@ -247,6 +265,8 @@ impl Aggregate {
             (Self::Moments(kept), column) => kept.update(&taken, column.ok_or_else(missing)?)?,
             (Self::Different(kept), column) => kept.update(&taken, column.ok_or_else(missing)?)?,
             (Self::Quantiles(kept), column) => kept.update(&taken, column.ok_or_else(missing)?)?,
+            (Self::Ranks(lists), column) => lists.update(&taken, column.ok_or_else(missing)?)?,
+            (Self::Rings(_), _) => debug_assert!(false, "rows are put in one by one"),
         }
         Ok(())
     }
@@ -265,6 +285,7 @@ impl Aggregate {
             (Self::Moments(to), Self::Moments(from)) => to.merge(from, pairs),
             (Self::Different(to), Self::Different(from)) => to.merge(from, pairs),
             (Self::Quantiles(to), Self::Quantiles(from)) => to.merge(from, pairs),
+            (Self::Ranks(to), Self::Ranks(from)) => to.merge(from, pairs),
             // Both are made from one spec.
             _ => debug_assert!(false, "aggregates of two kinds are not merged"),
         }

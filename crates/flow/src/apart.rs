@@ -96,7 +96,9 @@ impl Apart {
                 | Node::Union { .. }
                 | Node::Pairs(_)
                 | Node::Tumble { .. }
-                | Node::Aggregate { .. } => {
+                | Node::Aggregate { .. }
+                | Node::Rank(_)
+                | Node::Running(_) => {
                     return Err(refused("one of its operators keeps something"));
                 }
             });

@@ -37,6 +37,7 @@ use std::sync::{
 use datafusion::arrow::{
     array::{Array, ArrayRef, RecordBatch, TimestampMicrosecondArray},
     compute::concat,
+    error::ArrowError,
 };
 use mainstem_kernel::Seq;
 
@@ -49,6 +50,7 @@ use crate::{
     moment::Moment,
     pane::{Tells, Told},
     pool::Pool,
+    running::{Ran, Running},
     state::{SharedState, StateChange, StateKey},
     view::Kept,
     watermark::reached_at,
@@ -80,6 +82,34 @@ pub(crate) struct Answer {
     pub(crate) end: i64,
     pub(crate) bucket: usize,
     pub(crate) told: Told,
+}
+
+/// What the buckets of a step gave.
+#[derive(Debug, Default)]
+struct Merged {
+    answers: Vec<Answer>,
+    ran: Vec<(usize, Ran)>,
+}
+
+/// The rows of chunks with their figures.
+fn joined(
+    running: &Running,
+    (chunks, mut ran): (Vec<Option<Weighted>>, Vec<(usize, Ran)>),
+    aside: &mut Aside,
+) -> Result<Vec<Weighted>, ArrowError> {
+    ran.sort_by_key(|(chunk, _)| *chunk);
+    let mut ran = ran.into_iter().peekable();
+    let mut joined = Vec::with_capacity(chunks.len());
+    for (number, rows) in chunks.into_iter().enumerate() {
+        let mut own = Vec::new();
+        while let Some((_, figures)) = ran.next_if(|(chunk, _)| *chunk == number) {
+            own.push(figures);
+        }
+        if let Some(rows) = rows.filter(|rows| rows.rows() > 0) {
+            joined.push(running.joined(rows, &own, aside)?);
+        }
+    }
+    Ok(joined)
 }
 
 impl Buckets {
@@ -124,11 +154,17 @@ impl Buckets {
         self.steps += 1;
         let closing = self.directory.closing(moment.watermark);
         let is_quiet = partials.iter().all(|partial| partial.rows.is_empty()) && closing.is_empty();
-        let mut answers = if is_quiet {
-            Vec::new()
+        let chunks = partials.iter().map(|partial| partial.chunk.as_ref());
+        let chunks = chunks.map(|chunk| chunk.map(|chunk| chunk.rows.clone()));
+        let chunks: Vec<Option<Weighted>> = chunks.collect();
+        let Merged { mut answers, ran } = if is_quiet {
+            Merged::default()
         } else {
             self.merge(partials, (moment.watermark, tells), pool)?
         };
+        if let Some(running) = &self.by.running {
+            return Ok(joined(running, (chunks, ran), aside)?);
+        }
         self.forget_past(moment.watermark);
         answers.sort_unstable_by_key(|answer| (answer.end, answer.start, answer.bucket));
         self.rows_of(answers, moment, aside)
@@ -139,7 +175,7 @@ impl Buckets {
         partials: Vec<Partial>,
         (watermark, tells): (i64, Tells),
         pool: &Pool,
-    ) -> Result<Vec<Answer>, FlowError> {
+    ) -> Result<Merged, FlowError> {
         let task = Arc::new(LaneTask {
             by: Arc::clone(&self.by),
             key: self.key,
@@ -158,18 +194,20 @@ impl Buckets {
         let lanes = pool.map(self.deal(pool.threads()), move |lane| shared.run(lane));
         self.is_spilled = task.is_spilled.load(Ordering::Relaxed);
         drop(task);
-        let mut answers = Vec::new();
+        let mut merged = Merged::default();
         let mut opened = Vec::new();
         for lane in lanes {
             let Lane {
                 buckets,
-                answers: told,
+                answers,
+                ran,
                 opened: new,
             } = lane?;
             for (number, bucket) in buckets {
                 self.buckets[number] = bucket;
             }
-            answers.extend(told);
+            merged.answers.extend(answers);
+            merged.ran.extend(ran);
             opened.extend(new);
         }
         let directory = Arc::make_mut(&mut self.directory);
@@ -177,7 +215,7 @@ impl Buckets {
             directory.open(start, end);
         }
         directory.close(watermark);
-        Ok(answers)
+        Ok(merged)
     }
 
     /// The buckets, dealt to lanes.
@@ -256,7 +294,7 @@ impl Buckets {
         let bound = |time: i64| -> ArrayRef {
             Arc::new(TimestampMicrosecondArray::from_value(time, count).with_timezone("UTC"))
         };
-        let keys = self.by.schema.fields().len() - self.by.calls.len();
+        let keys = self.by.schema.fields().len() - self.by.answers();
         let mut columns = Vec::with_capacity(keys);
         let mut next = 0;
         for at in 0..keys {
@@ -269,7 +307,7 @@ impl Buckets {
                 }
             });
         }
-        for call in 0..self.by.calls.len() {
+        for call in 0..self.by.answers() {
             columns.push(joined(&|told| &told.calls[call])?);
         }
         let batch = RecordBatch::try_new(Arc::clone(&self.by.schema), columns)?;

@@ -16,6 +16,8 @@ use crate::{
     grouping::{Grouping, group_rows},
     hash::{bucket_of, hash_rows, with_number},
     keys::{KeyBytes, KeyColumn, as_key},
+    ranked::Ranked,
+    running::{Chunk, Running},
 };
 
 /// State is kept in this many parts, by the hash of the key.
@@ -49,11 +51,15 @@ pub(crate) struct GroupBy {
     /// Which keys are `window_start` and `window_end`.
     pub(crate) window: Option<(usize, usize)>,
     pub(crate) calls: Vec<GroupCall>,
+    /// Instead of calls: the rows of a group that are told are its first ones.
+    pub(crate) ranked: Option<Ranked>,
+    /// Instead of groups: each row is told, with figures of those of its key before it.
+    pub(crate) running: Option<Running>,
     pub(crate) emission: Emission,
     /// Whether every row of a group changes its answer, and no group ever goes: so that to tell
     /// groups that were touched is to tell what has changed.
     pub(crate) only_grows: bool,
-    /// Keys, then calls.
+    /// Keys, then calls; or the columns of rows beside the key, then their number.
     pub(crate) schema: SchemaRef,
 }
 
@@ -80,12 +86,27 @@ impl GroupBy {
         self.keys.iter().map(|(_, ty)| ty.clone()).collect()
     }
 
+    /// How many columns of its answers are no keys.
+    pub(crate) fn answers(&self) -> usize {
+        match &self.ranked {
+            Some(ranked) => ranked.width(),
+            None => self.calls.len(),
+        }
+    }
+
     /// Empty aggregates, one per call.
     pub(crate) fn aggregates(&self) -> Result<Vec<Aggregate>, ArrowError> {
-        self.calls
-            .iter()
-            .map(|call| Aggregate::new(&call.spec))
-            .collect()
+        if let Some(Ranked {
+            limit, retracts, ..
+        }) = self.ranked
+        {
+            return Ok(vec![Aggregate::ranks(limit, retracts)]);
+        }
+        let calls = self.calls.iter();
+        let calls = calls.map(|call| Aggregate::new(&call.spec));
+        let rings = self.running.iter();
+        let rings = rings.map(|running| Ok(Aggregate::rings(running.depth)));
+        calls.chain(rings).collect()
     }
 }
 
@@ -100,6 +121,8 @@ pub(crate) struct Partial {
     /// Sum of each group's weights.
     pub(crate) rows: Vec<i64>,
     pub(crate) aggregates: Vec<Aggregate>,
+    /// Its rows, if each is told.
+    pub(crate) chunk: Option<Chunk>,
     /// Groups by bucket; within one in the order in which they appeared.
     order: Vec<u32>,
     /// Where each bucket begins in `order`, and the end.
@@ -135,7 +158,10 @@ impl Partial {
             None => NO_WINDOW,
             Some((starts, ends)) => (starts.value(*row as usize), ends.value(*row as usize)),
         });
-        let (aggregates, weights) = aggregated(by, &columns, (&rows, &groups, firsts.len()))?;
+        let count = firsts.len();
+        let (aggregates, weights) = aggregated(by, &columns, (&rows, &groups, count))?;
+        let chunk = by.running.as_ref();
+        let chunk = chunk.map(|running| running.chunk(rows, &columns, (&groups, count)));
         let hashes: Vec<u64> = firsts.iter().map(|row| hashes[*row as usize]).collect();
         let (order, begins) = by_bucket(&hashes);
         Ok(Self {
@@ -143,6 +169,7 @@ impl Partial {
             windows: windows.collect(),
             rows: weights,
             aggregates,
+            chunk: chunk.transpose()?,
             order,
             begins,
             hashes,
@@ -169,6 +196,9 @@ fn aggregated(
     };
     let mut sums = vec![0; count];
     taken.each(|_, group, weight| sums[group] += weight);
+    if by.running.is_some() {
+        return Ok((Vec::new(), sums));
+    }
     let mut aggregates = by.aggregates()?;
     for (aggregate, call) in aggregates.iter_mut().zip(&by.calls) {
         aggregate.grow(count);
@@ -180,6 +210,10 @@ fn aggregated(
             },
             call.arg.map(|at| &columns[at]),
         )?;
+    }
+    if let (Some(ranked), [ranks]) = (&by.ranked, aggregates.as_mut_slice()) {
+        ranks.grow(count);
+        ranks.update(&taken, Some(&ranked.entries(columns)?))?;
     }
     Ok((aggregates, sums))
 }

@@ -22,6 +22,8 @@ mod outbox;
 mod pairs;
 mod pane;
 mod pool;
+mod ranked;
+mod running;
 #[cfg(test)]
 mod samples;
 mod slots;

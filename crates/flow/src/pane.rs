@@ -8,6 +8,8 @@
 //!
 //! It never knows the watermark, nor where it is kept.
 
+mod ranked;
+mod running;
 mod state;
 
 use std::collections::HashSet;
@@ -26,6 +28,7 @@ use crate::{
     keys::{KeyBytes, read_keys},
     slots::{NONE, Slots, tag_of},
 };
+use ranked::Sides;
 pub(crate) use state::{PIECES_MAX, Piece, Stored, Turn};
 
 /// The groups of one bucket in one window.
@@ -202,12 +205,22 @@ impl Pane {
         for group in &touched {
             self.marks[*group as usize] &= !TOUCHED;
         }
-        let mut before = Vec::with_capacity(by.calls.len());
-        for call in 0..by.calls.len() {
+        let mut before = Vec::with_capacity(self.aggregates.len());
+        for call in 0..self.aggregates.len() {
             let pieces: Vec<&dyn Array> = pieces.iter().map(|piece| piece[call].as_ref()).collect();
             before.push(concat(&pieces)?);
         }
         let after = self.answers(&touched)?;
+        if let (Some(ranked), [before], [after]) = (&by.ranked, before.as_slice(), after.as_slice())
+        {
+            let (groups, after) = (touched.as_slice(), &after.column);
+            let sides = Sides {
+                groups,
+                before,
+                after,
+            };
+            return ranked::changes((by, ranked), &self.keys, sides);
+        }
         let exists: Vec<bool> = touched
             .iter()
             .map(|group| self.rows.get(*group as usize) > 0)
@@ -284,6 +297,9 @@ impl Pane {
     /// What groups answer.
     fn told(&self, groups: &[u32], by: &GroupBy) -> Result<Told, ArrowError> {
         let answers = self.answers(groups)?;
+        if let (Some(ranked), [answers]) = (&by.ranked, answers.as_slice()) {
+            return ranked::all((by, ranked), &self.keys, (groups, &answers.column));
+        }
         let unfit = answers
             .iter()
             .flat_map(|answers| &answers.unfit)

@@ -54,7 +54,7 @@ pub use errors::Unspelled;
 pub use nulls::nullable;
 pub(crate) use template::Template;
 pub use types::{field_type, spark_type};
-pub use worker::{Bound, before_windows, bounds, column};
+pub use worker::{Bound, before_windows, bounds, column, keyed};
 
 /// What a Spark session has to be set to, so that what is spelled means the same.
 pub const SETTINGS: [(&str, &str); 8] = [

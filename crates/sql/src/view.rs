@@ -7,6 +7,7 @@ mod emission;
 mod engine;
 mod explain;
 mod fingerprint;
+mod identity;
 pub(crate) mod lineage;
 mod names;
 mod node;
@@ -18,6 +19,7 @@ mod relation;
 mod session;
 mod shape;
 mod state;
+mod ties;
 mod tumble;
 
 #[cfg(test)]
@@ -28,7 +30,7 @@ use mainstem_kernel::{ColumnName, Columns, StreamId};
 
 pub use crate::error::row_reason;
 pub use engine::{Progress, ViewEngine, ViewStatus};
-pub use node::{Call, Function, Node, Pairs};
+pub use node::{Call, Figure, Frame, Function, Node, Order, Pairs, Rank, Running};
 pub use operators::{Operator, OperatorKind};
 pub(crate) use plan::check_question;
 pub use plan::{plan_again, plan_view};

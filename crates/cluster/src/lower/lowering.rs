@@ -68,6 +68,9 @@ impl Lowering<'_> {
     /// What the plan as a whole must be.
     fn judge(&self, defs: &Definitions) -> Result<(), LowerError> {
         let view = self.view.clone();
+        if let Some(operator) = spark::keyed(&self.plan.plan) {
+            return Err(self.unspelled(Unspelled::Keyed { operator }));
+        }
         let sources = self.plan.plan.sources();
         let [source] = sources.as_slice() else {
             return Err(LowerError::Several { view });
@@ -138,6 +141,9 @@ impl Lowering<'_> {
             Node::Union { .. } | Node::Pairs(_) => Err(LowerError::Several {
                 view: self.view.clone(),
             }),
+            Node::Rank(_) | Node::Running(_) => Err(self.unspelled(Unspelled::Keyed {
+                operator: spark::keyed(node).unwrap_or_default(),
+            })),
         }
     }
 

@@ -19,6 +19,7 @@ use crate::{
     errors::FlowError,
     group_by::{Emission, GroupBy, Partial},
     pane::{KeepBefore, Tells},
+    running::Ran,
     state::{SharedState, StateKey},
 };
 
@@ -48,6 +49,8 @@ pub(super) struct LaneTask {
 pub(super) struct Lane {
     pub(super) buckets: Vec<(usize, Bucket)>,
     pub(super) answers: Vec<Answer>,
+    /// Figures of rows, with the number of their chunk.
+    pub(super) ran: Vec<(usize, Ran)>,
     /// Windows that are not in the directory: start and end.
     pub(super) opened: Vec<(i64, i64)>,
 }
@@ -57,13 +60,15 @@ impl LaneTask {
         let mut lane = Lane {
             buckets: Vec::with_capacity(buckets.len()),
             answers: Vec::new(),
+            ran: Vec::new(),
             opened: Vec::new(),
         };
         let closing = self.directory.closing(self.watermark);
         for (number, mut bucket) in buckets {
             let mut windows = Vec::new();
-            for partial in &self.partials {
-                self.merge((number, &mut bucket), partial, &mut windows)?;
+            for (chunk, partial) in self.partials.iter().enumerate() {
+                let ran = self.merge((number, &mut bucket), partial, &mut windows)?;
+                lane.ran.extend(ran.map(|ran| (chunk, ran)));
             }
             windows.extend(closing.iter().copied());
             windows.sort_unstable();
@@ -120,13 +125,14 @@ impl LaneTask {
         };
     }
 
-    /// Merges a chunk's groups of a bucket; notes the windows that they are in.
+    /// Merges a chunk's groups of a bucket; notes the windows that they are in. Gives the figures
+    /// of its rows where each is told.
     fn merge(
         &self,
         (number, bucket): (usize, &mut Bucket),
         partial: &Partial,
         windows: &mut Vec<(i64, i64)>,
-    ) -> Result<(), FlowError> {
+    ) -> Result<Option<Ran>, FlowError> {
         let groups = partial.of_bucket(number);
         let window_of = |group: &u32| partial.windows[*group as usize];
         for run in groups.chunk_by(|a, b| window_of(a) == window_of(b)) {
@@ -145,9 +151,13 @@ impl LaneTask {
             };
             let pane = bucket.pane(start, (number, &self.keeper()))?;
             pane.used = self.step;
+            if let (Some(running), Some(chunk)) = (&self.by.running, &partial.chunk) {
+                // There are no windows: all groups are one run.
+                return Ok(Some(pane.run(running, (partial, chunk), run)?));
+            }
             pane.take(partial, run, keep_before)?;
         }
-        Ok(())
+        Ok(None)
     }
 
     /// What a window's pane has to say.

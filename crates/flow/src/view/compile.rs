@@ -1,6 +1,8 @@
 //! From a planned view to the operators that run it.
 
 mod argument;
+mod ranked;
+mod running;
 
 use std::{sync::Arc, time::Duration};
 
@@ -121,6 +123,8 @@ impl Compiling<'_> {
             Node::Lookup { .. } => self.lookup(node)?,
             Node::Tumble { .. } => self.tumble(node)?,
             Node::Aggregate { .. } => self.aggregate(below, node)?,
+            Node::Rank(rank) => self.rank(rank)?,
+            Node::Running(running) => self.running(running)?,
         }
         Ok(feed)
     }
@@ -295,18 +299,47 @@ impl Compiling<'_> {
         if self.has_window && window.is_some() {
             return Err(self.refused("it has two windows, one above the other"));
         }
-        self.has_window |= window.is_some();
-        let emission = match (self.plan.emit, window) {
-            (Emit::OnWindowClose { .. }, Some(_)) => Emission::Close {
-                keep_us: self.keep_us(),
-            },
-            (Emit::OnUpdate { .. }, _) => Emission::Update,
-            _ => return Err(self.refused("it groups rows and does not emit on update")),
-        };
+        let emission = self.emission(window.is_some())?;
         let mut exprs = keys.clone();
         let input = below.schema();
         let compiled = calls.iter().map(|call| self.call(call, input, &mut exprs));
         let calls = compiled.collect::<Result<Vec<_>, _>>()?;
+        let keys = self.keys((keys.len(), *window), schema)?;
+        let only_grows = !self.retracts && emission == Emission::Update && only_grows(&calls);
+        let by = GroupBy {
+            guarded: guarded(&exprs, &calls).map_err(|error| self.refused(error.to_string()))?,
+            exprs,
+            keys,
+            window: *window,
+            calls,
+            ranked: None,
+            running: None,
+            emission,
+            only_grows,
+            schema: Arc::clone(schema),
+        };
+        self.grouped(by);
+        Ok(())
+    }
+
+    /// When groups are told.
+    fn emission(&mut self, has_window: bool) -> Result<Emission, FlowError> {
+        self.has_window |= has_window;
+        match (self.plan.emit, has_window) {
+            (Emit::OnWindowClose { .. }, true) => Ok(Emission::Close {
+                keep_us: self.keep_us(),
+            }),
+            (Emit::OnUpdate { .. }, _) => Ok(Emission::Update),
+            _ => Err(self.refused("it groups rows and does not emit on update")),
+        }
+    }
+
+    /// Which of the first columns are keys and no bounds of a window, and their types.
+    fn keys(
+        &self,
+        (count, window): (usize, Option<(usize, usize)>),
+        schema: &Schema,
+    ) -> Result<Vec<(usize, DataType)>, FlowError> {
         let is_bound = |at: &usize| window.is_some_and(|(start, end)| *at == start || *at == end);
         let key = |at: usize| {
             let ty = schema.field(at).data_type().clone();
@@ -315,28 +348,18 @@ impl Compiling<'_> {
                 None => Err(self.refused(format!("it groups by a column of type {ty}"))),
             }
         };
-        let keys = (0..keys.len())
-            .filter(|at| !is_bound(at))
-            .map(key)
-            .collect::<Result<_, _>>()?;
-        let only_grows = !self.retracts && emission == Emission::Update && only_grows(&calls);
-        let by = GroupBy {
-            guarded: guarded(&exprs, &calls).map_err(|error| self.refused(error.to_string()))?,
-            exprs,
-            keys,
-            window: *window,
-            calls,
-            emission,
-            only_grows,
-            schema: Arc::clone(schema),
-        };
+        let keys = (0..count).filter(|at| !is_bound(at));
+        keys.map(key).collect()
+    }
+
+    /// What groups the rows of the stages so far.
+    fn grouped(&mut self, by: GroupBy) {
+        self.retracts = !matches!(by.emission, Emission::Close { keep_us: 0 });
         let stages = std::mem::take(&mut self.stages);
         self.segments.push(Arc::new(Segment {
             stages,
             by: Some(Arc::new(by)),
         }));
-        self.retracts = !matches!(emission, Emission::Close { keep_us: 0 });
-        Ok(())
     }
 
     fn call(

@@ -22,7 +22,7 @@ CREATE STREAM sales (
 ";
 
 /// Views of which every row is told in the end, without late rows.
-const VIEWS: [&str; 11] = [
+const VIEWS: [&str; 18] = [
     "SELECT shop, count(*) AS n, count(price) AS priced, sum(pieces) AS pieces, avg(pieces) AS mean
      FROM sales GROUP BY shop EMIT ON UPDATE",
     "SELECT shop, day, sum(price * pieces) AS money, min(price) AS least, max(price) AS most
@@ -49,6 +49,21 @@ const VIEWS: [&str; 11] = [
     "SELECT window_start, window_end, var_pop(pieces) AS spread, first_value(shop ORDER BY at) AS first
      FROM TUMBLE(sales, at, INTERVAL '10 minutes') s
      GROUP BY window_start, window_end EMIT ON WINDOW CLOSE WITH CORRECTIONS FOR INTERVAL '1 hour'",
+    "SELECT shop, id, price, n FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY shop ORDER BY price DESC) AS n FROM sales)
+     WHERE n <= 3 EMIT ON UPDATE",
+    "SELECT shop, id, weight FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY shop, day ORDER BY _seq DESC) AS n FROM sales WHERE pieces > 3) s
+     WHERE n <= 4 AND weight > 0 EMIT ON UPDATE",
+    "SELECT shop, id, at FROM sales QUALIFY ROW_NUMBER() OVER (PARTITION BY shop ORDER BY at) = 1 EMIT ON UPDATE",
+    "SELECT upper(shop) AS shop, n FROM (SELECT shop, pieces, ROW_NUMBER() OVER (PARTITION BY upper(shop), pieces % 2 ORDER BY weight NULLS FIRST, price) AS n FROM sales)
+     WHERE n BETWEEN 2 AND 5 EMIT ON UPDATE",
+    "SELECT window_start, shop, pieces, n FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end ORDER BY pieces DESC) AS n
+       FROM (SELECT window_start, window_end, shop, sum(pieces) AS pieces FROM TUMBLE(sales, at, INTERVAL '2 minutes') s GROUP BY window_start, window_end, shop))
+     WHERE n <= 2 EMIT ON WINDOW CLOSE",
+    "SELECT id, shop, avg(weight) OVER (PARTITION BY shop ORDER BY _seq ROWS BETWEEN 7 PRECEDING AND 1 PRECEDING) AS mean,
+       sum(pieces) OVER (PARTITION BY shop ORDER BY _seq) AS pieces, max(price) OVER (PARTITION BY shop ORDER BY _seq ROWS 3 PRECEDING) AS most,
+       lag(price, 2) OVER (PARTITION BY shop ORDER BY _seq) AS before FROM sales",
+    "SELECT id, n, least FROM (SELECT id, count(*) OVER (PARTITION BY day ORDER BY _seq ROWS BETWEEN 4 PRECEDING AND 2 PRECEDING) AS n,
+       min(shop) OVER (ORDER BY _seq ROWS BETWEEN 9 PRECEDING AND CURRENT ROW) AS least FROM sales) s WHERE n > 1",
 ];
 
 fn sale(random: &mut Random, id: i64, now: i64) -> Value {

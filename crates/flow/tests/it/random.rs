@@ -4,6 +4,7 @@
 
 mod calls;
 mod expressions;
+mod keyed;
 mod life;
 mod oracle;
 mod questions;

@@ -88,7 +88,7 @@ impl AggregateUDFImpl for Exact {
             ty: args.return_field.data_type().clone(),
             is_mean: matches!(self, Self::Mean(_)),
             terms: Vec::new(),
-            special: None,
+            special: [0; 3],
             count: 0,
         }))
     }
@@ -117,23 +117,51 @@ struct Terms {
     is_mean: bool,
     /// They grow and do not overlap; their sum is exact.
     terms: Vec<f64>,
-    /// What infinities and NaN come to, if there were any.
-    special: Option<f64>,
+    /// How many are +infinity, -infinity and NaN.
+    special: [i64; 3],
     count: u64,
 }
 
 impl Terms {
     fn add(&mut self, value: f64) {
         if !value.is_finite() {
-            self.special = Some(self.special.unwrap_or(0.0) + value);
+            self.count_special(value, 1);
             return;
         }
         grow(&mut self.terms, value);
     }
 
+    /// Takes a value back that was added.
+    fn remove(&mut self, value: f64) {
+        match value.is_finite() {
+            true => self.add(-value),
+            false => self.count_special(value, -1),
+        }
+    }
+
+    fn count_special(&mut self, value: f64, times: i64) {
+        let [above, below, other] = &mut self.special;
+        let count = match (value.is_nan(), value > 0.0) {
+            (true, _) => other,
+            (false, true) => above,
+            (false, false) => below,
+        };
+        *count = count.saturating_add(times);
+    }
+
+    /// What infinities and NaN come to, if there are any.
+    fn special(&self) -> Option<f64> {
+        match self.special.map(|count| count > 0) {
+            [false, false, false] => None,
+            [true, false, false] => Some(f64::INFINITY),
+            [false, true, false] => Some(f64::NEG_INFINITY),
+            _ => Some(f64::NAN),
+        }
+    }
+
     /// The sum, rounded to the nearest float, to even where two are as near.
     fn rounded(&self) -> f64 {
-        if let Some(special) = self.special {
+        if let Some(special) = self.special() {
             return special;
         }
         round(&self.terms)
@@ -151,7 +179,7 @@ impl Terms {
     /// The count, what is special or 0, the terms; each 8 bytes, little-endian.
     fn bytes(&self) -> Vec<u8> {
         let mut bytes = self.count.to_le_bytes().to_vec();
-        let floats = [self.special.unwrap_or(0.0)];
+        let floats = [self.special().unwrap_or(0.0)];
         for float in floats.iter().chain(&self.terms) {
             bytes.extend_from_slice(&float.to_le_bytes());
         }
@@ -184,6 +212,22 @@ impl Accumulator for Terms {
             }
         }
         Ok(())
+    }
+
+    /// Of rows that leave the frame of OVER.
+    fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        for values in values {
+            let values = cast(values, &DataType::Float64)?;
+            for value in values.as_primitive::<Float64Type>().iter().flatten() {
+                self.count = self.count.saturating_sub(1);
+                self.remove(value);
+            }
+        }
+        Ok(())
+    }
+
+    fn supports_retract_batch(&self) -> bool {
+        true
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
@@ -221,7 +265,7 @@ mod tests {
             ty: DataType::Float64,
             is_mean: false,
             terms: Vec::new(),
-            special: None,
+            special: [0; 3],
             count: 0,
         }
     }
@@ -266,6 +310,14 @@ mod tests {
         check(&[f64::MAX, f64::MAX, -f64::MAX], f64::MAX);
         check(&[1.0, f64::INFINITY], f64::INFINITY);
         assert!(sum(&[f64::INFINITY, f64::NEG_INFINITY, 1.0]).is_nan());
+        let mut taken = terms();
+        let passing = [1e100, f64::INFINITY, f64::NAN, f64::NEG_INFINITY];
+        for value in [0.1, 0.2].iter().chain(&passing) {
+            taken.add(*value);
+        }
+        assert!(taken.rounded().is_nan());
+        passing.iter().for_each(|value| taken.remove(*value));
+        assert_eq!(taken.rounded().to_bits(), (0.1_f64 + 0.2).to_bits());
         let harmonic: Vec<f64> = (1..1_001).map(|n| 1.0 / f64::from(n)).collect();
         check(&harmonic, 7.485_470_860_550_345);
     }

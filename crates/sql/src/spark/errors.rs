@@ -64,6 +64,12 @@ pub enum Unspelled {
         /// Its argument's type.
         ty: String,
     },
+    /// Caller: run on one machine, or number rows when you ask.
+    #[error("{operator} keeps rows of each key, which no streaming query there does")]
+    Keyed {
+        /// As SQL writes it.
+        operator: &'static str,
+    },
     /// Caller: write it in another way.
     #[error("the expression {text} has none")]
     Expression {

@@ -7,7 +7,7 @@ use datafusion::arrow::datatypes::{Field, Schema};
 use mainstem_catalog::{Definitions, Object};
 
 use super::{Expr, Unspelled, unknown};
-use crate::view::{Node, PlannedView};
+use crate::view::{Node, PlannedView, Rank, Running};
 
 /// Whether each column of a view may be NULL.
 ///
@@ -54,6 +54,11 @@ impl Columns<'_> {
                 left.into_iter().chain(self.of(&pairs.right)?).collect()
             }
             Node::Lookup { input, .. } | Node::Tumble { input, .. } => {
+                let below = self.of(input)?;
+                let added = planned.skip(below.len());
+                below.iter().copied().chain(added).collect()
+            }
+            Node::Rank(Rank { input, .. }) | Node::Running(Running { input, .. }) => {
                 let below = self.of(input)?;
                 let added = planned.skip(below.len());
                 below.iter().copied().chain(added).collect()

@@ -78,12 +78,22 @@ pub fn before_windows(node: &Node) -> Result<Node, Unspelled> {
                 text: "of a lookup over several streams".to_owned(),
             });
         }
-        Node::Aggregate { .. } => {
+        Node::Aggregate { .. } | Node::Rank(_) | Node::Running(_) => {
             return Err(Unspelled::Expression {
                 text: "of a lookup over groups".to_owned(),
             });
         }
     })
+}
+
+/// The operator that keeps rows of each key as one machine does, if there is one: as SQL writes it.
+#[must_use]
+pub fn keyed(node: &Node) -> Option<&'static str> {
+    match node {
+        Node::Rank(_) => Some("ROW_NUMBER()"),
+        Node::Running(_) => Some("a function with OVER"),
+        other => keyed(other.input()?),
+    }
 }
 
 /// A bound of a window.

@@ -3,7 +3,11 @@
 use mainstem_catalog::Emit;
 use mainstem_kernel::{Code, Place, Problem};
 
-use super::{Node, lineage, node::Function, refuse::unbuilt};
+use super::{
+    Node, lineage,
+    node::{Function, Rank},
+    refuse::unbuilt,
+};
 use crate::declare::{Told, mistake};
 
 /// What of a view decides when its rows come out.
@@ -24,6 +28,9 @@ pub(crate) struct Subject<'a> {
 /// When the clause does not fit, is missing, or leaves state without bound.
 pub(crate) fn decide(subject: Subject<'_>) -> Result<Emit, Problem> {
     takes_back(subject)?;
+    if let Some(rank) = lineage::rank(subject.plan) {
+        return ranked(subject, rank);
+    }
     match lineage::aggregate(subject.plan) {
         None => ungrouped(subject),
         Some(Node::Aggregate {
@@ -65,6 +72,32 @@ fn windowed(subject: Subject<'_>) -> Result<Emit, Problem> {
             .hint("write EMIT ON WINDOW CLOSE; or group by tumble_start(time, INTERVAL '1 minute'), which keeps every window")),
         None => Err(unfit(subject, "a view over windows does not say when it emits")
             .hint("add EMIT ON WINDOW CLOSE, or EMIT ON WINDOW CLOSE WITH CORRECTIONS FOR INTERVAL '1 day'")),
+    }
+}
+
+/// Rows of a key that a view may tell.
+const NUMBER_MAX: u64 = 10_000;
+
+fn ranked(subject: Subject<'_>, rank: &Rank) -> Result<Emit, Problem> {
+    if rank.limit > NUMBER_MAX {
+        let message = "ROW_NUMBER() without a bound would keep more and more rows of each key";
+        return Err(
+            mistake(Code::View002, subject.place.clone(), message).hint(format!(
+                "SELECT … FROM (SELECT …, ROW_NUMBER() OVER (…) AS n FROM …) WHERE n <= 10: any number up to {NUMBER_MAX}"
+            )),
+        );
+    }
+    if rank.window.is_some() {
+        return windowed(subject);
+    }
+    match subject.written {
+        Some(emit @ Emit::OnUpdate { .. }) => Ok(emit),
+        Some(_) => Err(no_window(subject)),
+        None => Err(unfit(
+            subject,
+            "a view of the first rows of a key does not say when it emits",
+        )
+        .hint("add EMIT ON UPDATE, or EMIT ON UPDATE EVERY INTERVAL '1 second'")),
     }
 }
 

@@ -6,7 +6,7 @@ use mainstem_catalog::Emit;
 
 use super::{
     Input, Node, Pairs, PlannedView, StateKind, StateNote, lineage,
-    node::{Call, Function},
+    node::{Call, Function, Rank, Running},
     relation::Known,
 };
 use crate::declare::{emit_text, span_text};
@@ -55,6 +55,8 @@ fn note(node: &Node, emit: Emit, named: &[Known]) -> Option<StateNote> {
             kind: StateKind::Rows,
             bound: rows(calls, &sources(node, named)),
         }),
+        Node::Rank(rank) => Some(ranked(node, rank, (emit, named))),
+        Node::Running(running) => Some(running_note(node, running)),
         Node::Source { input, .. } => {
             let known = named.get(*input)?;
             let keeps = !known.input.is_append_only();
@@ -128,6 +130,65 @@ fn panes(node: &Node, emit: Emit, named: &[Known]) -> String {
         bound.push_str(&format!(" by {}", span_text(span)));
     }
     bound
+}
+
+/// Names of columns at some places.
+fn names(places: &[usize], node: &Node) -> String {
+    let fields = places.iter();
+    let fields = fields.filter_map(|place| node.schema().fields().get(*place));
+    let names: Vec<&str> = fields.map(|field| field.name().as_str()).collect();
+    names.join(", ")
+}
+
+/// Of the rows of each key that came last.
+fn running_note(node: &Node, running: &Running) -> StateNote {
+    let kept = match running.depth() {
+        0 => "no row".to_owned(),
+        1 => "the last row".to_owned(),
+        depth => format!("the last {depth} rows"),
+    };
+    StateNote {
+        operator: format!("figures of ({})", names(&running.partition, node)),
+        kind: StateKind::Rows,
+        bound: format!(
+            "one row per key, for as long as the view is there; with it {kept}, as far as figures read them"
+        ),
+    }
+}
+
+/// Of the first rows of each key.
+fn ranked(node: &Node, rank: &Rank, (emit, named): (Emit, &[Known])) -> StateNote {
+    let each = match retracts(&rank.input, emit, named) {
+        true => "every row of a key that it reads, since rows are taken back".to_owned(),
+        false => format!("at most {} rows per key", rank.limit),
+    };
+    let (kind, bound) = match rank.window {
+        Some(_) => (StateKind::Panes, panes(node, emit, named)),
+        None => (
+            StateKind::Rows,
+            "for as long as the view is there".to_owned(),
+        ),
+    };
+    StateNote {
+        operator: format!("first {} of ({})", rank.limit, names(&rank.partition, node)),
+        kind,
+        bound: format!("{each}; {bound}"),
+    }
+}
+
+/// Whether rows that come out of an operator may be taken back.
+fn retracts(node: &Node, emit: Emit, named: &[Known]) -> bool {
+    match node {
+        Node::Aggregate { .. } => !matches!(emit, Emit::OnWindowClose { corrections: None }),
+        Node::Source { input, .. } => {
+            let known = named.get(*input);
+            known.is_some_and(|known| !known.input.is_append_only())
+        }
+        other => {
+            let mut inputs = other.inputs().into_iter();
+            inputs.any(|input| retracts(input, emit, named))
+        }
+    }
 }
 
 fn rows(calls: &[Call], sources: &[&Known]) -> String {

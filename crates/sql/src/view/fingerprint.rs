@@ -15,7 +15,10 @@ use datafusion::{
 use mainstem_catalog::{Definitions, Emit, Object};
 use mainstem_kernel::StreamId;
 
-use super::{Input, Node, node::Call};
+use super::{
+    Input, Node,
+    node::{Call, Figure, Rank},
+};
 
 /// Raised when equal texts no longer mean equal rows.
 const VERSION: u32 = 1;
@@ -125,8 +128,37 @@ fn operator(defs: &Definitions, inputs: &[Input], node: &Node, out: &mut String)
             let calls: Vec<String> = calls.iter().map(call).collect();
             format!("aggregate {:?} {window:?} {calls:?}", all(keys))
         }
+        Node::Rank(rank) => ranked(rank),
+        Node::Running(running) => {
+            let figures: Vec<String> = running.figures.iter().map(figure).collect();
+            format!("running {:?} {figures:?}", running.partition)
+        }
     };
     let _written = writeln!(out, "{line} {types}");
+}
+
+fn ranked(rank: &Rank) -> String {
+    let Rank {
+        partition,
+        window,
+        order,
+        limit,
+        identity,
+        ..
+    } = rank;
+    let order = order.iter().map(|order| {
+        let expr = anonymous(&order.expr);
+        format!("{expr} {} {}", order.descending, order.nulls_first)
+    });
+    let order: Vec<String> = order.collect();
+    format!("rank {partition:?} {window:?} {order:?} {limit} {identity:?}")
+}
+
+fn figure(figure: &Figure) -> String {
+    match figure {
+        Figure::Aggregate(of, frame) => format!("{} {frame:?}", call(of)),
+        Figure::Lag { arg, rows, ty } => format!("lag {} {rows} {ty}", anonymous(arg)),
+    }
 }
 
 /// A column by its id, which outlives its name; by its name if it has none yet.

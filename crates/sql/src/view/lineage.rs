@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Input, Node, shape::column};
+use super::{
+    Input, Node,
+    node::{Rank, Running},
+    shape::column,
+};
 
 /// Where a column comes from, if its values are not changed on the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +39,14 @@ pub(crate) fn origin(node: &Node, index: usize) -> Option<Origin> {
             }
         }
         Node::Aggregate { input, keys, .. } => origin(input, column(keys.get(index)?)?),
+        Node::Rank(rank) => match index == rank.number() {
+            true => None,
+            false => origin(&rank.input, index),
+        },
+        Node::Running(Running { input, .. }) => {
+            let is_input = index < input.schema().fields().len();
+            is_input.then(|| origin(input, index)).flatten()
+        }
     }
 }
 
@@ -67,6 +79,14 @@ pub(crate) fn event_time(node: &Node, index: usize, inputs: &[Input]) -> Option<
             let is_input = index < input.schema().fields().len();
             is_input.then(|| event_time(input, index, inputs)).flatten()
         }
+        Node::Running(Running { input, .. }) => {
+            let is_input = index < input.schema().fields().len();
+            is_input.then(|| event_time(input, index, inputs)).flatten()
+        }
+        Node::Rank(rank) => match index == rank.number() {
+            true => None,
+            false => event_time(&rank.input, index, inputs),
+        },
         Node::Aggregate { input, keys, .. } => event_time(input, column(keys.get(index)?)?, inputs),
     }
 }
@@ -99,5 +119,13 @@ pub(crate) fn aggregate(node: &Node) -> Option<&Node> {
     match node {
         Node::Aggregate { .. } => Some(node),
         other => aggregate(other.input()?),
+    }
+}
+
+/// The operator that numbers rows, if there is one.
+pub(crate) fn rank(node: &Node) -> Option<&Rank> {
+    match node {
+        Node::Rank(rank) => Some(rank),
+        other => rank(other.input()?),
     }
 }

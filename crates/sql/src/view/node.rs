@@ -2,6 +2,9 @@
 //!
 //! Expressions are DataFusion's physical expressions over the input's columns, by position.
 
+mod rank;
+mod running;
+
 use std::{fmt, sync::Arc};
 
 use datafusion::{
@@ -10,6 +13,8 @@ use datafusion::{
 };
 
 use crate::sketch::Moment;
+pub use rank::{Order, Rank};
+pub use running::{Figure, Frame, Running};
 
 /// One operator; its inputs are within.
 #[derive(Clone, Debug)]
@@ -93,6 +98,10 @@ pub enum Node {
         /// Keys, then calls.
         schema: SchemaRef,
     },
+    /// The first rows of each key, with their number.
+    Rank(Rank),
+    /// Each row with figures of its key's rows before it.
+    Running(Running),
 }
 
 /// Rows of two append-only inputs with equal keys whose event times lie near each other; a key that
@@ -219,7 +228,9 @@ impl Node {
             | Self::Union { schema, .. }
             | Self::Lookup { schema, .. }
             | Self::Tumble { schema, .. }
-            | Self::Aggregate { schema, .. } => schema,
+            | Self::Aggregate { schema, .. }
+            | Self::Rank(Rank { schema, .. })
+            | Self::Running(Running { schema, .. }) => schema,
             Self::Pairs(pairs) => &pairs.schema,
             Self::Filter { input, .. } => input.schema(),
         }
@@ -234,7 +245,9 @@ impl Node {
             | Self::Project { input, .. }
             | Self::Lookup { input, .. }
             | Self::Tumble { input, .. }
-            | Self::Aggregate { input, .. } => Some(input),
+            | Self::Aggregate { input, .. }
+            | Self::Rank(Rank { input, .. })
+            | Self::Running(Running { input, .. }) => Some(input),
         }
     }
 
@@ -341,6 +354,8 @@ impl fmt::Display for Line<'_> {
                 let calls: Vec<String> = calls.iter().map(ToString::to_string).collect();
                 write!(f, ": {}", calls.join(", "))
             }
+            Node::Rank(rank) => write!(f, "{rank}"),
+            Node::Running(running) => write!(f, "{running}"),
         }
     }
 }

@@ -15,7 +15,7 @@ use mainstem_kernel::{
 };
 
 use super::{
-    Node, lineage,
+    Node, identity, lineage,
     shape::{column, projected},
 };
 use crate::declare::{Told, mistake};
@@ -41,7 +41,7 @@ pub(crate) fn complete(
 ) -> Result<Output, Vec<Problem>> {
     let selected = plan.schema().fields().len();
     let (plan, key) = match row_key {
-        Some(row_key) => carried(plan, row_key),
+        Some(row_key) => carried(identity::identified(plan), row_key),
         None => (plan, Vec::new()),
     };
     let mut problems = Vec::new();
@@ -148,10 +148,17 @@ fn carried(node: Node, row_key: &RowKey<'_>) -> (Node, Vec<usize>) {
             let schema = Arc::new(Schema::new(fields));
             (projected(input, exprs, schema), key)
         }
-        // They stand over what only adds rows, below the groups that have the key.
-        Node::Union { .. } | Node::Pairs(_) | Node::Lookup { .. } | Node::Tumble { .. } => {
-            (node, Vec::new())
+        Node::Rank(ref rank) => {
+            let partition = rank.partition.iter();
+            let key = partition.chain(&rank.identity).copied().collect();
+            (node, key)
         }
+        // They stand over what only adds rows, below the groups that have the key.
+        Node::Union { .. }
+        | Node::Pairs(_)
+        | Node::Lookup { .. }
+        | Node::Tumble { .. }
+        | Node::Running(_) => (node, Vec::new()),
     }
 }
 
@@ -369,6 +376,8 @@ pub(crate) fn with_a_column(node: Node, schemas: &[SchemaRef]) -> Node {
         | Node::Union { .. }
         | Node::Pairs(_)
         | Node::Lookup { .. }
-        | Node::Tumble { .. } => node,
+        | Node::Tumble { .. }
+        | Node::Rank(_)
+        | Node::Running(_) => node,
     }
 }

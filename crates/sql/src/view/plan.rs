@@ -14,6 +14,7 @@ use super::{
     output::{self, RowKey},
     refuse, session,
     shape::Shape,
+    ties,
 };
 use crate::declare::{ViewText, view_text};
 
@@ -30,7 +31,8 @@ pub fn plan_view(
     let query = &text.parsed.query;
     let mut problems = refuse::clauses(query, &places.file, &places.name);
     problems.extend(refuse::unnamed(query, &places.file));
-    let bound = names::bind(query, against(defs, tenant, text));
+    let query = ties::complete(query, defs, tenant);
+    let bound = names::bind(&query, against(defs, tenant, text));
     let bound = match bound {
         Ok(bound) if problems.is_empty() => bound,
         Ok(_) => return Err(problems),
@@ -82,7 +84,8 @@ pub fn plan_again(
 /// What stands against asking it.
 pub(crate) fn check_question(defs: &Definitions, def: &ViewDef) -> Result<Query, Vec<Problem>> {
     let text = view_text(&def.spec.sql)?;
-    names::bind_check(&text.parsed.query, against(defs, def.tenant, &text))
+    let query = ties::complete(&text.parsed.query, defs, def.tenant);
+    names::bind_check(&query, against(defs, def.tenant, &text))
 }
 
 fn against<'a>(defs: &'a Definitions, tenant: TenantId, text: &'a ViewText) -> Against<'a> {

@@ -8,7 +8,7 @@ use mainstem_kernel::{Code, Place, Problem};
 use sqlparser::ast::{
     Cte, Distinct, DuplicateTreatment, Expr, Function, FunctionArgumentList, FunctionArguments,
     GroupByExpr, Query, Select, SelectFlavor, SelectItem, SetExpr, SetOperator, SetQuantifier,
-    Spanned, TableFactor, Visit, visit_expressions,
+    Spanned, TableFactor, Visit, WindowType, visit_expressions,
 };
 
 use crate::{
@@ -277,7 +277,6 @@ impl Refused<'_> {
         let odd = [
             (select.into.is_some(), "SELECT INTO"),
             (select.top.is_some(), "TOP"),
-            (select.qualify.is_some(), "QUALIFY"),
             (!select.named_window.is_empty(), "WINDOW"),
             (!select.lateral_views.is_empty(), "LATERAL VIEW"),
             (select.prewhere.is_some(), "PREWHERE"),
@@ -325,6 +324,7 @@ impl Refused<'_> {
         self.within(&select.selection);
         self.within(&select.group_by);
         self.within(&select.having);
+        self.within(&select.qualify);
         for join in select.from.iter().flat_map(|from| &from.joins) {
             self.within(&join.join_operator);
         }
@@ -364,7 +364,15 @@ impl Refused<'_> {
             );
             return;
         }
-        if call.over.is_some() {
+        if let Some(over) = &call.over {
+            match name.as_str() {
+                "row_number" => return self.numbering(over, place),
+                "lag" => return self.running(over, (&name, place)),
+                _ if AGGREGATES.contains(&name.as_str()) => {
+                    return self.running(over, (&name, place));
+                }
+                _ => {}
+            }
             let what = format!("\"{name}\" with OVER");
             self.say(
                 &what,
@@ -377,6 +385,34 @@ impl Refused<'_> {
             self.aggregate(call, &name, place);
         } else if name == "unnest" {
             self.say("unnest", place, "take items by their number: array[1]");
+        }
+    }
+
+    /// ROW_NUMBER() OVER (…): an order, and no frame.
+    fn numbering(&mut self, over: &WindowType, place: Place) {
+        let WindowType::WindowSpec(spec) = over else {
+            // WINDOW is refused where it stands.
+            return;
+        };
+        if spec.order_by.is_empty() {
+            let message = "ROW_NUMBER() does not say in which order";
+            self.problems.push(
+                mistake(Code::View001, place, message)
+                    .hint("write OVER (PARTITION BY key ORDER BY column DESC)"),
+            );
+        } else if spec.window_frame.is_some() {
+            self.say("ROW_NUMBER() with a frame", place, "leave the frame out");
+        }
+    }
+
+    /// Figures of the rows before: an order.
+    fn running(&mut self, over: &WindowType, (name, place): (&str, Place)) {
+        if matches!(over, WindowType::WindowSpec(spec) if spec.order_by.is_empty()) {
+            let message = format!("\"{name}\" with OVER does not say in which order");
+            self.problems.push(
+                mistake(Code::View001, place, message)
+                    .hint("write OVER (PARTITION BY key ORDER BY _seq ROWS BETWEEN 50 PRECEDING AND 1 PRECEDING)"),
+            );
         }
     }
 

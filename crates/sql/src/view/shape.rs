@@ -6,6 +6,8 @@
 mod aggregate;
 mod lookup;
 mod pairs;
+mod rank;
+mod running;
 mod source;
 mod union;
 
@@ -63,6 +65,10 @@ impl Shape<'_> {
             LogicalPlan::Join(join) => self.pairs(join, schema(plan)),
             LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate, schema(plan)),
             LogicalPlan::Union(union) => self.union(union, schema(plan)),
+            LogicalPlan::Window(window) => match rank::is_ranked(window) {
+                true => self.rank(window, schema(plan)),
+                false => self.running(window, schema(plan)),
+            },
             LogicalPlan::TableScan(scan) => self.source(scan),
             other => Err(self.unfit(other)),
         }
@@ -72,7 +78,6 @@ impl Shape<'_> {
         let what = match plan {
             LogicalPlan::Sort(_) => "ORDER BY",
             LogicalPlan::Limit(_) => "LIMIT",
-            LogicalPlan::Window(_) => "OVER",
             LogicalPlan::Unnest(_) => "unnest",
             LogicalPlan::EmptyRelation(_) | LogicalPlan::Values(_) => "a view without rows to read",
             _ => "this question",
@@ -165,6 +170,7 @@ fn filtered_by(node: Node, predicate: Arc<dyn PhysicalExpr>) -> Node {
         },
         // Rows that are filtered out before they are paired need not be kept.
         Node::Pairs(pairs) => filtered_pairs(*pairs, predicate),
+        Node::Rank(rank) => rank::filtered(rank, predicate),
         // Narrower columns of windows: what is not wanted must not be late or fail.
         Node::Project {
             input,
@@ -178,13 +184,30 @@ fn filtered_by(node: Node, predicate: Arc<dyn PhysicalExpr>) -> Node {
         Node::Filter {
             input,
             predicate: first,
-        } => Node::Filter {
+        } => match *input {
+            Node::Rank(rank) => both(rank::filtered(rank, predicate), first),
+            _ => Node::Filter {
+                input,
+                predicate: conjunction([first, predicate]),
+            },
+        },
+        other => Node::Filter {
+            input: Box::new(other),
+            predicate,
+        },
+    }
+}
+
+/// A filter that another condition joins, which held before.
+fn both(node: Node, first: Arc<dyn PhysicalExpr>) -> Node {
+    match node {
+        Node::Filter { input, predicate } => Node::Filter {
             input,
             predicate: conjunction([first, predicate]),
         },
         other => Node::Filter {
             input: Box::new(other),
-            predicate,
+            predicate: first,
         },
     }
 }
@@ -242,6 +265,11 @@ fn over_columns(
         })
     });
     replaced.ok().map(|replaced| replaced.data)
+}
+
+/// A column by its position.
+fn position(name: &str, place: usize) -> Arc<dyn PhysicalExpr> {
+    Arc::new(Column::new(name, place))
 }
 
 /// The position of an expression that is just a column.

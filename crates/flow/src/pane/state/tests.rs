@@ -28,6 +28,8 @@ fn counts(only_grows: bool) -> GroupBy {
         guarded: Vec::new(),
         keys: vec![(0, DataType::Int64)],
         window: None,
+        ranked: None,
+        running: None,
         calls: vec![GroupCall {
             spec,
             arg: None,

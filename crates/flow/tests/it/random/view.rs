@@ -116,6 +116,13 @@ pub(crate) fn view(random: &mut Random, number: usize, relations: &[Relation]) -
     };
     let source = &relations[at];
     let mut writing = Writing::of(source, number);
+    if random.below(6) == 0 {
+        match source.name == "events" && random.below(2) == 0 {
+            true => writing.figures(random),
+            false => writing.numbered(random),
+        }
+        return writing.view();
+    }
     match (&source.nature, random.below(8)) {
         (Nature::Stream { .. }, 0..2) => writing.rows(random),
         (

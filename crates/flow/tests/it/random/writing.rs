@@ -67,7 +67,7 @@ impl<'a> Writing<'a> {
     }
 
     /// WHERE, and a lookup now and then.
-    fn narrow(&mut self, random: &mut Random) {
+    pub(super) fn narrow(&mut self, random: &mut Random) {
         if random.below(2) == 0 {
             self.wanted.push(condition(random, &self.columns));
         }
@@ -107,7 +107,7 @@ impl<'a> Writing<'a> {
         self.fails.extend(fails);
     }
 
-    fn select(&mut self, (ours, theirs): (String, String), kind: Kind) {
+    pub(super) fn select(&mut self, (ours, theirs): (String, String), kind: Kind) {
         self.items.push((ours, theirs, kind));
     }
 
@@ -281,7 +281,7 @@ impl<'a> Writing<'a> {
     }
 }
 
-fn every(random: &mut Random) -> String {
+pub(super) fn every(random: &mut Random) -> String {
     match random.below(3) {
         0 => " EMIT ON UPDATE EVERY INTERVAL '2 seconds'".to_owned(),
         _ => " EMIT ON UPDATE".to_owned(),

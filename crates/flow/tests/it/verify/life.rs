@@ -18,7 +18,7 @@ CREATE TABLE guides (shop TEXT PRIMARY KEY, guide TEXT) WITH (ttl = '5 minutes')
 ";
 
 /// One of each way to compute; those that come later read those before.
-const VIEWS: [&str; 27] = [
+const VIEWS: [&str; 36] = [
     "totals AS SELECT shop, count(*) AS n, sum(pieces) AS pieces, avg(pieces) AS mean, sum(weight) AS weight, avg(weight) AS mean_weight, min(weight) AS least
      FROM sales GROUP BY shop EMIT ON UPDATE",
     "hidden AS SELECT count(*) AS n, max(price) AS most FROM sales WHERE pieces > 0 GROUP BY shop, pieces % 3 EMIT ON UPDATE",
@@ -60,6 +60,17 @@ const VIEWS: [&str; 27] = [
     "together_by_shop AS SELECT shop, count(*) AS n, sum(pieces) AS pieces FROM (SELECT shop, pieces FROM sales UNION ALL SELECT shop, pieces FROM together) t
      GROUP BY shop EMIT ON UPDATE",
     "counts AS SELECT n, count(*) AS shops FROM totals GROUP BY n EMIT ON UPDATE",
+    "dearest AS SELECT shop, price, weight FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY shop ORDER BY price DESC) AS n FROM sales) s WHERE n <= 3 EMIT ON UPDATE",
+    "latest AS SELECT shop, pieces, at FROM sales QUALIFY ROW_NUMBER() OVER (PARTITION BY shop ORDER BY at DESC) = 1 EMIT ON UPDATE",
+    "last_visits AS SELECT shop, n, seconds FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY shop ORDER BY _seq DESC) AS n FROM visits) v WHERE n <= 5 EMIT ON UPDATE",
+    "first_shops AS SELECT town, shop, rank FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY town ORDER BY rank) AS n FROM shops) s WHERE n <= 2 EMIT ON UPDATE",
+    "of_towns AS SELECT town, count(*) AS shops, sum(rank) AS ranks FROM first_shops GROUP BY town EMIT ON UPDATE",
+    "leaders AS SELECT shop, n, place FROM (SELECT shop, n, ROW_NUMBER() OVER (ORDER BY n DESC) AS place FROM totals) t WHERE place <= 3 EMIT ON UPDATE",
+    "hidden_leaders AS SELECT n, most FROM (SELECT n, most, ROW_NUMBER() OVER (PARTITION BY n % 2 ORDER BY n DESC) AS place FROM hidden) t WHERE place <= 3 EMIT ON UPDATE",
+    "sellers AS SELECT shop, pieces FROM (SELECT shop, pieces, ROW_NUMBER() OVER (ORDER BY pieces DESC) AS n FROM (SELECT shop, sum(pieces) AS pieces FROM sales GROUP BY shop) g) s WHERE n <= 2 EMIT ON UPDATE",
+    "best_minutes AS SELECT window_start, shop, n, place FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end ORDER BY n DESC) AS place
+     FROM (SELECT window_start, window_end, shop, count(*) AS n FROM TUMBLE(sales, at, INTERVAL '2 minutes') s GROUP BY window_start, window_end, shop) g) s
+     WHERE place <= 2 EMIT ON WINDOW CLOSE",
 ];
 
 pub(super) fn views() -> String {

@@ -1,6 +1,8 @@
 //! Carries what identifies a row up through a plan of DataFusion, as a view carries its key: the
 //! question selects only what people see.
 
+mod ranked;
+
 use std::sync::Arc;
 
 use datafusion::{
@@ -10,14 +12,22 @@ use datafusion::{
     },
 };
 
+use crate::view::Rank;
+
+/// What identifies rows below.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Below<'a> {
+    /// The key of the source, if its rows change.
+    pub(super) source_key: &'a [String],
+    /// The operator that numbers rows, if there is one.
+    pub(super) rank: Option<&'a Rank>,
+}
+
 /// The plan with the columns that identify a row behind its own, and their places.
 ///
 /// # Errors
 /// When the plan has an operator that no view has.
-pub(super) fn carried(
-    plan: LogicalPlan,
-    source_key: &[String],
-) -> Result<(LogicalPlan, Vec<usize>)> {
+pub(super) fn carried(plan: LogicalPlan, below: Below<'_>) -> Result<(LogicalPlan, Vec<usize>)> {
     match plan {
         LogicalPlan::Aggregate(aggregate) => {
             let keys = aggregate.group_expr.len();
@@ -35,9 +45,9 @@ pub(super) fn carried(
         LogicalPlan::Projection(Projection {
             mut expr, input, ..
         }) => {
-            let (input, below) = carried(Arc::unwrap_or_clone(input), source_key)?;
-            let mut keys = Vec::with_capacity(below.len());
-            for place in below {
+            let (input, places) = carried(Arc::unwrap_or_clone(input), below)?;
+            let mut keys = Vec::with_capacity(places.len());
+            for place in places {
                 let key = Expr::Column(Column::from(input.schema().qualified_field(place)));
                 let found = expr.iter().position(|expr| *unaliased(expr) == key);
                 keys.push(found.unwrap_or(expr.len()));
@@ -52,17 +62,18 @@ pub(super) fn carried(
         LogicalPlan::Filter(Filter {
             predicate, input, ..
         }) => {
-            let (input, keys) = carried(Arc::unwrap_or_clone(input), source_key)?;
+            let (input, keys) = carried(Arc::unwrap_or_clone(input), below)?;
             let plan = Filter::try_new(predicate, Arc::new(input))?;
             Ok((LogicalPlan::Filter(plan), keys))
         }
         LogicalPlan::SubqueryAlias(SubqueryAlias { input, alias, .. }) => {
-            let (input, keys) = carried(Arc::unwrap_or_clone(input), source_key)?;
+            let (input, keys) = carried(Arc::unwrap_or_clone(input), below)?;
             let plan = SubqueryAlias::try_new(Arc::new(input), alias)?;
             Ok((LogicalPlan::SubqueryAlias(plan), keys))
         }
+        LogicalPlan::Window(window) => ranked::carried(window, below),
         scan @ LogicalPlan::TableScan(_) => {
-            let places = source_key.iter();
+            let places = below.source_key.iter();
             let places =
                 places.filter_map(|name| scan.schema().index_of_column_by_name(None, name));
             let places = places.collect();

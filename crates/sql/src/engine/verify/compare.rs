@@ -11,8 +11,11 @@ use datafusion::{
 };
 use mainstem_kernel::ColumnType;
 
-use super::{carry::carried, subject::Subject};
-use crate::declare::quoted;
+use super::{
+    carry::{Below, carried},
+    subject::Subject,
+};
+use crate::{declare::quoted, view::lineage};
 
 /// How often a row is in the view, and in the answer of its question.
 pub(super) const SIDES: [&str; 2] = ["in_view", "in_batch"];
@@ -66,7 +69,11 @@ fn places(subject: &Subject, asked: LogicalPlan) -> Result<(LogicalPlan, Vec<usi
     if hidden.is_empty() {
         return Ok((asked, (0..shown).collect()));
     }
-    let (asked, keys) = carried(asked, &subject.source_key)?;
+    let below = Below {
+        source_key: &subject.source_key,
+        rank: lineage::rank(&subject.plan.plan),
+    };
+    let (asked, keys) = carried(asked, below)?;
     let place = |place: usize| {
         let key = subject.plan.key.iter().position(|key| *key == place);
         match place < shown {

@@ -31,7 +31,10 @@ use sqlparser::ast::{
 };
 
 use super::{
-    super::relation::{Cut, Known},
+    super::{
+        relation::{Cut, Known},
+        ties,
+    },
     Against, batch, bind_check,
 };
 use crate::{
@@ -215,7 +218,8 @@ fn passed(against: Against<'_>, view: &ViewDef) -> Option<Query> {
     if !matches!(first, Object::Stream(_)) || text.parsed.query.with.is_some() || !is_direct {
         return None;
     }
-    let mut query = bind_check(&text.parsed.query, against_of(against, &text)).ok()?;
+    let query = ties::complete(&text.parsed.query, against.defs, against.tenant);
+    let mut query = bind_check(&query, against_of(against, &text)).ok()?;
     let SetExpr::Select(select) = query.body.as_mut() else {
         return None;
     };

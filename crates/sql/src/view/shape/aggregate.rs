@@ -38,6 +38,10 @@ impl Shape<'_> {
             return Err(unbuilt("an aggregate of an aggregate", self.place.clone())
                 .hint("make a view of the inner one, and read it in FROM"));
         }
+        if super::rank::is_numbered(&aggregate.input) {
+            return Err(unbuilt("an aggregate of numbered rows", self.place.clone())
+                .hint("make a view of the numbered rows, and read it in FROM"));
+        }
         let input = self.node(&aggregate.input)?;
         let over = aggregate.input.schema();
         // What is grouped by twice has one column.
@@ -66,7 +70,11 @@ impl Shape<'_> {
     }
 
     /// Refuses keys whose equal values may look different.
-    fn groupable(&self, keys: &[Arc<dyn PhysicalExpr>], schema: &SchemaRef) -> Result<(), Problem> {
+    pub(super) fn groupable(
+        &self,
+        keys: &[Arc<dyn PhysicalExpr>],
+        schema: &SchemaRef,
+    ) -> Result<(), Problem> {
         for (_, field) in keys.iter().zip(schema.fields()) {
             let is_json = field
                 .metadata()
@@ -110,7 +118,12 @@ impl Shape<'_> {
         }
     }
 
-    fn call(&self, expr: &Expr, ty: &DataType, aggregate: &Aggregate) -> Result<Call, Problem> {
+    pub(super) fn call(
+        &self,
+        expr: &Expr,
+        ty: &DataType,
+        aggregate: &Aggregate,
+    ) -> Result<Call, Problem> {
         let expr = match expr {
             Expr::Alias(alias) => alias.expr.as_ref(),
             expr => expr,

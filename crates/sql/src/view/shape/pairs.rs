@@ -106,7 +106,10 @@ impl Shape<'_> {
             ))
             .hint("look a table up: JOIN table FOR SYSTEM_TIME AS OF PROCTIME() …"));
         }
-        if lineage::aggregate(&side).is_some() || lineage::tumble(&side).is_some() {
+        if lineage::aggregate(&side).is_some()
+            || lineage::tumble(&side).is_some()
+            || super::rank::is_numbered(plan)
+        {
             return Err(refused("a join with groups or windows")
                 .hint("make a view of them that emits on window close, and join with that"));
         }

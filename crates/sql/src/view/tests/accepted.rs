@@ -29,7 +29,7 @@ GROUP BY v.owner_id EMIT ON UPDATE EVERY INTERVAL '1 second'",
 ];
 
 /// Other forms, over the views before them too.
-pub(super) const OTHERS: [&str; 35] = [
+pub(super) const OTHERS: [&str; 49] = [
     "fast AS SELECT * FROM readings WHERE speed_kmh > 130 AND celsius IS NOT NULL",
     "days AS SELECT window_start, count(*) AS n FROM TUMBLE(readings, at, INTERVAL '1 day', TIME ZONE 'Europe/Berlin') GROUP BY window_start, window_end EMIT ON WINDOW CLOSE",
     "weeks AS SELECT window_start AS week, window_end, country, sum(quantity) AS pieces FROM TUMBLE(purchases, invoice_date, INTERVAL '1' WEEK, INTERVAL '4 days') p WHERE p.country <> 'Unspecified' GROUP BY country, window_start, window_end HAVING sum(quantity) > 10 EMIT ON WINDOW CLOSE",
@@ -65,6 +65,20 @@ pub(super) const OTHERS: [&str; 35] = [
     "last_of AS SELECT vehicle_id, last_value(speed_kmh ORDER BY at) AS last, first_value(celsius ORDER BY at DESC) AS also, min_by(celsius, speed_kmh) FILTER (WHERE speed_kmh > 20) AS coolest, bool_and(speed_kmh < 130) AS calm, every(celsius > 0) AS warm, bool_or(celsius IS NULL) AS blind FROM readings GROUP BY vehicle_id EMIT ON UPDATE",
     "about AS SELECT window_start, window_end, approx_count_distinct(vehicle_id) AS vehicles, approx_percentile_cont(0.95) WITHIN GROUP (ORDER BY speed_kmh) AS p95, approx_percentile_cont(0.9) WITHIN GROUP (ORDER BY celsius DESC) AS low, approx_median(celsius) AS mid FROM TUMBLE(readings, at, INTERVAL '1 hour') GROUP BY window_start, window_end EMIT ON WINDOW CLOSE",
     "about_models AS SELECT model, max_by(vehicle_id, owner_id) AS latest, min_by(owner_id, vehicle_id, 3) AS some, approx_percentile_cont(owner_id, 0.5) AS mid FROM vehicles GROUP BY model EMIT ON UPDATE",
+    "dearest AS SELECT country, invoice_no, unit_price, n FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY country ORDER BY unit_price DESC) AS n FROM purchases) WHERE n <= 3 EMIT ON UPDATE",
+    "last_readings AS SELECT vehicle_id, at, speed_kmh FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY vehicle_id ORDER BY _seq DESC) AS n FROM readings) r WHERE n < 6 AND celsius IS NOT NULL EMIT ON UPDATE",
+    "latest AS SELECT vehicle_id, at, celsius FROM readings QUALIFY ROW_NUMBER() OVER (PARTITION BY vehicle_id ORDER BY at DESC) = 1 EMIT ON UPDATE",
+    "third AS SELECT c, n, description FROM (SELECT upper(country) AS c, description, ROW_NUMBER() OVER (PARTITION BY upper(country) ORDER BY quantity, stock_code) AS n FROM purchases WHERE quantity > 0) WHERE 3 = n EMIT ON UPDATE",
+    "largest_stock AS SELECT site, article, pieces FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY site ORDER BY pieces DESC) AS n FROM stock) WHERE n <= 2 EMIT ON UPDATE",
+    "best_countries AS SELECT country, revenue, n FROM (SELECT country, revenue, ROW_NUMBER() OVER (ORDER BY revenue DESC) AS n FROM revenue_by_country) WHERE n BETWEEN 1 AND 5 EMIT ON UPDATE",
+    "busiest AS SELECT window_start, window_end, vehicle_id, trips, n FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end ORDER BY trips DESC) AS n FROM (SELECT window_start, window_end, vehicle_id, count(*) AS trips FROM TUMBLE(trips, ended_at, INTERVAL '1 hour') GROUP BY window_start, window_end, vehicle_id)) WHERE n <= 3 EMIT ON WINDOW CLOSE",
+    "fastest AS SELECT window_start, vehicle_id, speed_kmh FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end, vehicle_id ORDER BY speed_kmh DESC) AS n FROM TUMBLE(readings, at, INTERVAL '10 minutes') r) WHERE n = 1 EMIT ON WINDOW CLOSE WITH CORRECTIONS FOR INTERVAL '1 day'",
+    "most_minutes AS SELECT vehicle_id, n, place FROM (SELECT vehicle_id, n, ROW_NUMBER() OVER (ORDER BY n DESC) AS place FROM per_vehicle) WHERE place <= 4 EMIT ON UPDATE",
+    "buyers AS SELECT customer_id, pieces FROM (SELECT *, ROW_NUMBER() OVER (ORDER BY pieces DESC NULLS LAST) AS n FROM (SELECT customer_id, sum(quantity) AS pieces FROM purchases GROUP BY customer_id)) WHERE n <= 10 EMIT ON UPDATE",
+    "odd_readings AS SELECT vehicle_id, at, celsius, mean FROM (SELECT *, avg(celsius) OVER (PARTITION BY vehicle_id ORDER BY _seq ROWS BETWEEN 50 PRECEDING AND 1 PRECEDING) AS mean, count(celsius) OVER (PARTITION BY vehicle_id ORDER BY _seq ROWS BETWEEN 50 PRECEDING AND 1 PRECEDING) AS n FROM readings) r WHERE n > 2 AND celsius > mean + 10",
+    "running_totals AS SELECT country, invoice_no, sum(quantity) OVER (PARTITION BY country ORDER BY _seq) AS pieces, count(*) OVER (PARTITION BY country ORDER BY _seq) AS n, max(quantity) OVER (PARTITION BY country ORDER BY _seq ROWS BETWEEN 3 PRECEDING AND CURRENT ROW) AS most FROM purchases",
+    "entered AS SELECT vehicle_id, at, is_fast FROM (SELECT vehicle_id, at, speed_kmh > 100 AS is_fast, lag(speed_kmh > 100) OVER (PARTITION BY vehicle_id ORDER BY _seq) AS was_fast FROM readings) r WHERE is_fast IS DISTINCT FROM was_fast",
+    "lagging AS SELECT id, lag(n, 2) OVER (PARTITION BY id ORDER BY _seq) AS before, min(n) OVER (PARTITION BY id, upper(j ->> 'a') ORDER BY _seq ROWS BETWEEN 4 PRECEDING AND 2 PRECEDING) AS least FROM plain WHERE n > 0",
 ];
 
 #[test]

@@ -21,13 +21,14 @@ use datafusion::{
 use super::{
     super::super::{Call, Function, Node, Pairs, Tumbling},
     data::{Rows, is_deleted, key_of},
+    keyed,
 };
 use crate::sketch::Moment;
 
 /// Rows and their seqs.
 pub(super) struct Evaluated {
     pub(super) batch: RecordBatch,
-    seqs: Vec<i64>,
+    pub(super) seqs: Vec<i64>,
 }
 
 /// The rows of an operator; `input` gives those of the inputs.
@@ -87,6 +88,8 @@ pub(super) fn evaluate(node: &Node, input: &dyn Fn(usize) -> Rows) -> Evaluated 
         Node::Tumble { .. } => tumble(node, input),
         Node::Lookup { .. } => lookup(node, input),
         Node::Aggregate { .. } => aggregate(node, input),
+        Node::Rank(rank) => keyed::rank(rank, input),
+        Node::Running(running) => keyed::running(running, input),
     }
 }
 
@@ -139,12 +142,12 @@ fn pairs(pairs: &Pairs, input: &dyn Fn(usize) -> Rows) -> Evaluated {
     }
 }
 
-fn batch(schema: &SchemaRef, arrays: Vec<ArrayRef>, rows: usize) -> RecordBatch {
+pub(super) fn batch(schema: &SchemaRef, arrays: Vec<ArrayRef>, rows: usize) -> RecordBatch {
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options).unwrap()
 }
 
-fn values(expr: &Arc<dyn PhysicalExpr>, over: &RecordBatch) -> ArrayRef {
+pub(super) fn values(expr: &Arc<dyn PhysicalExpr>, over: &RecordBatch) -> ArrayRef {
     let value = expr.evaluate(over).unwrap();
     value.into_array(over.num_rows()).unwrap()
 }
@@ -255,7 +258,7 @@ fn lookup(node: &Node, input: &dyn Fn(usize) -> Rows) -> Evaluated {
     }
 }
 
-fn array_of(cells: Vec<ScalarValue>, ty: &DataType) -> ArrayRef {
+pub(super) fn array_of(cells: Vec<ScalarValue>, ty: &DataType) -> ArrayRef {
     match cells.is_empty() {
         true => datafusion::arrow::array::new_empty_array(ty),
         false => ScalarValue::iter_to_array(cells).unwrap(),
@@ -306,7 +309,7 @@ fn aggregate(node: &Node, input: &dyn Fn(usize) -> Rows) -> Evaluated {
     }
 }
 
-fn result(call: &Call, over: &RecordBatch, members: &[usize]) -> ScalarValue {
+pub(super) fn result(call: &Call, over: &RecordBatch, members: &[usize]) -> ScalarValue {
     let filter = call.filter.as_ref().map(|filter| values(filter, over));
     let is_counted = |row: usize| {
         filter.as_ref().is_none_or(|filter| {

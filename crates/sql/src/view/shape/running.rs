@@ -1,0 +1,232 @@
+//! Aggregates with OVER and LAG as figures of a key's rows, in the order of the log.
+
+use std::sync::Arc;
+
+use datafusion::{
+    arrow::datatypes::{FieldRef, Schema, SchemaRef},
+    common::ScalarValue,
+    logical_expr::{
+        Aggregate, Expr, Window, WindowFrame, WindowFrameBound, WindowFrameUnits,
+        WindowFunctionDefinition,
+        expr::{AggregateFunction, WindowFunction, WindowFunctionParams},
+    },
+};
+use mainstem_kernel::{
+    Code, Problem,
+    types::{OFFSET_COLUMN, PARTITION_COLUMN, SEQ_COLUMN},
+};
+
+use super::{
+    super::{
+        Input, Node,
+        lineage::{self, Origin},
+        node::{Figure, Frame, Running},
+        refuse::unbuilt,
+    },
+    Shape, column, position, projected,
+};
+use crate::{
+    declare::{Told, mistake},
+    error::from_engine,
+    question::in_file,
+};
+
+/// Rows of a key that may be kept.
+const DEPTH_MAX: u64 = 10_000;
+
+impl Shape<'_> {
+    pub(super) fn running(&self, window: &Window, schema: SchemaRef) -> Result<Node, Problem> {
+        let mut functions = Vec::with_capacity(window.window_expr.len());
+        for expr in &window.window_expr {
+            let function = function(expr);
+            let unbuilt = || unbuilt("this function with OVER", self.place.clone());
+            functions.push(function.ok_or_else(unbuilt)?);
+        }
+        let Some(first) = functions.first() else {
+            return self.node(&window.input);
+        };
+        let over = window.input.schema();
+        let input = self.node(&window.input)?;
+        self.arrives(&input, &first.params, window)?;
+        let width = input.schema().fields().len();
+        let keys = self.physical(&first.params.partition_by, over)?;
+        let (input, partition) = self.partitioned(input, &keys)?;
+        let fields: Vec<FieldRef> = schema.fields().iter().skip(width).cloned().collect();
+        let figures = functions.iter().zip(&fields);
+        let figures = figures.map(|(function, field)| self.figure(function, field, window));
+        let figures = figures.collect::<Result<Vec<_>, _>>()?;
+        let wide = input.schema().fields().len();
+        let all = input.schema().fields().iter().cloned().chain(fields);
+        let all = Arc::new(Schema::new(all.collect::<Vec<_>>()));
+        let running = Running {
+            input: Box::new(input),
+            partition,
+            figures,
+            schema: all,
+        };
+        if running.depth() > DEPTH_MAX {
+            let message = format!("OVER (…) looks back over {} rows of a key", running.depth());
+            return Err(mistake(Code::View002, self.place.clone(), message)
+                .hint(format!("look back over {DEPTH_MAX} at most")));
+        }
+        // What the key was computed as is left out again.
+        let places = (0..width).chain(wide..running.schema.fields().len());
+        let exprs = places.zip(schema.fields());
+        let exprs = exprs.map(|(place, field)| position(field.name(), place));
+        let exprs = exprs.collect();
+        Ok(projected(Node::Running(running), exprs, schema))
+    }
+
+    /// Refuses what is not in the order in which rows come.
+    fn arrives(
+        &self,
+        input: &Node,
+        params: &WindowFunctionParams,
+        window: &Window,
+    ) -> Result<(), Problem> {
+        let reads_stream = lineage::aggregate(input).is_none()
+            && lineage::rank(input).is_none()
+            && self
+                .bound
+                .inputs
+                .iter()
+                .any(|known| matches!(known.input, Input::Stream { .. }));
+        let over = window.input.schema();
+        let mut order = Vec::with_capacity(params.order_by.len());
+        for sort in &params.order_by {
+            let expr = self.one(&sort.expr, over)?;
+            let origin = column(&expr).and_then(|place| lineage::origin(input, place));
+            order.push(match origin {
+                Some(Origin::Source(name)) if sort.asc => name,
+                _ => String::new(),
+            });
+        }
+        order.dedup();
+        if reads_stream && order == [SEQ_COLUMN, PARTITION_COLUMN, OFFSET_COLUMN] {
+            return Ok(());
+        }
+        Err(unbuilt(
+            "OVER (…) in another order than that of arrival",
+            self.place.clone(),
+        )
+        .detail("A row is told as it comes, with figures of those that came before it.")
+        .hint(
+            "read a stream directly behind FROM, and write OVER (PARTITION BY key ORDER BY _seq …)",
+        ))
+    }
+
+    fn figure(
+        &self,
+        function: &WindowFunction,
+        field: &FieldRef,
+        window: &Window,
+    ) -> Result<Figure, Problem> {
+        let params = &function.params;
+        let ty = field.data_type().clone();
+        let udf = match &function.fun {
+            WindowFunctionDefinition::AggregateUDF(udf) => udf,
+            WindowFunctionDefinition::WindowUDF(_) => return self.lag(params, field, window),
+        };
+        let expr = Expr::AggregateFunction(AggregateFunction::new_udf(
+            Arc::clone(udf),
+            params.args.clone(),
+            params.distinct,
+            params.filter.clone(),
+            Vec::new(),
+            params.null_treatment,
+        ));
+        let aggregate =
+            Aggregate::try_new(Arc::clone(&window.input), Vec::new(), vec![expr.clone()]);
+        let aggregate = aggregate.map_err(|error| in_file(from_engine(error), &self.place.file))?;
+        let call = self.call(&expr, &ty, &aggregate)?;
+        if call.filter.is_some() || params.distinct {
+            return Err(unbuilt("DISTINCT or FILTER with OVER", self.place.clone())
+                .hint("aggregate CASE WHEN condition THEN x END"));
+        }
+        Ok(Figure::Aggregate(call, self.frame(&params.window_frame)?))
+    }
+
+    fn frame(&self, frame: &WindowFrame) -> Result<Frame, Problem> {
+        let refused = |what: &str| {
+            Err(unbuilt(what, self.place.clone()).hint(
+                "write ROWS BETWEEN 50 PRECEDING AND CURRENT ROW, AND 1 PRECEDING, \
+                 or UNBOUNDED PRECEDING",
+            ))
+        };
+        let first = match &frame.start_bound {
+            WindowFrameBound::Preceding(rows) if rows.is_null() => None,
+            WindowFrameBound::Preceding(rows) => match whole(rows) {
+                Some(rows) => Some(rows),
+                None => return refused("this frame of rows"),
+            },
+            WindowFrameBound::CurrentRow => Some(0),
+            WindowFrameBound::Following(_) => return refused("a frame of rows that are to come"),
+        };
+        let last = match &frame.end_bound {
+            WindowFrameBound::CurrentRow => 0,
+            WindowFrameBound::Preceding(rows) => match whole(rows) {
+                Some(rows) => rows,
+                None => return refused("this frame of rows"),
+            },
+            WindowFrameBound::Following(_) => return refused("a frame of rows that are to come"),
+        };
+        // The order is one of all rows, so that a range up to the current row ends with it.
+        let is_rows = match frame.units {
+            WindowFrameUnits::Rows => true,
+            WindowFrameUnits::Range | WindowFrameUnits::Groups => first.is_none() && last == 0,
+        };
+        if !is_rows {
+            return refused("a frame of RANGE or GROUPS");
+        }
+        if first.is_some_and(|first| first < last) {
+            return refused("a frame without rows");
+        }
+        Ok(Frame { first, last })
+    }
+
+    fn lag(
+        &self,
+        params: &WindowFunctionParams,
+        field: &FieldRef,
+        window: &Window,
+    ) -> Result<Figure, Problem> {
+        let rows = match params.args.get(1) {
+            None => Some(1),
+            Some(Expr::Literal(value, _)) => whole(value).filter(|rows| *rows > 0),
+            Some(_) => None,
+        };
+        let (Some(arg), Some(rows), None) = (params.args.first(), rows, params.args.get(2)) else {
+            return Err(unbuilt("this form of lag", self.place.clone())
+                .hint("write lag(x) or lag(x, n), n being a number above 0"));
+        };
+        if params.null_treatment.is_some() {
+            return Err(unbuilt("IGNORE NULLS", self.place.clone()).hint("leave it out"));
+        }
+        Ok(Figure::Lag {
+            arg: self.one(arg, window.input.schema())?,
+            rows,
+            ty: field.data_type().clone(),
+        })
+    }
+}
+
+/// An aggregate or LAG with OVER.
+fn function(expr: &Expr) -> Option<&WindowFunction> {
+    match expr {
+        Expr::Alias(alias) => function(&alias.expr),
+        Expr::WindowFunction(function) => match &function.fun {
+            WindowFunctionDefinition::AggregateUDF(_) => Some(function),
+            WindowFunctionDefinition::WindowUDF(udf) => (udf.name() == "lag").then_some(function),
+        },
+        _ => None,
+    }
+}
+
+fn whole(value: &ScalarValue) -> Option<u64> {
+    match value {
+        ScalarValue::UInt64(value) => *value,
+        ScalarValue::Int64(Some(value)) => u64::try_from(*value).ok(),
+        ScalarValue::Int32(Some(value)) => u64::try_from(*value).ok(),
+        _ => None,
+    }
+}

@@ -1,0 +1,111 @@
+//! What is kept of each key, in the plainest way: all rows, sorted.
+
+use std::sync::Arc;
+
+use datafusion::{
+    arrow::{
+        array::{ArrayRef, RecordBatch, UInt32Array, UInt64Array},
+        compute::{SortColumn, SortOptions, lexsort_to_indices, take},
+    },
+    common::ScalarValue,
+};
+
+use super::{
+    super::super::{Figure, Rank, Running},
+    data::Rows,
+    operators::{Evaluated, array_of, batch, evaluate, result, values},
+};
+
+fn key_of(partition: &[usize], rows: &RecordBatch, row: usize) -> Vec<ScalarValue> {
+    let value = |at: &usize| ScalarValue::try_from_array(rows.column(*at), row);
+    partition.iter().map(|at| value(at).unwrap()).collect()
+}
+
+/// Rows in the order of their keys, each with its number, as far as the limit goes.
+pub(super) fn rank(rank: &Rank, input: &dyn Fn(usize) -> Rows) -> Evaluated {
+    let rows = evaluate(&rank.input, input);
+    let keys = rank.partition.iter().map(|at| SortColumn {
+        values: Arc::clone(rows.batch.column(*at)),
+        options: None,
+    });
+    let order = rank.order.iter().map(|order| SortColumn {
+        values: values(&order.expr, &rows.batch),
+        options: Some(SortOptions {
+            descending: order.descending,
+            nulls_first: order.nulls_first,
+        }),
+    });
+    let sorted = lexsort_to_indices(&keys.chain(order).collect::<Vec<_>>(), None).unwrap();
+    let (mut last, mut number) = (None, 0_u64);
+    let (mut kept, mut numbers) = (Vec::new(), Vec::new());
+    for row in sorted.values() {
+        let own = Some(key_of(&rank.partition, &rows.batch, *row as usize));
+        number = if own == last { number + 1 } else { 1 };
+        last = own;
+        if number <= rank.limit {
+            kept.push(*row);
+            numbers.push(number);
+        }
+    }
+    let kept = UInt32Array::from(kept);
+    let columns = rows.batch.columns().iter();
+    let mut arrays: Vec<ArrayRef> = columns.map(|c| take(c, &kept, None).unwrap()).collect();
+    arrays.push(Arc::new(UInt64Array::from(numbers)));
+    Evaluated {
+        batch: batch(&rank.schema, arrays, kept.len()),
+        seqs: kept
+            .values()
+            .iter()
+            .map(|row| rows.seqs[*row as usize])
+            .collect(),
+    }
+}
+
+/// Each row with what the rows of its key before it come to.
+pub(super) fn running(running: &Running, input: &dyn Fn(usize) -> Rows) -> Evaluated {
+    let rows = evaluate(&running.input, input);
+    let count = rows.seqs.len();
+    let keys: Vec<Vec<ScalarValue>> = (0..count)
+        .map(|row| key_of(&running.partition, &rows.batch, row))
+        .collect();
+    let of_key = |row: usize| -> Vec<usize> {
+        (0..=row)
+            .filter(|before| keys[*before] == keys[row])
+            .collect()
+    };
+    let mut arrays = rows.batch.columns().to_vec();
+    for figure in &running.figures {
+        let cell = |row: usize| {
+            let own = of_key(row);
+            let behind = |rows: u64| own.len().saturating_sub(usize::try_from(rows).unwrap());
+            match figure {
+                Figure::Aggregate(call, frame) => {
+                    let first = frame.first.map_or(0, |first| behind(first + 1));
+                    let last = behind(frame.last).max(first);
+                    result(call, &rows.batch, &own[first..last])
+                }
+                Figure::Lag {
+                    arg,
+                    rows: before,
+                    ty,
+                } => match usize::try_from(*before).unwrap() < own.len() {
+                    true => {
+                        let column = values(arg, &rows.batch);
+                        let at = own[behind(before + 1)];
+                        ScalarValue::try_from_array(&column, at).unwrap()
+                    }
+                    false => ScalarValue::try_from(ty).unwrap(),
+                },
+            }
+        };
+        let ty = match figure {
+            Figure::Aggregate(call, _) => &call.ty,
+            Figure::Lag { ty, .. } => ty,
+        };
+        arrays.push(array_of((0..count).map(cell).collect(), ty));
+    }
+    Evaluated {
+        batch: batch(&running.schema, arrays, count),
+        seqs: rows.seqs,
+    }
+}
