@@ -18,10 +18,10 @@ mod float;
 mod integer;
 mod lists;
 mod mean;
-mod sketches;
-mod truth;
 mod ranks;
 mod rings;
+mod sketches;
+mod truth;
 mod value;
 
 use datafusion::arrow::{

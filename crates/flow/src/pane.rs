@@ -254,19 +254,10 @@ impl Pane {
             .chain(plus.values().set_indices());
         let keys = chosen.map(|at| self.keys.get(touched[at] as usize));
         let keys = read_keys(&by.key_types(), keys)?;
-        let weights = if minus_rows == 0 {
-            Weights::Inserts
-        } else {
-            Weights::Mixed(
-                (0..rows)
-                    .map(|row| if row < minus_rows { -1 } else { 1 })
-                    .collect(),
-            )
-        };
         Ok(Some(Told {
             keys,
             calls,
-            weights,
+            weights: weights(minus_rows, rows),
             unfit,
         }))
     }
@@ -405,4 +396,13 @@ pub(crate) enum Tells {
     Changes,
     /// What is now so: enough for whoever keeps rows by their key.
     Rows,
+}
+
+/// Rows that are no more so, then rows that are now so.
+fn weights(minus_rows: usize, rows: usize) -> Weights {
+    if minus_rows == 0 {
+        return Weights::Inserts;
+    }
+    let weight = |row: usize| if row < minus_rows { -1 } else { 1 };
+    Weights::Mixed((0..rows).map(weight).collect())
 }

@@ -189,7 +189,7 @@ fn finish(cards: usize, layers: &Layers, spots: &[Spot], widths: &[(f64, f64)]) 
 /// Lines that leave or reach the same card do so side by side, in the order of their other ends.
 fn spread(layers: &Layers, spots: &[Spot], mut lines: Vec<Vec<Point>>) -> Vec<Vec<Point>> {
     for is_leaving in [true, false] {
-        for card in 0..spots.len() {
+        for (card, spot) in spots.iter().enumerate() {
             let end = |way: &Vec<usize>| match is_leaving {
                 true => way.first().copied(),
                 false => way.last().copied(),
@@ -203,7 +203,7 @@ fn spread(layers: &Layers, spots: &[Spot], mut lines: Vec<Vec<Point>>) -> Vec<Ve
                 points[other].y
             };
             here.sort_by(|a, b| next(a).total_cmp(&next(b)));
-            let step = (spots[card].size.height / (here.len() as f64 + 1.0)).min(14.0);
+            let step = (spot.size.height / (here.len() as f64 + 1.0)).min(14.0);
             for (place, line) in here.iter().enumerate() {
                 let offset = (place as f64 - (here.len() as f64 - 1.0) / 2.0) * step;
                 let points = &mut lines[*line];

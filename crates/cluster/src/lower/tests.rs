@@ -207,7 +207,11 @@ fn rows_are_chosen_and_deviations_are_told_as_spark_does() {
          min_by(invoice_no, unit_price) FILTER (WHERE quantity > 0) AS cheapest, \
          bool_and(quantity > 0) AS sold, stddev(quantity) AS spread, var_pop(quantity) AS variance \
          FROM purchases GROUP BY country EMIT ON UPDATE",
-        &expect![[r#""#]],
+        &expect![[r#"
+            SELECT `c0` AS `country`, `c1` AS `last`, `c2` AS `cheapest`, `c3` AS `sold`, `c4` AS `spread`, `c5` AS `variance`, `_version` AS `_version`, true AS `_live` FROM (SELECT `country` AS `c0`, max_by(`quantity`, CASE WHEN `invoice_date` IS NOT NULL THEN struct(`invoice_date` AS o, `quantity` AS v) END) AS `c1`, min_by(CASE WHEN (`quantity` > 0) THEN `invoice_no` END, CASE WHEN (`quantity` > 0) AND `unit_price` IS NOT NULL THEN struct(`unit_price` AS o, CASE WHEN (`quantity` > 0) THEN `invoice_no` END AS v) END) AS `c2`, bool_and((`quantity` > 0)) AS `c3`, stddev_samp(CAST(`quantity` AS DOUBLE)) AS `c4`, var_pop(CAST(`quantity` AS DOUBLE)) AS `c5`, count(*) AS `_version` FROM `input` GROUP BY `country`)
+            input `invoice_no` STRING, `quantity` INT, `invoice_date` TIMESTAMP, `unit_price` DECIMAL(12,3), `country` STRING
+            update mode, key (country), hidden _version BIGINT, _live BOOLEAN
+        "#]],
     );
 }
 

@@ -46,7 +46,7 @@ const VIEWS: [&str; 18] = [
        approx_distinct(day) AS days, approx_percentile_cont(0.9) WITHIN GROUP (ORDER BY weight) AS heavy,
        round(stddev(weight), 3) AS spread
      FROM sales GROUP BY shop EMIT ON UPDATE",
-    "SELECT window_start, window_end, var_pop(pieces) AS spread, first_value(shop ORDER BY at) AS first
+    "SELECT window_start, window_end, round(var_pop(pieces), 6) AS spread, first_value(shop ORDER BY at) AS first
      FROM TUMBLE(sales, at, INTERVAL '10 minutes') s
      GROUP BY window_start, window_end EMIT ON WINDOW CLOSE WITH CORRECTIONS FOR INTERVAL '1 hour'",
     "SELECT shop, id, price, n FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY shop ORDER BY price DESC) AS n FROM sales)

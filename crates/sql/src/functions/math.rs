@@ -6,13 +6,13 @@ use super::Row;
 pub(super) const ROWS: &[Row] = &[
     ("abs", "", "[integer,double,numeric] abs", "abs(x)", "The absolute value.", "abs(-3)", "3"),
     ("ceil", "", "[double] CASE WHEN abs($1) < 4503599627370496D THEN CAST(ceil($1) AS DOUBLE) ELSE $1 END", "ceil(x)", "Rounded up.", "ceil(1.2)", "2.0"),
-    ("ceiling", "ceil", "", "ceiling(x)", "The same as ceil.", "ceiling(-1.2)", "-1.0"),
+    ("ceiling", "ceil", "[double] CASE WHEN abs($1) < 4503599627370496D THEN CAST(ceil($1) AS DOUBLE) ELSE $1 END", "ceiling(x)", "The same as ceil.", "ceiling(-1.2)", "-1.0"),
     ("floor", "", "[double] CASE WHEN abs($1) < 4503599627370496D THEN CAST(floor($1) AS DOUBLE) ELSE $1 END", "floor(x)", "Rounded down.", "floor(-1.2)", "-2.0"),
     ("round", "", "[double] round($1)", "round(x[, digits])", "Rounded to the nearest, halves away from zero.", "round(2.345, 2)", "2.35"),
     ("trunc", "", "", "trunc(x[, digits])", "Rounded towards zero.", "trunc(-1.7)", "-1.0"),
     
     ("signum", "", "[double] signum", "signum(x)", "-1, 0 or 1.", "signum(-3)", "-1.0"),
-    ("sign", "signum", "", "sign(x)", "The same as signum.", "sign(-8.4)", "-1.0"),
+    ("sign", "signum", "[double] signum", "sign(x)", "The same as signum.", "sign(-8.4)", "-1.0"),
     ("sqrt", "", "[double] CASE WHEN $1 < 0D THEN CAST(raise_error('the square root of a negative number') AS DOUBLE) ELSE sqrt($1) END", "sqrt(x)", "The square root.", "sqrt(9)", "3.0"),
     ("cbrt", "", "[double] ~cbrt", "cbrt(x)", "The cube root.", "cbrt(27)", "3.0"),
     ("power", "", "[double] ~power", "power(x, y)", "x raised to y.", "power(2, 10)", "1024.0"),

@@ -177,7 +177,13 @@ fn hashes_are_of_values_and_never_change() {
         of(Arc::new(Decimal128Array::from(vec![-12_345]))),
     ];
     let shown = all.map(|hash| format!("{hash:016x}")).join("\n");
-    expect_test::expect![[r#""#]].assert_eq(&shown);
+    expect_test::expect![[r#"
+        12ae30237b17df14
+        e4f09515344175ef
+        0000000000000000
+        5692161d100b05e5
+        a7ae8b716d62ae11"#]]
+    .assert_eq(&shown);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use mainstem_kernel::StreamId;
 
 use super::{
     Input, Node,
-    node::{Call, Figure, Rank},
+    node::{Call, Figure, Rank, Running},
 };
 
 /// Raised when equal texts no longer mean equal rows.
@@ -129,12 +129,14 @@ fn operator(defs: &Definitions, inputs: &[Input], node: &Node, out: &mut String)
             format!("aggregate {:?} {window:?} {calls:?}", all(keys))
         }
         Node::Rank(rank) => ranked(rank),
-        Node::Running(running) => {
-            let figures: Vec<String> = running.figures.iter().map(figure).collect();
-            format!("running {:?} {figures:?}", running.partition)
-        }
+        Node::Running(running) => figures(running),
     };
     let _written = writeln!(out, "{line} {types}");
+}
+
+fn figures(running: &Running) -> String {
+    let figures: Vec<String> = running.figures.iter().map(figure).collect();
+    format!("running {:?} {figures:?}", running.partition)
 }
 
 fn ranked(rank: &Rank) -> String {

@@ -35,7 +35,7 @@ fn reads_number(node: &Node, wanted: BTreeSet<usize>) -> bool {
         }
         Node::Project { input, exprs, .. } => {
             let exprs = wanted.iter().filter_map(|place| exprs.get(*place));
-            let read = exprs.flat_map(|expr| collect_columns(expr));
+            let read = exprs.flat_map(collect_columns);
             reads_number(input, read.map(|column| column.index()).collect())
         }
         _ => false,

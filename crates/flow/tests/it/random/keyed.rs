@@ -38,13 +38,11 @@ impl Writing<'_> {
             _ => String::new(),
         };
         let all = names.join(", ");
-        let ranked = |from: &str| {
-            format!(
-                "(SELECT {all}, ROW_NUMBER() OVER ({by}ORDER BY {first}{way}, {all}) AS number \
-                 FROM {from} s{filter}) q"
-            )
-        };
-        self.from = ranked(&self.source.name);
+        let from = &self.source.name;
+        self.from = format!(
+            "(SELECT {all}, ROW_NUMBER() OVER ({by}ORDER BY {first}{way}, {all}) AS number \
+             FROM {from} s{filter}) q"
+        );
         self.from_plain = self.from.clone();
         let most = [1, 2, 5, 40][random.below(4)];
         self.wanted.push(format!("number <= {most}"));

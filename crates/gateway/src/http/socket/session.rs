@@ -93,6 +93,21 @@ impl Outgoing {
     }
 }
 
+impl Times {
+    /// Until when a client may say nothing, or take nothing.
+    fn patience(
+        self,
+        (heard, moved): (Instant, Instant),
+        (is_idle, is_asked): (bool, bool),
+    ) -> Instant {
+        match (is_idle, is_asked) {
+            (true, false) => heard + self.ping_after,
+            (true, true) => heard + self.ping_after + self.silence_max,
+            (false, _) => moved + self.silence_max,
+        }
+    }
+}
+
 /// Serves a feed until one side ends it.
 ///
 /// # Cancel safety
@@ -118,11 +133,7 @@ pub(super) async fn run(
             moved = Instant::now();
         }
         let is_idle = out.rest().is_empty();
-        let patience = match (is_idle, is_asked) {
-            (true, false) => heard + times.ping_after,
-            (true, true) => heard + times.ping_after + times.silence_max,
-            (false, _) => moved + times.silence_max,
-        };
+        let patience = times.patience((heard, moved), (is_idle, is_asked));
         tokio::select! {
             biased;
             () = stopped(&mut shutdown) => break (Ended::Stopped, stopping()),
@@ -163,14 +174,15 @@ pub(super) async fn run(
     };
     let close = [out.open_frame(), last.as_slice()].concat();
     let is_mutual = ended == Ended::Client;
-    let closing = timeout(times.closing_max, async {
+    let closing = async {
         output.write_all(&close).await?;
         output.shutdown().await?;
         // The client's answer, and whatever it said before it saw the close.
         while !is_mutual && input.read(&mut part).await? > 0 {}
         std::io::Result::Ok(())
-    });
-    if let Ok(Err(error)) | Err(error) = closing.await.map_err(std::io::Error::from) {
+    };
+    let closed = timeout(times.closing_max, closing).await;
+    if let Ok(Err(error)) | Err(error) = closed.map_err(std::io::Error::from) {
         tracing::debug!(%error, "websocket did not close as it should");
     }
     ended
