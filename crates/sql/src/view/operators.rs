@@ -4,6 +4,7 @@
 //! Operators are listed from the inputs up: each comes after all that its rows come from, and the
 //! last one gives the rows of the view.
 
+mod keyed;
 mod spell;
 mod tree;
 
@@ -144,6 +145,7 @@ impl Telling<'_> {
                 .lookup(node, &below)
                 .or_else(|| windows(node, &below))
                 .or_else(|| groups(node, &below))
+                .or_else(|| keyed::told(node, &below))
                 .or_else(|| together(node))
                 .unwrap_or_else(|| plain(node)),
         }

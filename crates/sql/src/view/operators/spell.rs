@@ -16,7 +16,10 @@ use datafusion::{
     physical_expr_common::physical_expr::fmt_sql,
 };
 
-use super::super::{Call, Function, Node};
+use super::{
+    super::{Call, Function, Node},
+    keyed,
+};
 use crate::format::{cell_text, type_name};
 
 /// The columns of an operator's rows: by their names, those of groups by what computes them.
@@ -30,6 +33,17 @@ pub(super) fn names(node: &Node) -> Vec<String> {
             let mut all = list(keys, &below);
             all.extend(calls.iter().map(|one| call(one, &below)));
             all
+        }
+        Node::Rank(rank) => {
+            let mut all = names(&rank.input);
+            all.push("row_number()".to_owned());
+            all
+        }
+        Node::Running(running) => {
+            let below = names(&running.input);
+            let figures = running.figures.iter();
+            let figures: Vec<String> = figures.map(|one| keyed::figure(one, &below)).collect();
+            [below, figures].concat()
         }
         other => {
             let fields = other.schema().fields().iter();

@@ -1,0 +1,74 @@
+//! Words for operators that keep rows of each key.
+
+use super::{Operator, OperatorKind, operator, spell};
+use crate::view::node::{Figure, Frame, Node, Order, Rank, Running};
+
+/// The first rows of each key, and figures of those before.
+pub(super) fn told(node: &Node, below: &[String]) -> Option<Operator> {
+    match node {
+        Node::Rank(rank) => Some(first(rank, below)),
+        Node::Running(running) => Some(before(running, below)),
+        _ => None,
+    }
+}
+
+fn first(rank: &Rank, below: &[String]) -> Operator {
+    let rows = if rank.limit == 1 { "row" } else { "rows" };
+    let title = format!(
+        "first {} {rows}{}",
+        rank.limit,
+        of_each(&rank.partition, below)
+    );
+    let order = rank.order.iter().map(|order| {
+        let Order {
+            expr, descending, ..
+        } = order;
+        let way = if *descending { " DESC" } else { "" };
+        format!("{}{way}", spell::expr(expr, below))
+    });
+    let order = order.collect::<Vec<_>>().join(", ");
+    operator(
+        OperatorKind::Other,
+        title,
+        vec![format!("in the order of {order}")],
+    )
+}
+
+fn before(running: &Running, below: &[String]) -> Operator {
+    let title = format!(
+        "figures of the rows before{}",
+        of_each(&running.partition, below)
+    );
+    let figures = running.figures.iter().map(|one| figure(one, below));
+    operator(OperatorKind::Other, title, figures.collect())
+}
+
+/// What a figure is computed of.
+pub(super) fn figure(figure: &Figure, below: &[String]) -> String {
+    match figure {
+        Figure::Aggregate(call, Frame { first, last }) => {
+            let call = spell::call(call, below);
+            let end = match last {
+                0 => "this row".to_owned(),
+                last => format!("{last} before"),
+            };
+            match first {
+                None => format!("{call} up to {end}"),
+                Some(first) => format!("{call} from {first} before to {end}"),
+            }
+        }
+        Figure::Lag { arg, rows, .. } => {
+            format!("{} of {rows} before", spell::expr(arg, below))
+        }
+    }
+}
+
+/// " of each a, b"; nothing if all rows are of one key.
+fn of_each(partition: &[usize], below: &[String]) -> String {
+    if partition.is_empty() {
+        return String::new();
+    }
+    let names = partition.iter().filter_map(|place| below.get(*place));
+    let names: Vec<&str> = names.map(String::as_str).collect();
+    format!(" of each {}", names.join(", "))
+}
