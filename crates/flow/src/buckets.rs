@@ -191,7 +191,7 @@ impl Buckets {
             is_spilled: AtomicBool::new(false),
         });
         let shared = Arc::clone(&task);
-        let lanes = pool.map(self.deal(pool.threads()), move |lane| shared.run(lane));
+        let lanes = pool.map(pool.deal(&mut self.buckets), move |lane| shared.run(lane));
         self.is_spilled = task.is_spilled.load(Ordering::Relaxed);
         drop(task);
         let mut merged = Merged::default();
@@ -216,15 +216,6 @@ impl Buckets {
         }
         directory.close(watermark);
         Ok(merged)
-    }
-
-    /// The buckets, dealt to lanes.
-    fn deal(&mut self, lanes: usize) -> Vec<Vec<(usize, Bucket)>> {
-        let mut dealt: Vec<Vec<(usize, Bucket)>> = (0..lanes).map(|_| Vec::new()).collect();
-        for (number, bucket) in self.buckets.iter_mut().enumerate() {
-            dealt[number % lanes].push((number, std::mem::take(bucket)));
-        }
-        dealt
     }
 
     /// Forgets windows that can no longer change.

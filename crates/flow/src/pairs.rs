@@ -174,7 +174,7 @@ impl Pairs {
             is_spilled: AtomicBool::new(false),
         });
         let shared = Arc::clone(&task);
-        let lanes = pool.map(self.deal(pool.threads()), move |lane| shared.run(lane));
+        let lanes = pool.map(pool.deal(&mut self.buckets), move |lane| shared.run(lane));
         self.is_spilled = task.is_spilled.load(Ordering::Relaxed);
         let mut found = Vec::new();
         for lane in lanes {
@@ -184,15 +184,6 @@ impl Pairs {
             }
         }
         Ok(told(&self.plan, &found, &task.ranked.runs)?)
-    }
-
-    /// The buckets, dealt to lanes.
-    fn deal(&mut self, lanes: usize) -> Vec<Vec<(usize, Bucket)>> {
-        let mut dealt: Vec<Vec<(usize, Bucket)>> = (0..lanes).map(|_| Vec::new()).collect();
-        for (number, bucket) in self.buckets.iter_mut().enumerate() {
-            dealt[number % lanes].push((number, std::mem::take(bucket)));
-        }
-        dealt
     }
 
     /// Forgets slices that no row finds any more.

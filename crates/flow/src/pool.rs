@@ -29,6 +29,16 @@ impl fmt::Debug for Pool {
 }
 
 impl Pool {
+    /// What is worked on, taken out and dealt to the threads, each with its number.
+    pub(crate) fn deal<T: Default>(&self, all: &mut [T]) -> Vec<Vec<(usize, T)>> {
+        let lanes = self.threads();
+        let mut dealt: Vec<Vec<(usize, T)>> = (0..lanes).map(|_| Vec::new()).collect();
+        for (number, one) in all.iter_mut().enumerate() {
+            dealt[number % lanes].push((number, std::mem::take(one)));
+        }
+        dealt
+    }
+
     /// A pool that does everything in the caller's thread.
     pub(crate) const fn alone() -> Self {
         Self {

@@ -9,7 +9,6 @@ use std::{
 
 use rdkafka::{
     Message as _, Offset, TopicPartitionList,
-    config::FromClientConfigAndContext,
     consumer::{BaseConsumer, Consumer},
     error::{KafkaError, RDKafkaErrorCode},
     message::{BorrowedMessage, Headers},
@@ -19,7 +18,7 @@ use crate::{
     ClusterError,
     kafka::{
         KafkaConfig,
-        client::{Words, patiently, refused, settings, unreachable},
+        client::{Words, patiently, reading_to_ends, refused, unreachable},
     },
 };
 
@@ -36,7 +35,7 @@ pub(super) fn scan<E: From<ClusterError>>(
     topic: &str,
     mut each: impl FnMut(&BorrowedMessage<'_>) -> Result<(), E>,
 ) -> Result<BTreeMap<u16, u64>, E> {
-    let consumer = consumer(config)?;
+    let consumer = reading_to_ends(config, "scan")?;
     let partitions = assign(config, &consumer, topic)?;
     let mut ends: BTreeMap<u16, u64> = BTreeMap::new();
     let mut ended: BTreeSet<i32> = BTreeSet::new();
@@ -63,22 +62,6 @@ pub(super) fn scan<E: From<ClusterError>>(
         }
     }
     Ok(ends)
-}
-
-fn consumer(config: &KafkaConfig) -> Result<BaseConsumer<Words>, ClusterError> {
-    let mut settings = settings(config);
-    settings
-        .set("group.id", format!("{}-scan", config.topic_prefix))
-        .set("enable.auto.commit", "false")
-        .set("enable.auto.offset.store", "false")
-        .set("enable.partition.eof", "true")
-        .set("allow.auto.create.topics", "false")
-        .set("auto.offset.reset", "earliest")
-        .set("isolation.level", "read_committed")
-        .set("fetch.wait.max.ms", "50")
-        .set("fetch.error.backoff.ms", "50");
-    BaseConsumer::from_config_and_context(&settings, Words)
-        .map_err(|error| unreachable(config, error))
 }
 
 /// Begins all partitions of a topic at their first record; how many there are.

@@ -42,6 +42,14 @@ pub(crate) struct Shape<'a> {
 }
 
 impl Shape<'_> {
+    /// What it reads of which rows change, as people name it.
+    fn changing(&self, side: &Node) -> Option<String> {
+        let read = side.sources().into_iter();
+        let mut read = read.filter_map(|input| self.bound.inputs.get(input));
+        let changing = read.find(|known| !known.input.is_append_only())?;
+        Some(changing.label())
+    }
+
     /// The operators of a plan.
     ///
     /// # Errors

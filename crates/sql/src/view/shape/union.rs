@@ -37,10 +37,7 @@ impl Shape<'_> {
     fn side(&self, plan: &LogicalPlan) -> Result<Node, Problem> {
         let side = self.node(plan)?;
         let refused = |what: &str| unbuilt(what, self.place.clone());
-        let read = side.sources().into_iter();
-        let mut read = read.filter_map(|input| self.bound.inputs.get(input));
-        if let Some(changing) = read.find(|known| !known.input.is_append_only()) {
-            let label = changing.label();
+        if let Some(label) = self.changing(&side) {
             return Err(refused(&format!(
                 "UNION of rows that change, as those of {label} do,"
             ))
