@@ -10,7 +10,7 @@
 //! | source | the relation that the runner registers under the name it gives: `Lowered::input`, plus `_partition` and `_offset` of each row |
 //! | filter, project | WHERE, SELECT; a subquery where names are given |
 //! | lookup | done by a worker before, once, with everything below it: `Lowered::worker`. Spark never joins a table that changes, whose second reading would differ |
-//! | tumble | `window(…)`, with the watermark of `Lowered::watermark` |
+//! | windows | `window(…)`, with the watermark of `Lowered::watermark`; a row that is late for some windows counts in the others, as on one machine |
 //! | aggregate | GROUP BY, with `_version` = count(*) |
 //! | filter on groups | EMIT ON UPDATE and corrections: `_live`, so that a row whose condition turns false is deleted; else WHERE |
 //! | EMIT ON WINDOW CLOSE | append mode |
@@ -28,7 +28,7 @@
 //!
 //! Refused: views on what changes (`_version` would not grow), views of several streams (a query
 //! reads one topic, whose places tell rows apart), key columns that may be NULL (Cassandra has
-//! none), windows of time zones, places in the log, and what has no spelling.
+//! none), windows of time zones and windows that cumulate, places in the log, and what has no spelling.
 
 mod columns;
 mod errors;

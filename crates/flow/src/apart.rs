@@ -95,7 +95,7 @@ impl Apart {
                 Node::Source { .. }
                 | Node::Union { .. }
                 | Node::Pairs(_)
-                | Node::Tumble { .. }
+                | Node::Window { .. }
                 | Node::Aggregate { .. }
                 | Node::Rank(_)
                 | Node::Running(_) => {

@@ -15,7 +15,9 @@
 //!
 //! With `Close`, a window is told whole when it closes; if it is kept for corrections, groups that
 //! change later are told as −before, +after at the end of the step. With `Update`, changed groups
-//! are told at the end of every step, and a closed window is gone.
+//! are told at the end of every step, and a closed window is gone. Windows that overlap are kept as
+//! slices and merged when they close (`slices`); with `Update`, where each row of theirs is told of,
+//! each by itself.
 //!
 //! # Memory
 //!
@@ -28,6 +30,8 @@
 mod bucket;
 mod directory;
 mod lane;
+mod sessions;
+mod slices;
 
 use std::sync::{
     Arc,
@@ -58,6 +62,8 @@ use crate::{
 use bucket::{Bucket, Keeper};
 use directory::Directory;
 use lane::{Lane, LaneTask};
+use sessions::Over;
+use slices::Sliced;
 
 /// The state of one grouping.
 #[derive(Debug)]
@@ -69,6 +75,8 @@ pub(crate) struct Buckets {
     directory: Arc<Directory>,
     /// Keys of the store that are void since the last checkpoint.
     void: Vec<StateChange>,
+    /// The watermark at which the last step ended; none before the first one here.
+    watermark: Option<i64>,
     steps: u64,
     checkpoints: u64,
     size_max: usize,
@@ -89,6 +97,8 @@ pub(crate) struct Answer {
 struct Merged {
     answers: Vec<Answer>,
     ran: Vec<(usize, Ran)>,
+    /// Sessions that are over.
+    over: Vec<Over>,
 }
 
 /// The rows of chunks with their figures.
@@ -131,6 +141,7 @@ impl Buckets {
             buckets: (0..BUCKETS).map(|_| Bucket::default()).collect(),
             directory: Arc::new(directory),
             void: Vec::new(),
+            watermark: None,
             steps: 0,
             checkpoints: 0,
             size_max,
@@ -152,27 +163,59 @@ impl Buckets {
         aside: &mut Aside,
     ) -> Result<Vec<Weighted>, FlowError> {
         self.steps += 1;
-        let closing = self.directory.closing(moment.watermark);
-        let is_quiet = partials.iter().all(|partial| partial.rows.is_empty()) && closing.is_empty();
+        let sliced = self.sliced(moment);
+        let is_closing = match &sliced {
+            Some(sliced) => !sliced.is_quiet(),
+            // A session may end with every step in which event time goes on.
+            None if self.by.sessions.is_some() => {
+                self.goes_on(moment) && !self.directory.is_empty()
+            }
+            None => !self.directory.closing(moment.watermark).is_empty(),
+        };
+        self.watermark = Some(moment.watermark);
+        let is_quiet = partials.iter().all(|partial| partial.rows.is_empty()) && !is_closing;
         let chunks = partials.iter().map(|partial| partial.chunk.as_ref());
         let chunks = chunks.map(|chunk| chunk.map(|chunk| chunk.rows.clone()));
         let chunks: Vec<Option<Weighted>> = chunks.collect();
-        let Merged { mut answers, ran } = if is_quiet {
+        let Merged {
+            mut answers,
+            ran,
+            over,
+        } = if is_quiet {
             Merged::default()
         } else {
-            self.merge(partials, (moment.watermark, tells), pool)?
+            self.merge((partials, sliced), (moment.watermark, tells), pool)?
         };
         if let Some(running) = &self.by.running {
             return Ok(joined(running, (chunks, ran), aside)?);
         }
         self.forget_past(moment.watermark);
         answers.sort_unstable_by_key(|answer| (answer.end, answer.start, answer.bucket));
-        self.rows_of(answers, moment, aside)
+        let sessions = sessions::rows_of(&self.by, &over, moment, aside)?;
+        let mut rows = self.rows_of(answers, moment, aside)?;
+        rows.extend(sessions);
+        Ok(rows)
+    }
+
+    /// The windows of a step, if they overlap and are told when they close.
+    fn sliced(&self, moment: &Moment) -> Option<Sliced> {
+        let overlapping = self.by.overlapping.as_ref()?;
+        if self.by.emission == Emission::Update {
+            return None;
+        }
+        let marks = (self.watermark.unwrap_or(moment.before), moment.watermark);
+        Some(Sliced::new(overlapping, marks, &self.directory))
+    }
+
+    /// Whether event time is further than when the last step ended, or may be.
+    fn goes_on(&self, moment: &Moment) -> bool {
+        self.watermark
+            .is_none_or(|before| before < moment.watermark)
     }
 
     fn merge(
         &mut self,
-        partials: Vec<Partial>,
+        (partials, sliced): (Vec<Partial>, Option<Sliced>),
         (watermark, tells): (i64, Tells),
         pool: &Pool,
     ) -> Result<Merged, FlowError> {
@@ -181,6 +224,7 @@ impl Buckets {
             key: self.key,
             source: Arc::clone(&self.source),
             directory: Arc::clone(&self.directory),
+            sliced,
             partials,
             watermark,
             tells,
@@ -201,6 +245,7 @@ impl Buckets {
                 buckets,
                 answers,
                 ran,
+                over,
                 opened: new,
             } = lane?;
             for (number, bucket) in buckets {
@@ -208,6 +253,7 @@ impl Buckets {
             }
             merged.answers.extend(answers);
             merged.ran.extend(ran);
+            merged.over.extend(over);
             opened.extend(new);
         }
         let directory = Arc::make_mut(&mut self.directory);

@@ -1,12 +1,15 @@
 //! Grouping: what is grouped by, what is computed, and the pre-aggregation of a chunk: one row per
 //! key and window of the chunk, in the order of buckets, before any state is touched.
 
+use std::sync::Arc;
+
 use datafusion::arrow::{
     array::{Array, ArrayRef, AsArray, PrimitiveArray},
     buffer::BooleanBuffer,
     datatypes::{DataType, SchemaRef, TimestampMicrosecondType},
     error::ArrowError,
 };
+use mainstem_sql::view::Overlapping;
 
 use crate::{
     aggregate::{Aggregate, AggregateSpec, Taken},
@@ -50,6 +53,11 @@ pub(crate) struct GroupBy {
     pub(crate) keys: Vec<(usize, DataType)>,
     /// Which keys are `window_start` and `window_end`.
     pub(crate) window: Option<(usize, usize)>,
+    /// The windows, if they overlap. Then the bounds of rows are those of slices.
+    pub(crate) overlapping: Option<Arc<Overlapping>>,
+    /// Session windows. Then the bounds of rows are the start of their cell and their time, and the
+    /// last two calls, which nobody sees, are the first and the last time.
+    pub(crate) sessions: Option<Sessions>,
     pub(crate) calls: Vec<GroupCall>,
     /// Instead of calls: the rows of a group that are told are its first ones.
     pub(crate) ranked: Option<Ranked>,
@@ -61,6 +69,13 @@ pub(crate) struct GroupBy {
     pub(crate) only_grows: bool,
     /// Keys, then calls; or the columns of rows beside the key, then their number.
     pub(crate) schema: SchemaRef,
+}
+
+/// Session windows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sessions {
+    /// How long nothing comes behind the last row of one.
+    pub(crate) gap_us: i64,
 }
 
 /// One thing that is computed.
@@ -116,7 +131,8 @@ pub(crate) struct Partial {
     /// Hash of each group's key, without the window.
     pub(crate) hashes: Vec<u64>,
     pub(crate) keys: KeyBytes,
-    /// Start and end of each group's window.
+    /// Start and end of each group's window; id and end of its slice where windows overlap; of session
+    /// windows the start of its cell and when it is over.
     pub(crate) windows: Vec<(i64, i64)>,
     /// Sum of each group's weights.
     pub(crate) rows: Vec<i64>,
@@ -156,7 +172,15 @@ impl Partial {
         };
         let windows = firsts.iter().map(|row| match window {
             None => NO_WINDOW,
-            Some((starts, ends)) => (starts.value(*row as usize), ends.value(*row as usize)),
+            Some((starts, ends)) => {
+                let start = starts.value(*row as usize);
+                let end = match by.sessions {
+                    // The sessions of a cell's rows have ended by then.
+                    Some(Sessions { gap_us }) => start.saturating_add(gap_us.saturating_mul(2)),
+                    None => ends.value(*row as usize),
+                };
+                (start, end)
+            }
         });
         let count = firsts.len();
         let (aggregates, weights) = aggregated(by, &columns, (&rows, &groups, count))?;

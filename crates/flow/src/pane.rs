@@ -8,8 +8,10 @@
 //!
 //! It never knows the watermark, nor where it is kept.
 
+mod merge;
 mod ranked;
 mod running;
+mod sessions;
 mod state;
 
 use std::collections::HashSet;

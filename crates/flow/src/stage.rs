@@ -2,7 +2,7 @@
 //! any chunk in any thread.
 
 mod lookup;
-mod tumble;
+mod window;
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::{
     table::LookupTables,
 };
 pub(crate) use lookup::Lookup;
-pub(crate) use tumble::{LateRows, Tumble};
+pub(crate) use window::{Cut, LateRows, Window};
 
 /// An operator without state.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(crate) enum Stage {
     Filter(Expr),
     Project { exprs: Vec<Expr>, schema: SchemaRef },
     Lookup(Lookup),
-    Tumble(Tumble),
+    Window(Window),
 }
 
 impl Stage {
@@ -48,7 +48,7 @@ impl Stage {
                 Ok(rows.with_batch(batch))
             }
             Self::Lookup(lookup) => lookup.run(rows, tables, aside),
-            Self::Tumble(tumble) => tumble.run(rows, aside),
+            Self::Window(window) => window.run(rows, aside),
         }
     }
 }

@@ -269,7 +269,7 @@ impl Pipeline {
         let stages = segments.flat_map(|segment| &segment.stages);
         stages.filter_map(|stage| match stage {
             Stage::Lookup(lookup) => Some(lookup.table),
-            Stage::Filter(_) | Stage::Project { .. } | Stage::Tumble(_) => None,
+            Stage::Filter(_) | Stage::Project { .. } | Stage::Window(_) => None,
         })
     }
 }

@@ -10,6 +10,7 @@ mod by;
 mod calendar;
 mod checked;
 mod exact;
+mod hop;
 mod json;
 mod math;
 mod own;
@@ -114,12 +115,13 @@ pub fn table() -> &'static [Function] {
 }
 
 /// Sections of the reference.
-const SECTIONS: [(&str, Kind, &[Row]); 9] = [
+const SECTIONS: [(&str, Kind, &[Row]); 10] = [
     ("Values", Kind::Scalar, values::ROWS),
     ("Numbers", Kind::Scalar, math::ROWS),
     ("Text", Kind::Scalar, text::ROWS),
     ("Time", Kind::Scalar, time::ROWS),
     ("Windows of time", Kind::Scalar, tumble::ROWS),
+    ("Windows of time that overlap", Kind::Scalar, hop::ROWS),
     ("JSON", Kind::Scalar, json::ROWS),
     ("Aggregates", Kind::Aggregate, aggregate::ROWS),
     ("Window functions", Kind::Window, window::ROWS),
@@ -153,6 +155,7 @@ fn own() -> Vec<Arc<ScalarUDF>> {
     own.extend(json::path::udfs());
     own.extend(json::make::udfs());
     own.extend(calendar::udfs());
+    own.extend(hop::all());
     own
 }
 

@@ -1,13 +1,13 @@
 //! Parses a question: sqlparser's grammar, after the words that only we have were taken out.
 //!
 //! `FOR SYSTEM_TIME AS OF PROCTIME()` behind a name and `TIME ZONE` before a zone leave a mark
-//! at the place of the name and of the zone. Nothing here knows what a name stands for.
+//! at the place of the name and of the zone; so does `PARTITION BY` behind the name in `SESSION(…)`. Nothing here knows what a name stands for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mainstem_kernel::{Code, Place, Problem};
 use sqlparser::{
-    ast::Query,
+    ast::{Ident, Query},
     parser::Parser,
     tokenizer::{Location, Token, TokenWithSpan},
 };
@@ -35,12 +35,19 @@ pub(crate) struct Marks {
     proctime: BTreeSet<(u64, u64)>,
     /// Texts preceded by TIME ZONE.
     zones: BTreeSet<(u64, u64)>,
+    /// Names in SESSION(…) followed by PARTITION BY, and its columns.
+    partitions: BTreeMap<(u64, u64), Vec<Ident>>,
 }
 
 impl Marks {
     /// Whether the name that begins here is read as of arrival.
     pub(crate) fn is_proctime(&self, start: Location) -> bool {
         self.proctime.contains(&at(start))
+    }
+
+    /// The columns of PARTITION BY behind the name that begins here.
+    pub(crate) fn partition_of(&self, start: Location) -> &[Ident] {
+        self.partitions.get(&at(start)).map_or(&[], Vec::as_slice)
     }
 
     /// Whether the text that begins here is a time zone.
@@ -98,12 +105,71 @@ fn without_ours(
             marks
                 .zones
                 .extend(rest.first().map(|zone| at(zone.span.start)));
+        } else if begins(rest, &["PARTITION", "BY"]) && is_in_session(&kept) {
+            let (columns, behind) = columns(rest.get(2..).unwrap_or_default(), file)?;
+            marks
+                .partitions
+                .extend(named(&kept).map(|name| (name, columns)));
+            rest = behind;
         } else {
             kept.push(token.clone());
             rest = behind;
         }
     }
     Ok((kept, marks))
+}
+
+/// Whether the last token is the name in `SESSION(name`.
+fn is_in_session(kept: &[TokenWithSpan]) -> bool {
+    matches!(kept, [.., session, paren, _]
+        if is_word(Some(&session.token), "SESSION") && paren.token == Token::LParen)
+}
+
+/// The columns behind PARTITION BY: one, or several in parentheses; and what follows.
+fn columns<'a>(
+    tokens: &'a [TokenWithSpan],
+    file: &str,
+) -> Result<(Vec<Ident>, &'a [TokenWithSpan]), Problem> {
+    let expected = |tokens: &[TokenWithSpan]| {
+        let start = tokens.first().map_or(Location::empty(), |t| t.span.start);
+        let message = "expected a column, or several in parentheses, and then the event time";
+        mistake(Code::Sql001, place_of(file, start), message)
+            .hint("write SESSION(stream PARTITION BY (a, b), time_column, INTERVAL '30 minutes')")
+    };
+    let column = |tokens: &'a [TokenWithSpan]| match tokens.split_first() {
+        Some((
+            TokenWithSpan {
+                token: Token::Word(word),
+                span,
+            },
+            behind,
+        )) => Ok((
+            Ident {
+                value: word.value.clone(),
+                quote_style: word.quote_style,
+                span: *span,
+            },
+            behind,
+        )),
+        _ => Err(expected(tokens)),
+    };
+    let mut rest = match tokens.split_first() {
+        Some((first, behind)) if first.token == Token::LParen => behind,
+        _ => {
+            let (only, behind) = column(tokens)?;
+            return Ok((vec![only], behind));
+        }
+    };
+    let mut columns = Vec::new();
+    loop {
+        let (next, behind) = column(rest)?;
+        columns.push(next);
+        rest = match behind.split_first() {
+            Some((comma, behind)) if comma.token == Token::Comma => behind,
+            Some((paren, behind)) if paren.token == Token::RParen => return Ok((columns, behind)),
+            _ => return Err(expected(behind)),
+        };
+    }
 }
 
 /// Where the name before begins. A name in a schema begins with the schema's.

@@ -3,6 +3,7 @@
 //! The planned view is the contract between this crate and whoever runs views (`ViewEngine`):
 //! nothing but these types crosses it. Nothing here reads a row or keeps one.
 
+mod bounds;
 mod emission;
 mod engine;
 mod explain;
@@ -13,6 +14,7 @@ mod names;
 mod node;
 mod operators;
 mod output;
+mod overlap;
 mod plan;
 mod refuse;
 mod relation;
@@ -21,6 +23,7 @@ mod shape;
 mod state;
 mod ties;
 mod tumble;
+mod windows;
 
 #[cfg(test)]
 mod tests;
@@ -32,12 +35,14 @@ pub use crate::error::row_reason;
 pub use engine::{Progress, ViewEngine, ViewStatus};
 pub use node::{Call, Figure, Frame, Function, Node, Order, Pairs, Rank, Running};
 pub use operators::{Operator, OperatorKind};
+pub use overlap::{Overlapping, Slice};
 pub(crate) use plan::check_question;
 pub use plan::{plan_again, plan_view};
 pub(crate) use shape::column;
 pub use state::{StateKind, StateNote};
 pub(crate) use tumble::DAY_US;
 pub use tumble::{TumbleError, Tumbling};
+pub use windows::{WindowKind, Windows};
 
 /// A view as it is run: its plan over its inputs, its rows, and what identifies one.
 #[derive(Clone, Debug)]

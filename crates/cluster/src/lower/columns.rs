@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use mainstem_sql::{
     spark::{Unspelled, field_type},
-    view::Node,
+    view::{Node, WindowKind, Windows},
 };
 
 use super::SparkColumn;
@@ -31,22 +31,56 @@ pub(super) struct Cut {
     /// The expression of event time.
     pub(super) time: String,
     pub(super) size_us: i64,
+    /// The length, unless windows overlap.
+    pub(super) slide_us: i64,
     pub(super) offset_us: i64,
+    pub(super) is_session: bool,
 }
 
 impl Cut {
-    /// As a function to group by.
+    /// Windows of a time, if Spark has them.
+    pub(super) fn new(time: String, windows: &Windows) -> Result<Self, Unspelled> {
+        match windows.kind {
+            WindowKind::Tumbling | WindowKind::Hopping | WindowKind::Session => Ok(Self {
+                time,
+                size_us: windows.size_us,
+                slide_us: windows.slide_us,
+                offset_us: windows.offset_us,
+                is_session: windows.kind == WindowKind::Session,
+            }),
+            kind @ WindowKind::Cumulating => Err(Unspelled::Windows {
+                function: kind.function(),
+            }),
+        }
+    }
+
+    /// As a function to group by. Spark's session goes on with a row that is just the gap behind,
+    /// ours does not: hence a gap that is shorter by the least there is.
     pub(super) fn window(&self) -> String {
         let Self {
             time,
             size_us,
+            slide_us,
             offset_us,
+            is_session,
         } = self;
-        let shift = offset_us.rem_euclid(*size_us);
+        if *is_session {
+            let less = size_us.saturating_sub(1);
+            return format!("session_window({time}, '{less} microseconds')");
+        }
+        let shift = offset_us.rem_euclid(*slide_us);
         format!(
-            "window({time}, '{size_us} microseconds', '{size_us} microseconds', \
+            "window({time}, '{size_us} microseconds', '{slide_us} microseconds', \
              '{shift} microseconds')"
         )
+    }
+
+    /// The end of what `window` gave.
+    pub(super) fn end(&self, window: &str) -> String {
+        match self.is_session {
+            true => format!("timestamp_micros(unix_micros({window}.end) + 1L)"),
+            false => format!("{window}.end"),
+        }
     }
 
     /// The bound by arithmetic, for where nothing is grouped.
@@ -55,6 +89,7 @@ impl Cut {
             time,
             size_us,
             offset_us,
+            ..
         } = self;
         let micros = format!("unix_micros({time})");
         format!(

@@ -49,7 +49,7 @@ fn judge_retention(
 /// How long the windows of a plan are.
 fn window(node: &Node) -> Duration {
     let own = match node {
-        Node::Tumble { size_us, .. } => Duration::from_micros(size_us.unsigned_abs()),
+        Node::Window { windows, .. } => Duration::from_micros(windows.size_us.unsigned_abs()),
         _ => Duration::ZERO,
     };
     own.max(node.input().map_or(Duration::ZERO, window))

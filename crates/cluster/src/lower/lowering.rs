@@ -136,7 +136,7 @@ impl Lowering<'_> {
                     false => level.nested(&cells),
                 })
             }
-            Node::Tumble { .. } => self.tumble(node),
+            Node::Window { .. } => self.window(node),
             Node::Aggregate { .. } => self.aggregate(node),
             Node::Union { .. } | Node::Pairs(_) => Err(LowerError::Several {
                 view: self.view.clone(),

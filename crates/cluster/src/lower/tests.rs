@@ -138,6 +138,53 @@ fn windows_that_are_corrected_are_hidden_while_they_are_open() {
 }
 
 #[test]
+fn windows_that_hop_slide() {
+    check(
+        "AS SELECT window_start, window_end, country, count(*) AS n \
+         FROM HOP(purchases, invoice_date, INTERVAL '20 minutes', INTERVAL '1 hour', INTERVAL '90 minutes') \
+         GROUP BY window_start, window_end, country EMIT ON WINDOW CLOSE",
+        &expect![[r#"
+            SELECT `c0` AS `window_start`, `c1` AS `window_end`, `c2` AS `country`, `c3` AS `n`, `_version` AS `_version`, `c0` AS `_key1`, `c1` AS `_key2`, `c2` AS `_key3` FROM (SELECT window(`invoice_date`, '3600000000 microseconds', '1200000000 microseconds', '600000000 microseconds').start AS `c0`, window(`invoice_date`, '3600000000 microseconds', '1200000000 microseconds', '600000000 microseconds').end AS `c1`, `country` AS `c2`, count(*) AS `c3`, count(*) AS `_version` FROM `input` GROUP BY window(`invoice_date`, '3600000000 microseconds', '1200000000 microseconds', '600000000 microseconds'), `country`)
+            input `invoice_date` TIMESTAMP, `country` STRING
+            append mode, key (_key1, _key2, _key3), hidden _version BIGINT, _key1 TIMESTAMP, _key2 TIMESTAMP, _key3 STRING
+            watermark invoice_date - 3600s
+        "#]],
+    );
+    check(
+        "AS SELECT window_start, window_end, v.model, count(*) AS n \
+         FROM HOP(readings, at, INTERVAL '1 minute', INTERVAL '3 minutes') r \
+         JOIN vehicles FOR SYSTEM_TIME AS OF PROCTIME() v ON v.vehicle_id = r.vehicle_id \
+         GROUP BY window_start, window_end, v.model EMIT ON UPDATE",
+        &expect![[r#"
+            SELECT `c0` AS `window_start`, `c1` AS `window_end`, `c2` AS `model`, `c3` AS `n`, `_version` AS `_version`, true AS `_live` FROM (SELECT window(`window_start`, '180000000 microseconds', '60000000 microseconds', '0 microseconds').start AS `c0`, window(`window_start`, '180000000 microseconds', '60000000 microseconds', '0 microseconds').end AS `c1`, `model` AS `c2`, count(*) AS `c3`, count(*) AS `_version` FROM `input` GROUP BY window(`window_start`, '180000000 microseconds', '60000000 microseconds', '0 microseconds'), `model`)
+            input `vehicle_id` STRING, `window_start` TIMESTAMP, `window_end` TIMESTAMP, `vehicle_id_2` STRING, `model` STRING
+            update mode, key (window_start, window_end, model), hidden _version BIGINT, _live BOOLEAN
+            watermark window_start - 10s
+            worker
+            lookup 1 by (vehicle_id@0): vehicle_id, model
+              project vehicle_id Utf8 = vehicle_id@0, window_start Timestamp(µs, "UTC") = window_start@2, window_end Timestamp(µs, "UTC") = window_end@3
+                project vehicle_id Utf8 = vehicle_id@0, at Timestamp(µs, "UTC") = at@1, window_start Timestamp(µs, "UTC") = window_start@1, window_end Timestamp(µs, "UTC") = window_end@1
+                  source 0: vehicle_id, at
+        "#]],
+    );
+}
+
+#[test]
+fn sessions_are_those_of_spark_but_for_their_last_microsecond() {
+    check(
+        "AS SELECT window_start, window_end, country, count(*) AS n \
+         FROM SESSION(purchases PARTITION BY country, invoice_date, INTERVAL '30 minutes') \
+         GROUP BY window_start, window_end, country EMIT ON WINDOW CLOSE",
+        &expect![[r#"
+            SELECT `c0` AS `window_start`, `c1` AS `window_end`, `c2` AS `country`, `c3` AS `n`, `_version` AS `_version`, `c0` AS `_key1`, `c1` AS `_key2`, `c2` AS `_key3` FROM (SELECT session_window(`invoice_date`, '1799999999 microseconds').start AS `c0`, timestamp_micros(unix_micros(session_window(`invoice_date`, '1799999999 microseconds').end) + 1L) AS `c1`, `country` AS `c2`, count(*) AS `c3`, count(*) AS `_version` FROM `input` GROUP BY session_window(`invoice_date`, '1799999999 microseconds'), `country`)
+            input `invoice_date` TIMESTAMP, `country` STRING
+            append mode, key (_key1, _key2, _key3), hidden _version BIGINT, _key1 TIMESTAMP, _key2 TIMESTAMP, _key3 STRING
+            watermark invoice_date - 3600s
+        "#]],
+    );
+}
+
+#[test]
 fn lookups_are_left_to_a_worker_with_all_below_them() {
     check(
         "AS SELECT window_start, window_end, r.vehicle_id, v.model, count(*) AS readings, \
@@ -263,6 +310,20 @@ fn what_has_no_lowering_is_refused_by_name() {
         Code::Clus033,
         "windows of view \"v\" follow the time zone \"Europe/Berlin\": Windows of Spark are all of \
          one length, in UTC.",
+    );
+    refused(
+        "AS SELECT window_end, count(*) AS n FROM \
+         CUMULATE(purchases, invoice_date, INTERVAL '1 hour', INTERVAL '1 day') \
+         GROUP BY window_start, window_end EMIT ON WINDOW CLOSE",
+        Code::Clus030,
+        "view \"v\" has no spelling in Spark SQL: Windows of CUMULATE have none.",
+    );
+    refused(
+        "AS SELECT window_end, count(*) AS n FROM \
+         SESSION(purchases, invoice_date, INTERVAL '1 hour') \
+         GROUP BY window_start, window_end EMIT ON WINDOW CLOSE",
+        Code::Clus030,
+        "view \"v\" has no spelling in Spark SQL: Windows of SESSION without PARTITION BY have none.",
     );
     refused(
         "AS SELECT _offset + 1 AS place FROM purchases",

@@ -6,9 +6,11 @@
 //!
 //! It never decides when a pane is let go.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
-use super::directory::Directory;
+use datafusion::arrow::error::ArrowError;
+
+use super::{directory::Directory, sessions::Due};
 use crate::{
     errors::FlowError,
     group_by::GroupBy,
@@ -22,6 +24,8 @@ pub(super) struct Bucket {
     panes: BTreeMap<i64, Pane>,
     pieces: BTreeMap<i64, Pieces>,
     size: usize,
+    /// Of cells of sessions.
+    pub(super) due: Due,
 }
 
 /// Pieces of a pane that are not, or perhaps not yet, in the store.
@@ -57,6 +61,11 @@ impl Bucket {
         self.panes.contains_key(&start)
     }
 
+    /// Panes in memory whose windows start within a range.
+    pub(super) fn loaded_within(&self, starts: Range<i64>) -> impl Iterator<Item = i64> + '_ {
+        self.panes.range(starts).map(|(start, _)| *start)
+    }
+
     /// The pane of a window, from memory, from its pieces, or a new one.
     pub(super) fn pane(
         &mut self,
@@ -77,6 +86,17 @@ impl Bucket {
                 Ok(entry.insert(pane))
             }
         }
+    }
+
+    /// Takes a pane that is in memory out, to be put back.
+    pub(super) fn take_out(&mut self, start: i64) -> Result<Pane, ArrowError> {
+        let pane = self.panes.remove(&start);
+        pane.ok_or_else(|| ArrowError::ComputeError("a pane is not in memory".to_owned()))
+    }
+
+    /// Puts it back.
+    pub(super) fn put_back(&mut self, start: i64, pane: Pane) {
+        self.panes.insert(start, pane);
     }
 
     /// Measures what is in memory.
@@ -161,6 +181,7 @@ impl Bucket {
 
     /// Forgets a window.
     pub(super) fn forget(&mut self, start: i64) {
+        self.due.remove(&start);
         self.panes.remove(&start);
         self.pieces.remove(&start);
     }

@@ -1,11 +1,11 @@
-//! `Directory`: which windows there are, whether they are closed, and which buckets of them the
+//! `Directory`: which windows, or slices of windows that overlap, there are, whether they are closed, and which buckets of them the
 //! store has.
 //!
 //! # Format of an entry, version 1
 //!
 //! `version u8 = 1 | end i64 | closed u8 | buckets 4 × u64`, little endian, one bit per bucket.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use crate::{
     aggregate::{Cursor, Damaged},
@@ -108,6 +108,10 @@ impl Directory {
         Ok(Self { entries })
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     pub(super) fn knows(&self, start: i64) -> bool {
         self.entries.contains_key(&start)
     }
@@ -133,6 +137,17 @@ impl Directory {
         let begun = self.entries.range(..watermark);
         let closing = begun.filter(|(_, entry)| entry.end <= watermark && !entry.is_closed);
         closing.map(|(start, entry)| (*start, entry.end)).collect()
+    }
+
+    /// Start and end of all.
+    pub(super) fn all(&self) -> impl Iterator<Item = (i64, i64)> + '_ {
+        let entries = self.entries.iter();
+        entries.map(|(start, entry)| (*start, entry.end))
+    }
+
+    /// Starts within a range.
+    pub(super) fn within(&self, starts: Range<i64>) -> impl Iterator<Item = i64> + '_ {
+        self.entries.range(starts).map(|(start, _)| *start)
     }
 
     pub(super) fn open(&mut self, start: i64, end: i64) {

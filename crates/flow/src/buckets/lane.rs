@@ -9,10 +9,14 @@ use std::sync::{
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
+use mainstem_sql::view::Overlapping;
+
 use super::{
     Answer,
     bucket::{Bucket, Keeper},
     directory::Directory,
+    sessions::Over,
+    slices::Sliced,
 };
 use crate::{
     change::NO_WATERMARK,
@@ -31,6 +35,8 @@ pub(super) struct LaneTask {
     pub(super) source: SharedState,
     /// As of the step's begin.
     pub(super) directory: Arc<Directory>,
+    /// Windows that overlap and are told when they close.
+    pub(super) sliced: Option<Sliced>,
     pub(super) partials: Vec<Partial>,
     pub(super) watermark: i64,
     pub(super) tells: Tells,
@@ -51,6 +57,8 @@ pub(super) struct Lane {
     pub(super) answers: Vec<Answer>,
     /// Figures of rows, with the number of their chunk.
     pub(super) ran: Vec<(usize, Ran)>,
+    /// Sessions that are over.
+    pub(super) over: Vec<Over>,
     /// Windows that are not in the directory: start and end.
     pub(super) opened: Vec<(i64, i64)>,
 }
@@ -61,10 +69,25 @@ impl LaneTask {
             buckets: Vec::with_capacity(buckets.len()),
             answers: Vec::new(),
             ran: Vec::new(),
+            over: Vec::new(),
             opened: Vec::new(),
         };
         let closing = self.directory.closing(self.watermark);
         for (number, mut bucket) in buckets {
+            if let (Some(overlapping), Some(sliced)) = (&self.by.overlapping, &self.sliced) {
+                if self.run_sliced((number, &mut bucket), (overlapping, sliced), &mut lane)? {
+                    self.fit((number, &mut bucket))?;
+                }
+                lane.buckets.push((number, bucket));
+                continue;
+            }
+            if let Some(sessions) = self.by.sessions {
+                if self.run_sessions((number, &mut bucket), sessions, &mut lane)? {
+                    self.fit((number, &mut bucket))?;
+                }
+                lane.buckets.push((number, bucket));
+                continue;
+            }
             let mut windows = Vec::new();
             for (chunk, partial) in self.partials.iter().enumerate() {
                 let ran = self.merge((number, &mut bucket), partial, &mut windows)?;
@@ -89,7 +112,7 @@ impl LaneTask {
         Ok(lane)
     }
 
-    fn keeper(&self) -> Keeper<'_> {
+    pub(super) fn keeper(&self) -> Keeper<'_> {
         Keeper {
             by: &self.by,
             key: self.key,
@@ -139,25 +162,50 @@ impl LaneTask {
             let Some(window) = run.first().map(window_of) else {
                 continue;
             };
-            if windows.last() != Some(&window) {
-                windows.push(window);
+            for window in self.windows_of(window) {
+                if windows.last() != Some(&window) {
+                    windows.push(window);
+                }
+                let (start, _) = window;
+                let pane = bucket.pane(start, (number, &self.keeper()))?;
+                pane.used = self.step;
+                if let (Some(running), Some(chunk)) = (&self.by.running, &partial.chunk) {
+                    // There are no windows: all groups are one run.
+                    return Ok(Some(pane.run(running, (partial, chunk), run)?));
+                }
+                pane.take(partial, run, self.keep_before(start))?;
             }
-            let (start, _) = window;
-            let keep_before = match self.by.emission {
-                Emission::Update if self.tells == Tells::Rows => KeepBefore::Touched,
-                Emission::Update => KeepBefore::Yes,
-                Emission::Close { .. } if self.directory.is_closed(start) => KeepBefore::Yes,
-                Emission::Close { .. } => KeepBefore::No,
-            };
-            let pane = bucket.pane(start, (number, &self.keeper()))?;
-            pane.used = self.step;
-            if let (Some(running), Some(chunk)) = (&self.by.running, &partial.chunk) {
-                // There are no windows: all groups are one run.
-                return Ok(Some(pane.run(running, (partial, chunk), run)?));
-            }
-            pane.take(partial, run, keep_before)?;
         }
         Ok(None)
+    }
+
+    fn keep_before(&self, start: i64) -> KeepBefore {
+        match self.by.emission {
+            Emission::Update if self.tells == Tells::Rows => KeepBefore::Touched,
+            Emission::Update => KeepBefore::Yes,
+            Emission::Close { .. } if self.directory.is_closed(start) => KeepBefore::Yes,
+            Emission::Close { .. } => KeepBefore::No,
+        }
+    }
+
+    /// Each window of a slice by itself, if windows overlap: its id and its end.
+    fn windows_of(&self, window: (i64, i64)) -> Vec<(i64, i64)> {
+        let Some(overlapping) = &self.by.overlapping else {
+            return vec![window];
+        };
+        let windows = overlapping.windows_of(window.0).into_iter().flatten();
+        let windows = windows.filter_map(|window| {
+            let (_, end) = overlapping.bounds(window)?;
+            Some((overlapping.id(window)?, end))
+        });
+        windows.collect()
+    }
+
+    /// When the window of an id starts.
+    fn start_of(&self, id: i64) -> i64 {
+        let of = |overlapping: &Arc<Overlapping>| overlapping.bounds(overlapping.window(id)?);
+        let bounds = self.by.overlapping.as_ref().and_then(of);
+        bounds.map_or(id, |(start, _)| start)
     }
 
     /// What a window's pane has to say.
@@ -184,7 +232,7 @@ impl LaneTask {
             _ => pane.tell_changes(&self.by)?,
         };
         answers.extend(told.map(|told| Answer {
-            start,
+            start: self.start_of(start),
             end,
             bucket: number,
             told,

@@ -13,7 +13,9 @@ use datafusion::{
 };
 use mainstem_catalog::Emit;
 use mainstem_kernel::StreamId;
-use mainstem_sql::view::{Call, Function, Node, Pairs, PlannedView, Tumbling};
+use mainstem_sql::view::{
+    Call, Function, Node, Overlapping, Pairs, PlannedView, Tumbling, WindowKind,
+};
 
 use self::argument::Argument;
 use super::{Feed, Pipeline, Segment, Side, SourceRead};
@@ -21,10 +23,10 @@ use crate::{
     aggregate::{Aggregate, AggregateSpec},
     errors::FlowError,
     evaluate::Expr,
-    group_by::{Emission, GroupBy, GroupCall},
+    group_by::{Emission, GroupBy, GroupCall, Sessions},
     keys::key_type,
     pairs::{Pairing, carried_type},
-    stage::{LateRows, Lookup, Stage, Tumble},
+    stage::{Cut, LateRows, Lookup, Stage, Window},
 };
 
 impl Pipeline {
@@ -41,6 +43,8 @@ impl Pipeline {
             sources: Vec::new(),
             retracts: false,
             has_window: false,
+            overlapping: None,
+            gap_us: None,
         };
         let feed = compiling.node(&plan.plan)?;
         let Compiling {
@@ -48,10 +52,15 @@ impl Pipeline {
             stages,
             sources,
             has_window,
+            overlapping,
+            gap_us,
             ..
         } = compiling;
         if matches!(plan.emit, Emit::OnWindowClose { .. }) && !has_window {
             return Err(refused(view, "it emits on window close and has no window"));
+        }
+        if overlapping.is_some() || gap_us.is_some() {
+            return Err(refused(view, UNGROUPED));
         }
         segments.push(Arc::new(Segment { stages, by: None }));
         let fields = plan
@@ -79,6 +88,10 @@ struct Compiling<'a> {
     /// Whether rows are taken back here.
     retracts: bool,
     has_window: bool,
+    /// The windows of the rows here, if they overlap.
+    overlapping: Option<Arc<Overlapping>>,
+    /// The gap of session windows, if the rows here have them.
+    gap_us: Option<i64>,
 }
 
 fn refused(view: StreamId, reason: impl Into<String>) -> FlowError {
@@ -121,7 +134,7 @@ impl Compiling<'_> {
                 });
             }
             Node::Lookup { .. } => self.lookup(node)?,
-            Node::Tumble { .. } => self.tumble(node)?,
+            Node::Window { .. } => self.window(node)?,
             Node::Aggregate { .. } => self.aggregate(below, node)?,
             Node::Rank(rank) => self.rank(rank)?,
             Node::Running(running) => self.running(running)?,
@@ -248,27 +261,40 @@ impl Compiling<'_> {
         Ok(())
     }
 
-    fn tumble(&mut self, node: &Node) -> Result<(), FlowError> {
-        let Node::Tumble {
+    fn window(&mut self, node: &Node) -> Result<(), FlowError> {
+        let Node::Window {
             time,
-            size_us,
-            offset_us,
-            zone,
+            windows,
             schema,
             ..
         } = node
         else {
             return Ok(());
         };
-        let tumbling = Tumbling::new(*size_us, *offset_us, zone.as_deref());
-        let tumbling = tumbling.map_err(|error| self.refused(error.to_string()))?;
+        let zone = windows.zone.as_deref();
+        let cut = match windows.kind {
+            WindowKind::Tumbling => {
+                Tumbling::new(windows.size_us, windows.offset_us, zone).map(Cut::Tumbling)
+            }
+            WindowKind::Hopping | WindowKind::Cumulating => {
+                Overlapping::new(windows).map(|cut| Cut::Overlapping(Arc::new(cut)))
+            }
+            WindowKind::Session => Tumbling::new(windows.size_us, 0, None).map(Cut::Sessions),
+        };
+        let cut = cut.map_err(|error| self.refused(error.to_string()))?;
+        if let Cut::Overlapping(overlapping) = &cut {
+            self.overlapping = Some(Arc::clone(overlapping));
+        }
+        if windows.kind == WindowKind::Session {
+            self.gap_us = Some(windows.size_us);
+        }
         let late = match self.plan.emit {
             Emit::OnWindowClose { corrections: None } => LateRows::Stream,
             _ => LateRows::Letters,
         };
-        self.stages.push(Stage::Tumble(Tumble {
+        self.stages.push(Stage::Window(Window {
             time: *time,
-            tumbling,
+            cut,
             keep_us: self.keep_us(),
             late,
             schema: Arc::clone(schema),
@@ -299,18 +325,32 @@ impl Compiling<'_> {
         if self.has_window && window.is_some() {
             return Err(self.refused("it has two windows, one above the other"));
         }
+        let (overlapping, gap_us) = (self.overlapping.take(), self.gap_us.take());
+        if (overlapping.is_some() || gap_us.is_some()) && window.is_none() {
+            return Err(self.refused(UNGROUPED));
+        }
         let emission = self.emission(window.is_some())?;
         let mut exprs = keys.clone();
         let input = below.schema();
         let compiled = calls.iter().map(|call| self.call(call, input, &mut exprs));
-        let calls = compiled.collect::<Result<Vec<_>, _>>()?;
+        let mut calls = compiled.collect::<Result<Vec<_>, _>>()?;
         let keys = self.keys((keys.len(), *window), schema)?;
         let only_grows = !self.retracts && emission == Emission::Update && only_grows(&calls);
+        let sessions = match (gap_us, *window) {
+            (Some(gap_us), Some((_, end))) if emission == (Emission::Close { keep_us: 0 }) => {
+                calls.extend(first_and_last(end, schema.field(end).data_type()));
+                Some(Sessions { gap_us })
+            }
+            (Some(_), _) => return Err(self.refused("it changes session windows that are over")),
+            (None, _) => None,
+        };
         let by = GroupBy {
             guarded: guarded(&exprs, &calls).map_err(|error| self.refused(error.to_string()))?,
             exprs,
             keys,
             window: *window,
+            overlapping,
+            sessions,
             calls,
             ranked: None,
             running: None,
@@ -399,6 +439,26 @@ impl Compiling<'_> {
             filter: call.filter.as_ref().map(add),
         })
     }
+}
+
+const UNGROUPED: &str = "it does not group by its windows, which are merged from parts";
+
+/// The first and the last time of a group, which are its session's; `time` is where their expression
+/// is among those of the grouping.
+fn first_and_last(time: usize, ty: &DataType) -> [GroupCall; 2] {
+    [Function::Min, Function::Max].map(|function| GroupCall {
+        spec: AggregateSpec {
+            function,
+            arg: Some(ty.clone()),
+            ty: ty.clone(),
+            retracts: false,
+            distinct_max: usize::MAX,
+            part: None,
+            several: None,
+        },
+        arg: Some(time),
+        filter: None,
+    })
 }
 
 /// The same expressions, arguments computed only for the rows that their FILTER takes.

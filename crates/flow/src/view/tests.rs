@@ -2,5 +2,7 @@
 //! restarts and crashes between, against a model that looks at one row at a time.
 
 pub(crate) mod bed;
+mod overlapping;
+mod sessions;
 mod spilled;
 mod windows;

@@ -9,6 +9,7 @@ mod life;
 mod oracle;
 mod questions;
 mod view;
+mod windows;
 mod writing;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

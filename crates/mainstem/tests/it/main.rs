@@ -24,4 +24,5 @@ mod retail;
 mod settings;
 mod transcripts;
 mod views;
+mod windows;
 mod world;

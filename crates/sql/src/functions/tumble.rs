@@ -23,8 +23,9 @@ pub(super) const ROWS: &[Row] = &[
     ("tumble_end", "", "", "tumble_end(time, INTERVAL 'length'[, INTERVAL 'offset'][, 'zone'])", "The end of that window, which is not in it.", "tumble_end(TIMESTAMPTZ '2026-01-02 03:04:05Z', INTERVAL '15 minutes')", "2026-01-02T03:15:00Z"),
 ];
 
+/// Which bound of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Bound {
+pub(super) enum Bound {
     Start,
     End,
 }
@@ -62,27 +63,10 @@ impl ScalarUDFImpl for Tumble {
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
         let name = self.name();
-        let [time, size, more @ ..] = types else {
+        let [time, rest @ ..] = types else {
             return plan_err!("{name} takes a time and an interval");
         };
-        if !matches!(
-            time,
-            DataType::Timestamp(..) | DataType::Date32 | DataType::Null
-        ) {
-            return plan_err!("{name} takes a time as its first argument, not {time}");
-        }
-        let interval = |ty: &DataType| match ty {
-            DataType::Interval(_) => Ok(DataType::Interval(IntervalUnit::MonthDayNano)),
-            other => plan_err!("{name} takes an INTERVAL, not {other}"),
-        };
-        let mut coerced = vec![timestamp_tz(), interval(size)?];
-        for ty in more {
-            coerced.push(match ty {
-                DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8,
-                other => interval(other)?,
-            });
-        }
-        Ok(coerced)
+        coerced(name, time, rest)
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
@@ -107,21 +91,58 @@ impl ScalarUDFImpl for Tumble {
     }
 }
 
+/// The types of a time and of the constants behind it.
+pub(super) fn coerced(name: &str, time: &DataType, rest: &[DataType]) -> Result<Vec<DataType>> {
+    if !matches!(
+        time,
+        DataType::Timestamp(..) | DataType::Date32 | DataType::Null
+    ) {
+        return plan_err!("{name} takes a time as its first argument, not {time}");
+    }
+    let Some((first, more)) = rest.split_first() else {
+        return plan_err!("{name} takes an interval");
+    };
+    let interval = |ty: &DataType| match ty {
+        DataType::Interval(_) => Ok(DataType::Interval(IntervalUnit::MonthDayNano)),
+        other => plan_err!("{name} takes an INTERVAL, not {other}"),
+    };
+    let mut coerced = vec![timestamp_tz(), interval(first)?];
+    for ty in more {
+        coerced.push(match ty {
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8,
+            other => interval(other)?,
+        });
+    }
+    Ok(coerced)
+}
+
+/// The constants behind a time: lengths in µs, and a zone.
+pub(super) struct Constants<'a> {
+    pub(super) spans: Vec<i64>,
+    pub(super) zone: Option<&'a str>,
+}
+
+impl<'a> Constants<'a> {
+    pub(super) fn of(name: &str, args: &'a [ColumnarValue]) -> Result<Self> {
+        let (mut spans, mut zone) = (Vec::new(), None);
+        for arg in args {
+            match arg {
+                ColumnarValue::Scalar(ScalarValue::IntervalMonthDayNano(Some(span))) => {
+                    spans.push(micros(name, *span)?);
+                }
+                ColumnarValue::Scalar(ScalarValue::Utf8(Some(text))) if zone.is_none() => {
+                    zone = Some(text.as_str());
+                }
+                _ => return exec_err!("{name} takes its length, offset and zone as constants"),
+            }
+        }
+        Ok(Self { spans, zone })
+    }
+}
+
 /// How time is cut, from the constants behind it.
 fn tumbling(name: &str, args: &[ColumnarValue]) -> Result<Tumbling> {
-    let mut spans = Vec::new();
-    let mut zone = None;
-    for arg in args {
-        match arg {
-            ColumnarValue::Scalar(ScalarValue::IntervalMonthDayNano(Some(span))) => {
-                spans.push(micros(name, *span)?);
-            }
-            ColumnarValue::Scalar(ScalarValue::Utf8(Some(text))) if zone.is_none() => {
-                zone = Some(text.as_str());
-            }
-            _ => return exec_err!("{name} takes its length, offset and zone as constants"),
-        }
-    }
+    let Constants { spans, zone } = Constants::of(name, args)?;
     let (size, offset) = match spans.as_slice() {
         [size] => (*size, 0),
         [size, offset] => (*size, *offset),

@@ -70,6 +70,12 @@ pub enum Unspelled {
         /// As SQL writes it.
         operator: &'static str,
     },
+    /// Caller: use other windows, or run on one machine.
+    #[error("windows of {function} have none")]
+    Windows {
+        /// The table function that opens them.
+        function: &'static str,
+    },
     /// Caller: write it in another way.
     #[error("the expression {text} has none")]
     Expression {

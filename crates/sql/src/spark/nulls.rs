@@ -53,7 +53,7 @@ impl Columns<'_> {
                 let left = self.of(&pairs.left)?;
                 left.into_iter().chain(self.of(&pairs.right)?).collect()
             }
-            Node::Lookup { input, .. } | Node::Tumble { input, .. } => {
+            Node::Lookup { input, .. } | Node::Window { input, .. } => {
                 let below = self.of(input)?;
                 let added = planned.skip(below.len());
                 below.iter().copied().chain(added).collect()

@@ -56,7 +56,7 @@ pub fn before_windows(node: &Node) -> Result<Node, Unspelled> {
             columns: columns.clone(),
             schema: Arc::clone(schema),
         },
-        Node::Tumble {
+        Node::Window {
             input,
             time,
             schema,

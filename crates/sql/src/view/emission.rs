@@ -4,7 +4,7 @@ use mainstem_catalog::Emit;
 use mainstem_kernel::{Code, Place, Problem};
 
 use super::{
-    Node, lineage,
+    Node, WindowKind, lineage,
     node::{Function, Rank},
     refuse::unbuilt,
 };
@@ -67,9 +67,18 @@ fn ungrouped(subject: Subject<'_>) -> Result<Emit, Problem> {
 
 fn windowed(subject: Subject<'_>) -> Result<Emit, Problem> {
     match subject.written {
-        Some(emit @ Emit::OnWindowClose { .. }) => Ok(emit),
-        Some(_) => Err(unbuilt("EMIT ON UPDATE of windows", subject.place.clone())
-            .hint("write EMIT ON WINDOW CLOSE; or group by tumble_start(time, INTERVAL '1 minute'), which keeps every window")),
+        Some(
+            Emit::OnUpdate { .. }
+            | Emit::OnWindowClose {
+                corrections: Some(_),
+            },
+        ) if is_session(subject.plan) => {
+            Err(unbuilt("changes of session windows", subject.place.clone())
+                .detail("A row that comes late may join two sessions that were told apart.")
+                .hint("write EMIT ON WINDOW CLOSE: late rows go to the view's _late stream"))
+        }
+        Some(emit @ (Emit::OnWindowClose { .. } | Emit::OnUpdate { .. })) => Ok(emit),
+        Some(Emit::Append) => Err(unfit(subject, "a view over windows that emits rows as they come")),
         None => Err(unfit(subject, "a view over windows does not say when it emits")
             .hint("add EMIT ON WINDOW CLOSE, or EMIT ON WINDOW CLOSE WITH CORRECTIONS FOR INTERVAL '1 day'")),
     }
@@ -88,6 +97,13 @@ fn ranked(subject: Subject<'_>, rank: &Rank) -> Result<Emit, Problem> {
         );
     }
     if rank.window.is_some() {
+        if let Some(Emit::OnUpdate { .. }) = subject.written {
+            return Err(unbuilt(
+                "EMIT ON UPDATE of ROW_NUMBER() over windows",
+                subject.place.clone(),
+            )
+            .hint("write EMIT ON WINDOW CLOSE, or add WITH CORRECTIONS FOR INTERVAL '1 day'"));
+        }
         return windowed(subject);
     }
     match subject.written {
@@ -99,6 +115,13 @@ fn ranked(subject: Subject<'_>, rank: &Rank) -> Result<Emit, Problem> {
         )
         .hint("add EMIT ON UPDATE, or EMIT ON UPDATE EVERY INTERVAL '1 second'")),
     }
+}
+
+fn is_session(plan: &Node) -> bool {
+    matches!(
+        lineage::window(plan),
+        Some(Node::Window { windows, .. }) if windows.kind == WindowKind::Session
+    )
 }
 
 fn keyed(subject: Subject<'_>, aggregate: &Node) -> Result<Emit, Problem> {
@@ -117,7 +140,7 @@ fn keyed(subject: Subject<'_>, aggregate: &Node) -> Result<Emit, Problem> {
 
 fn no_window(subject: Subject<'_>) -> Problem {
     let problem = unfit(subject, "EMIT ON WINDOW CLOSE of a view without windows");
-    match lineage::tumble(subject.plan) {
+    match lineage::window(subject.plan) {
         Some(_) => problem.hint("add window_start and window_end to GROUP BY"),
         None => problem.hint(
             "read TUMBLE(stream, time, INTERVAL '1 minute') and GROUP BY window_start, window_end; \

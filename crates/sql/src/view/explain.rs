@@ -5,7 +5,7 @@ use std::time::Duration;
 use mainstem_catalog::Emit;
 
 use super::{
-    Input, Node, Pairs, PlannedView, StateKind, StateNote, lineage,
+    Input, Node, Pairs, PlannedView, StateKind, StateNote, WindowKind, lineage,
     node::{Call, Function, Rank, Running},
     relation::Known,
 };
@@ -71,7 +71,7 @@ fn note(node: &Node, emit: Emit, named: &[Known]) -> Option<StateNote> {
             kind: StateKind::Panes,
             bound: waiting(pairs, named),
         }),
-        Node::Filter { .. } | Node::Project { .. } | Node::Union { .. } | Node::Tumble { .. } => {
+        Node::Filter { .. } | Node::Project { .. } | Node::Union { .. } | Node::Window { .. } => {
             None
         }
     }
@@ -112,22 +112,43 @@ fn micros(count: i64) -> String {
 }
 
 fn panes(node: &Node, emit: Emit, named: &[Known]) -> String {
-    let Some(Node::Tumble { size_us, .. }) = lineage::tumble(node) else {
+    let Some(Node::Window { windows, .. }) = lineage::window(node) else {
         return String::new();
     };
     let sources = sources(node, named).into_iter();
     let delay = sources.filter_map(|known| known.input.watermark());
     let delay = delay.map(|watermark| watermark.delay).max();
-    let mut bound = format!(
-        "windows of {}, each until the watermark ({} behind) passes its end",
-        micros(*size_us),
-        span_text(delay.unwrap_or_default())
-    );
-    if let Emit::OnWindowClose {
-        corrections: Some(span),
-    } = emit
-    {
-        bound.push_str(&format!(" by {}", span_text(span)));
+    let delay = span_text(delay.unwrap_or_default());
+    let (size, slide) = (micros(windows.size_us), micros(windows.slide_us));
+    let is_update = matches!(emit, Emit::OnUpdate { .. });
+    let kept = match (windows.kind, is_update) {
+        (WindowKind::Session, _) => {
+            return format!(
+                "sessions: one row per key and {size} that it is open, until the watermark \
+                 ({delay} behind) is {size} behind its last row"
+            );
+        }
+        (WindowKind::Tumbling, _) => format!("windows of {size}"),
+        (WindowKind::Hopping, true) => format!("windows of {size} every {slide}"),
+        (WindowKind::Cumulating, true) => {
+            format!("windows of up to {size} in steps of {slide}")
+        }
+        (WindowKind::Hopping, false) => format!("panes of {slide} for windows of {size}"),
+        (WindowKind::Cumulating, false) => {
+            format!("panes of {slide} for windows of up to {size}")
+        }
+    };
+    let end = match windows.kind.overlaps() && !is_update {
+        true => "the end of its last window",
+        false => "its end",
+    };
+    let mut bound = format!("{kept}, each until the watermark ({delay} behind) passes {end}");
+    match emit {
+        Emit::OnWindowClose {
+            corrections: Some(span),
+        } => bound.push_str(&format!(" by {}", span_text(span))),
+        Emit::OnUpdate { .. } => bound.push_str("; the view keeps the rows of all windows"),
+        Emit::OnWindowClose { corrections: None } | Emit::Append => {}
     }
     bound
 }

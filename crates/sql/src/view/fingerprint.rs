@@ -16,7 +16,7 @@ use mainstem_catalog::{Definitions, Emit, Object};
 use mainstem_kernel::StreamId;
 
 use super::{
-    Input, Node,
+    Input, Node, WindowKind, Windows,
     node::{Call, Figure, Rank, Running},
 };
 
@@ -112,13 +112,9 @@ fn operator(defs: &Definitions, inputs: &[Input], node: &Node, out: &mut String)
                 all(keys)
             )
         }
-        Node::Tumble {
-            time,
-            size_us,
-            offset_us,
-            zone,
-            ..
-        } => format!("tumble {time} {size_us} {offset_us} {zone:?}"),
+        Node::Window {
+            time, windows, by, ..
+        } => window(*time, windows, by),
         Node::Aggregate {
             keys,
             window,
@@ -160,6 +156,24 @@ fn figure(figure: &Figure) -> String {
     match figure {
         Figure::Aggregate(of, frame) => format!("{} {frame:?}", call(of)),
         Figure::Lag { arg, rows, ty } => format!("lag {} {rows} {ty}", anonymous(arg)),
+    }
+}
+
+fn window(time: usize, windows: &Windows, by: &[usize]) -> String {
+    let Windows {
+        kind,
+        size_us,
+        slide_us,
+        offset_us,
+        zone,
+    } = windows;
+    match kind {
+        WindowKind::Tumbling => format!("tumble {time} {size_us} {offset_us} {zone:?}"),
+        WindowKind::Hopping => format!("hop {time} {slide_us} {size_us} {offset_us} {zone:?}"),
+        WindowKind::Cumulating => {
+            format!("cumulate {time} {slide_us} {size_us} {offset_us} {zone:?}")
+        }
+        WindowKind::Session => format!("session {time} {size_us} {by:?}"),
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn origin(node: &Node, index: usize) -> Option<Origin> {
             let is_input = index < input.schema().fields().len();
             is_input.then(|| origin(input, index)).flatten()
         }
-        Node::Tumble { input, .. } => {
+        Node::Window { input, .. } => {
             let width = input.schema().fields().len();
             match index.checked_sub(width) {
                 None => origin(input, index),
@@ -75,7 +75,7 @@ pub(crate) fn event_time(node: &Node, index: usize, inputs: &[Input]) -> Option<
             }
             (index == width.saturating_add(pairs.times.1)).then(|| behind(right))
         }
-        Node::Lookup { input, .. } | Node::Tumble { input, .. } => {
+        Node::Lookup { input, .. } | Node::Window { input, .. } => {
             let is_input = index < input.schema().fields().len();
             is_input.then(|| event_time(input, index, inputs)).flatten()
         }
@@ -107,10 +107,10 @@ fn behind(input: &Input) -> Duration {
 }
 
 /// The operator that opens windows, if there is one.
-pub(crate) fn tumble(node: &Node) -> Option<&Node> {
+pub(crate) fn window(node: &Node) -> Option<&Node> {
     match node {
-        Node::Tumble { .. } => Some(node),
-        other => tumble(other.input()?),
+        Node::Window { .. } => Some(node),
+        other => window(other.input()?),
     }
 }
 

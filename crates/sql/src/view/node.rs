@@ -12,6 +12,7 @@ use datafusion::{
     physical_expr::PhysicalExpr,
 };
 
+use super::Windows;
 use crate::sketch::Moment;
 pub use rank::{Order, Rank};
 pub use running::{Figure, Frame, Running};
@@ -70,18 +71,17 @@ pub enum Node {
         /// The input's columns, then these.
         schema: SchemaRef,
     },
-    /// Adds the tumbling window of each row.
-    Tumble {
+    /// Adds the windows of each row. Where windows overlap, groups are made by their bounds, which
+    /// are read by nothing else.
+    Window {
         /// Below.
         input: Box<Node>,
         /// The column that holds event time, TIMESTAMPTZ.
         time: usize,
-        /// Length; days of a time zone count 24 hours here.
-        size_us: i64,
-        /// How far windows are shifted.
-        offset_us: i64,
-        /// The zone whose days are counted; UTC if there is none. Then `size_us` is whole days.
-        zone: Option<String>,
+        /// Which windows.
+        windows: Windows,
+        /// Of session windows: the columns whose values have sessions of their own.
+        by: Vec<usize>,
         /// The input's columns, then `window_start` and `window_end`.
         schema: SchemaRef,
     },
@@ -227,7 +227,7 @@ impl Node {
             | Self::Project { schema, .. }
             | Self::Union { schema, .. }
             | Self::Lookup { schema, .. }
-            | Self::Tumble { schema, .. }
+            | Self::Window { schema, .. }
             | Self::Aggregate { schema, .. }
             | Self::Rank(Rank { schema, .. })
             | Self::Running(Running { schema, .. }) => schema,
@@ -244,7 +244,7 @@ impl Node {
             Self::Filter { input, .. }
             | Self::Project { input, .. }
             | Self::Lookup { input, .. }
-            | Self::Tumble { input, .. }
+            | Self::Window { input, .. }
             | Self::Aggregate { input, .. }
             | Self::Rank(Rank { input, .. })
             | Self::Running(Running { input, .. }) => Some(input),
@@ -331,15 +331,12 @@ impl fmt::Display for Line<'_> {
                 let columns = columns.join(", ");
                 write!(f, "{kind} {table} by ({}): {columns}", list(keys))
             }
-            Node::Tumble {
-                time,
-                size_us,
-                offset_us,
-                zone,
-                ..
+            Node::Window {
+                time, windows, by, ..
             } => {
-                write!(f, "tumble @{time} size {size_us} µs offset {offset_us} µs")?;
-                zone.iter().try_for_each(|zone| write!(f, " zone {zone}"))
+                let function = windows.kind.function().to_lowercase();
+                write!(f, "{function} @{time} {windows}")?;
+                by.iter().try_for_each(|by| write!(f, " by @{by}"))
             }
             Node::Aggregate {
                 keys,

@@ -13,7 +13,7 @@ use std::time::Duration;
 use mainstem_catalog::Definitions;
 use mainstem_kernel::StreamId;
 
-use super::{Input, Node, PlannedView, StateNote};
+use super::{Input, Node, PlannedView, StateNote, WindowKind, Windows};
 use crate::declare::span_text;
 
 /// One operator, in words.
@@ -188,19 +188,44 @@ impl Telling<'_> {
 }
 
 fn windows(node: &Node, below: &[String]) -> Option<Operator> {
-    let Node::Tumble {
+    let Node::Window {
+        input,
         time,
-        size_us,
-        offset_us,
-        zone,
+        windows,
+        by,
         ..
     } = node
     else {
         return None;
     };
+    let Windows {
+        kind,
+        size_us,
+        slide_us,
+        offset_us,
+        zone,
+    } = windows;
     let span = |micros: i64| span_text(Duration::from_micros(micros.unsigned_abs()));
     let time = below.get(*time).cloned().unwrap_or_default();
-    let mut title = format!("windows of {} over {time}", span(*size_us));
+    let (size, slide) = (span(*size_us), span(*slide_us));
+    let mut title = match kind {
+        WindowKind::Tumbling => format!("windows of {size} over {time}"),
+        WindowKind::Hopping => format!("windows of {size} every {slide} over {time}"),
+        WindowKind::Cumulating => {
+            format!("windows of up to {size} in steps of {slide} over {time}")
+        }
+        WindowKind::Session => {
+            let names = spell::names(input);
+            let by = by.iter().filter_map(|by| names.get(*by).cloned());
+            let by: Vec<String> = by.collect();
+            let by = by.join(", ");
+            return Some(operator(
+                OperatorKind::Window,
+                format!("sessions of ({by}) over {time}, over {size} behind the last row"),
+                Vec::new(),
+            ));
+        }
+    };
     if *offset_us != 0 {
         title.push_str(&format!(", shifted by {}", span(*offset_us)));
     }

@@ -157,7 +157,7 @@ fn carried(node: Node, row_key: &RowKey<'_>) -> (Node, Vec<usize>) {
         Node::Union { .. }
         | Node::Pairs(_)
         | Node::Lookup { .. }
-        | Node::Tumble { .. }
+        | Node::Window { .. }
         | Node::Running(_) => (node, Vec::new()),
     }
 }
@@ -376,7 +376,7 @@ pub(crate) fn with_a_column(node: Node, schemas: &[SchemaRef]) -> Node {
         | Node::Union { .. }
         | Node::Pairs(_)
         | Node::Lookup { .. }
-        | Node::Tumble { .. }
+        | Node::Window { .. }
         | Node::Rank(_)
         | Node::Running(_) => node,
     }

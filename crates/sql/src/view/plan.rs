@@ -8,7 +8,7 @@ use mainstem_kernel::{ColumnName, Problem, TenantId};
 use sqlparser::ast::Query;
 
 use super::{
-    Input, Node, PlannedView, emission, explain, fingerprint,
+    Input, Node, PlannedView, WindowKind, bounds, emission, explain, fingerprint,
     lineage::{self, Origin},
     names::{self, Against, Bound},
     output::{self, RowKey},
@@ -115,6 +115,7 @@ fn finish(
             text.places.name.clone(),
         )]);
     };
+    bounds::check(&plan, &text.places.name).map_err(|problem| vec![problem])?;
     let subject = emission::Subject {
         plan: &plan,
         only_adds: sources.iter().all(|known| known.input.is_append_only()),
@@ -175,13 +176,17 @@ fn watermark(
         }),
         // A window comes out when the watermark passes its end: its start is its length behind.
         Emit::OnWindowClose { corrections: None } => {
-            let Some(Node::Tumble { size_us, zone, .. }) = lineage::tumble(plan) else {
+            let Some(Node::Window { windows, .. }) = lineage::window(plan) else {
                 return None;
             };
+            // A session may have begun at any time before.
+            if windows.kind == WindowKind::Session {
+                return None;
+            }
             // A day of a zone may be longer than 24 hours, never by as much as a day.
-            let most = match zone {
-                Some(_) => size_us.saturating_add(super::tumble::DAY_US),
-                None => *size_us,
+            let most = match windows.zone {
+                Some(_) => windows.size_us.saturating_add(super::tumble::DAY_US),
+                None => windows.size_us,
             };
             let delay = std::time::Duration::from_micros(u64::try_from(most).unwrap_or(0));
             let is_start =

@@ -7,7 +7,7 @@ use datafusion::arrow::datatypes::{Field, Fields, Schema, SchemaRef};
 use mainstem_catalog::{Definitions, Object, TableDef};
 use mainstem_kernel::{Columns, Place, Problem, StreamName, TenantId, types::timestamp_tz};
 
-use super::Input;
+use super::{Input, Windows};
 use crate::{
     declare::{Told, mistake},
     engine::StreamColumns,
@@ -47,13 +47,13 @@ pub(crate) enum Role {
     },
 }
 
-/// TUMBLE(…, time, size[, offset][, TIME ZONE zone]).
+/// TUMBLE(…, time, size[, offset][, TIME ZONE zone]) and the like.
 #[derive(Clone, Debug)]
 pub(crate) struct Cut {
     pub(crate) time: String,
-    pub(crate) size_us: i64,
-    pub(crate) offset_us: i64,
-    pub(crate) zone: Option<String>,
+    pub(crate) windows: Windows,
+    /// Of session windows: PARTITION BY.
+    pub(crate) by: Vec<String>,
 }
 
 /// An object as views read it.

@@ -161,19 +161,17 @@ fn filtered_by(node: Node, predicate: Arc<dyn PhysicalExpr>) -> Node {
             columns,
             schema,
         },
-        Node::Tumble {
+        Node::Window {
             input,
             time,
-            size_us,
-            offset_us,
-            zone,
+            windows,
+            by,
             schema,
-        } if !needs(&input) => Node::Tumble {
+        } if !needs(&input) => Node::Window {
             input: Box::new(filtered_by(*input, predicate)),
             time,
-            size_us,
-            offset_us,
-            zone,
+            windows,
+            by,
             schema,
         },
         // Rows that are filtered out before they are paired need not be kept.

@@ -11,6 +11,8 @@ use std::str::FromStr;
 use chrono::{DateTime, Days, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
 use datafusion::arrow::array::{Array, TimestampMicrosecondArray, timezone::Tz};
 
+use super::overlap::COUNT_MAX;
+
 /// Microseconds of a day.
 pub(crate) const DAY_US: i64 = 86_400_000_000;
 
@@ -38,6 +40,21 @@ pub enum TumbleError {
     /// Caller: with a time zone, give whole days.
     #[error("windows of a time zone are whole days")]
     Days,
+    /// Caller: give a length that is a multiple of the slide.
+    #[error("the length of a window is a multiple of its {slide}")]
+    Multiple {
+        /// "slide" or "step".
+        slide: &'static str,
+    },
+    /// Caller: a longer slide, or a shorter window.
+    #[error("a time is in {count} windows, at most {COUNT_MAX} are possible")]
+    Many {
+        /// In how many.
+        count: i64,
+    },
+    /// Caller: a longer slide.
+    #[error("windows follow each other by 10 milliseconds or more")]
+    Slide,
     /// Caller: the time is too far from now to be in a window.
     #[error("{time_us} µs is out of the range of windows")]
     Range {
@@ -84,6 +101,44 @@ impl Tumbling {
         found.ok_or(TumbleError::Range { time_us })
     }
 
+    /// The number of the window of a time: windows are counted from 1970.
+    pub(super) fn number(&self, time_us: i64) -> Option<i64> {
+        match &self.zone {
+            None => {
+                let shifted = time_us.checked_sub(self.offset_us)?;
+                Some(shifted.div_euclid(self.size_us))
+            }
+            Some(zone) => {
+                let (size, offset) = (self.size_us / DAY_US, self.offset_us / DAY_US);
+                let (first, _) = self.days(zone, time_us)?;
+                Some(first.checked_sub(offset)?.div_euclid(size))
+            }
+        }
+    }
+
+    /// Where the window of a number begins; it ends where the next one begins.
+    pub(super) fn begin(&self, number: i64) -> Option<i64> {
+        let nominal = self.nominal(number)?;
+        match &self.zone {
+            None => Some(nominal),
+            Some(zone) => day_begin(zone, nominal / DAY_US),
+        }
+    }
+
+    /// Where it would begin in UTC: other than begins, which two windows may share where a zone has
+    /// left a day out, this tells windows apart. It is before the window's end.
+    pub(super) fn nominal(&self, number: i64) -> Option<i64> {
+        number
+            .checked_mul(self.size_us)?
+            .checked_add(self.offset_us)
+    }
+
+    /// The number of what `nominal` gave, or of what lies less than a window behind it.
+    pub(super) fn of_nominal(&self, nominal: i64) -> Option<i64> {
+        let shifted = nominal.checked_sub(self.offset_us)?;
+        Some(shifted.div_euclid(self.size_us))
+    }
+
     fn plain(&self, time_us: i64) -> Option<(i64, i64)> {
         let shifted = time_us.checked_sub(self.offset_us)?;
         let start = time_us.checked_sub(shifted.rem_euclid(self.size_us))?;
@@ -91,6 +146,12 @@ impl Tumbling {
     }
 
     fn zoned(&self, zone: &Tz, time_us: i64) -> Option<(i64, i64)> {
+        let (first, next) = self.days(zone, time_us)?;
+        Some((day_begin(zone, first)?, day_begin(zone, next)?))
+    }
+
+    /// The first day of the window of a time, and that of the next window.
+    fn days(&self, zone: &Tz, time_us: i64) -> Option<(i64, i64)> {
         let (size, offset) = (self.size_us / DAY_US, self.offset_us / DAY_US);
         let local = DateTime::<Utc>::from_timestamp_micros(time_us)?.with_timezone(zone);
         let day = days_of(local.date_naive())?.checked_sub(offset)?;
@@ -103,7 +164,7 @@ impl Tumbling {
         while day_begin(zone, next)? <= time_us {
             (first, next) = (next, next.checked_add(size)?);
         }
-        Some((day_begin(zone, first)?, day_begin(zone, next)?))
+        Some((first, next))
     }
 
     /// Starts and ends of the windows of many times; NULL for NULL.

@@ -10,7 +10,7 @@ use super::{Level, LowerError, Lowered, Lowering, SparkColumn};
 use crate::lower::{
     LIVE_COLUMN, OutputMode, SOURCE_OFFSET_COLUMN, SOURCE_PARTITION_COLUMN, SparkInput,
     SparkWatermark, VERSION_COLUMN,
-    columns::{Cell, Cut, quoted},
+    columns::{Cell, quoted},
 };
 
 impl Lowering<'_> {
@@ -33,13 +33,14 @@ impl Lowering<'_> {
         keys: &[Cell],
         (windowed, calls): (bool, &[String]),
     ) -> Level {
-        let window = level.cut.as_ref().filter(|_| windowed).map(Cut::window);
-        let mut by: Vec<String> = window.iter().cloned().collect();
+        let cut = level.cut.as_ref().filter(|_| windowed);
+        let window = cut.map(|cut| (cut, cut.window()));
+        let mut by: Vec<String> = window.iter().map(|(_, window)| window.clone()).collect();
         let mut texts = Vec::new();
         for key in keys {
             texts.push(match (key, &window) {
-                (Cell::Start, Some(window)) => format!("{window}.start"),
-                (Cell::End, Some(window)) => format!("{window}.end"),
+                (Cell::Start, Some((_, window))) => format!("{window}.start"),
+                (Cell::End, Some((cut, window))) => cut.end(window),
                 (cell, _) => {
                     by.push(level.text(cell));
                     level.text(cell)

@@ -2,8 +2,8 @@
 
 use mainstem_kernel::types::{OFFSET_COLUMN, PARTITION_COLUMN, SEQ_COLUMN};
 use mainstem_sql::{
-    spark::{self, Bound},
-    view::Node,
+    spark::{self, Bound, Unspelled},
+    view::{Node, WindowKind, Windows},
 };
 
 use super::{Level, LowerError, Lowering, SparkColumn, Step};
@@ -35,23 +35,11 @@ impl Lowering<'_> {
         let mut level = self.read(columns);
         let bounds = spark::bounds(node);
         let time = bounds.iter().position(Option::is_some);
-        if let (
-            Some(time),
-            Some(Node::Tumble {
-                size_us,
-                offset_us,
-                zone,
-                ..
-            }),
-        ) = (time, tumble(node))
-        {
-            self.in_utc(zone.as_deref())?;
+        if let (Some(time), Some(Node::Window { windows, by, .. })) = (time, window(node)) {
+            self.has(windows, by)?;
             self.time = self.input.get(time).map(|column| column.name.clone());
-            level.cut = level.cells.get(time).map(|cell| Cut {
-                time: level.text(cell),
-                size_us: *size_us,
-                offset_us: *offset_us,
-            });
+            let cell = level.cells.get(time).map(|cell| level.text(cell));
+            level.cut = self.cut(cell, windows)?;
         }
         for (cell, bound) in level.cells.iter_mut().zip(bounds) {
             match bound {
@@ -64,29 +52,38 @@ impl Lowering<'_> {
     }
 
     /// Cuts time; windows are opened where they are grouped by.
-    pub(super) fn tumble(&mut self, node: &Node) -> Step {
-        let Node::Tumble {
+    pub(super) fn window(&mut self, node: &Node) -> Step {
+        let Node::Window {
             input,
             time,
-            size_us,
-            offset_us,
-            zone,
+            windows,
+            by,
             ..
         } = node
         else {
             return self.node(node);
         };
         let mut level = self.node(input)?;
-        self.in_utc(zone.as_deref())?;
+        self.has(windows, by)?;
         let cell = level.cells.get(*time).map(|cell| level.text(cell));
         self.time = self.input.get(*time).map(|column| column.name.clone());
-        level.cut = cell.map(|time| Cut {
-            time,
-            size_us: *size_us,
-            offset_us: *offset_us,
-        });
+        level.cut = self.cut(cell, windows)?;
         level.cells.extend([Cell::Start, Cell::End]);
         Ok(level)
+    }
+
+    /// Whether Spark has such windows.
+    fn has(&self, windows: &Windows, by: &[usize]) -> Result<(), LowerError> {
+        if windows.kind == WindowKind::Session && by.is_empty() {
+            let function = "SESSION without PARTITION BY";
+            return Err(self.unspelled(Unspelled::Windows { function }));
+        }
+        self.in_utc(windows.zone.as_deref())
+    }
+
+    fn cut(&self, time: Option<String>, windows: &Windows) -> Result<Option<Cut>, LowerError> {
+        let cut = time.map(|time| Cut::new(time, windows)).transpose();
+        cut.map_err(|what| self.unspelled(what))
     }
 
     fn read(&mut self, columns: Vec<SparkColumn>) -> Level {
@@ -109,9 +106,9 @@ impl Lowering<'_> {
     }
 }
 
-fn tumble(node: &Node) -> Option<&Node> {
+fn window(node: &Node) -> Option<&Node> {
     match node {
-        Node::Tumble { .. } => Some(node),
-        other => tumble(other.input()?),
+        Node::Window { .. } => Some(node),
+        other => window(other.input()?),
     }
 }

@@ -27,6 +27,8 @@ fn counts(only_grows: bool) -> GroupBy {
         exprs: Vec::new(),
         guarded: Vec::new(),
         keys: vec![(0, DataType::Int64)],
+        overlapping: None,
+        sessions: None,
         window: None,
         ranked: None,
         running: None,

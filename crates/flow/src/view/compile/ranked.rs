@@ -40,6 +40,8 @@ impl Compiling<'_> {
             exprs,
             keys: self.keys((first, rank.window), &schema)?,
             window: rank.window,
+            overlapping: None,
+            sessions: None,
             calls: Vec::new(),
             ranked: Some(ranked),
             running: None,

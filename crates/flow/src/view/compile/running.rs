@@ -41,6 +41,8 @@ impl Compiling<'_> {
             exprs,
             keys: self.keys((first, None), &keys)?,
             window: None,
+            overlapping: None,
+            sessions: None,
             calls,
             ranked: None,
             running: Some(running.map_err(|error| failed(error.to_string()))?),

@@ -15,7 +15,7 @@ use datafusion::{
 };
 use mainstem_catalog::{Emit, Watermark};
 use mainstem_kernel::{Column as Declared, ColumnName, ColumnType, Columns, Seq, StreamId};
-use mainstem_sql::view::{Call, Function, Input, Node, PlannedView};
+use mainstem_sql::view::{Call, Function, Input, Node, PlannedView, WindowKind, Windows};
 
 use super::super::{Kept, Pipeline, StepParts, View};
 use crate::{
@@ -118,32 +118,42 @@ fn declared((field, id): (&Field, u32)) -> Declared {
     }
 }
 
-/// Readings, per minute if `windowed`: the node and its keys.
-fn below(windowed: bool) -> (Node, Vec<Expr>) {
+/// Windows of a minute.
+pub(crate) fn minutes() -> Windows {
+    Windows {
+        kind: WindowKind::Tumbling,
+        size_us: MINUTE,
+        slide_us: MINUTE,
+        offset_us: 0,
+        zone: None,
+    }
+}
+
+/// Readings, in windows if there are some: the node and its keys.
+fn below(windows: Option<&Windows>) -> (Node, Vec<Expr>) {
     let source = Node::Source {
         input: 0,
         columns: ["device", "value", "at"].map(str::to_owned).to_vec(),
         schema: source_schema(),
     };
-    if !windowed {
+    let Some(windows) = windows else {
         return (source, vec![column("device", 0)]);
-    }
+    };
     let mut fields: Vec<Field> = source_schema()
         .fields()
         .iter()
         .map(|field| field.as_ref().clone())
         .collect();
     fields.extend(["window_start", "window_end"].map(|name| Field::new(name, time_type(), true)));
-    let tumble = Node::Tumble {
+    let window = Node::Window {
         input: Box::new(source),
         time: 2,
-        size_us: MINUTE,
-        offset_us: 0,
-        zone: None,
+        windows: windows.clone(),
+        by: vec![0],
         schema: Arc::new(Schema::new(fields)),
     };
     (
-        tumble,
+        window,
         vec![
             column("window_start", 3),
             column("window_end", 4),
@@ -155,7 +165,12 @@ fn below(windowed: bool) -> (Node, Vec<Expr>) {
 /// count(*), sum, min, max, avg and count(distinct) of `value` per device, and per minute if
 /// `windowed`.
 pub(crate) fn plan(emit: Emit, windowed: bool) -> PlannedView {
-    let (below, keys) = below(windowed);
+    plan_over(emit, windowed.then(minutes).as_ref())
+}
+
+/// The same, per window if there are some.
+pub(crate) fn plan_over(emit: Emit, windows: Option<&Windows>) -> PlannedView {
+    let (below, keys) = below(windows);
     let value = Some(("value", 1));
     let calls = vec![
         call(Function::Count, None, DataType::Int64),
@@ -195,7 +210,7 @@ pub(crate) fn plan(emit: Emit, windowed: bool) -> PlannedView {
         plan: Node::Aggregate {
             input: Box::new(below),
             keys,
-            window: windowed.then_some((0, 1)),
+            window: windows.map(|_| (0, 1)),
             calls,
             schema: Arc::new(Schema::new(fields)),
         },

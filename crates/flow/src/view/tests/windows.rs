@@ -147,7 +147,7 @@ impl Model {
 }
 
 /// Runs frames through a bed, cut into steps at random.
-fn run(bed: &mut Bed, frames: &[Frame], random: &mut Random, step_max: usize) {
+pub(super) fn run(bed: &mut Bed, frames: &[Frame], random: &mut Random, step_max: usize) {
     let mut rest = frames;
     while !rest.is_empty() {
         let (step, after) = rest.split_at((1 + random.below(step_max)).min(rest.len()));

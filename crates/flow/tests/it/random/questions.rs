@@ -78,7 +78,7 @@ impl Writing<'_> {
     /// Conditions of the rows that count.
     fn counted(&self) -> Vec<String> {
         let mut all = [&self.wanted[..], &self.wanted_after, &self.found].concat();
-        let not = [&self.late, &self.ahead]
+        let not = [&self.late_there, &self.ahead]
             .into_iter()
             .flatten()
             .chain(&self.fails);
@@ -88,10 +88,11 @@ impl Writing<'_> {
 
     /// The rows that a lookup or window takes, and how many of them there are.
     fn count(&self, conditions: &[String]) -> String {
-        let all = [&self.wanted[..], conditions].concat();
+        let once: Vec<String> = self.once.iter().cloned().collect();
+        let all = [&self.wanted[..], conditions, &once].concat();
         format!(
             "SELECT count(*) FROM {} {}",
-            self.from_plain,
+            self.counted_from.as_ref().unwrap_or(&self.from_plain),
             clause("WHERE", &all)
         )
     }

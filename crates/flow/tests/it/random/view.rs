@@ -132,7 +132,10 @@ pub(crate) fn view(random: &mut Random, number: usize, relations: &[Relation]) -
             2..6,
         ) => {
             let time = time.clone();
-            writing.windows(random, &time);
+            match random.below(6) {
+                0 => writing.sessions(random, &time),
+                _ => writing.windows(random, &time),
+            }
         }
         (Nature::Keyed, 0..3) => writing.changed_rows(random),
         _ => writing.groups(random),

@@ -5,7 +5,7 @@ use super::{
     expressions::{Column, Kind, Value, condition, key, value},
     view::{Nature, RATES, Relation, SHOPS, named},
 };
-use crate::world::{Random, SECOND};
+use crate::world::Random;
 
 /// A view that is being written.
 #[derive(Debug)]
@@ -24,7 +24,14 @@ pub(super) struct Writing<'a> {
     pub(super) wanted_after: Vec<String>,
     /// What the plain question asks of rows beside: that a lookup found something.
     pub(super) found: Vec<String>,
+    /// Whether a row is late for all of its windows; and for the one that it stands for, if it has
+    /// several.
     pub(super) late: Option<String>,
+    pub(super) late_there: Option<String>,
+    /// True once per row where a row stands for each of its windows.
+    pub(super) once: Option<String>,
+    /// Where rows are counted that do not stand in `from_plain`.
+    pub(super) counted_from: Option<String>,
     pub(super) ahead: Option<String>,
     pub(super) fails: Vec<String>,
     /// Selected: here, there, kind.
@@ -53,6 +60,9 @@ impl<'a> Writing<'a> {
             wanted_after: Vec::new(),
             found: Vec::new(),
             late: None,
+            late_there: None,
+            once: None,
+            counted_from: None,
             ahead: None,
             fails: Vec::new(),
             items: Vec::new(),
@@ -158,7 +168,7 @@ impl<'a> Writing<'a> {
         self.emit = every(random);
     }
 
-    fn group(&mut self, random: &mut Random) {
+    pub(super) fn group(&mut self, random: &mut Random) {
         let Value { sql, kind, fails } = key(random, &self.columns, true);
         self.fails(fails);
         if random.below(5) > 0 {
@@ -167,7 +177,7 @@ impl<'a> Writing<'a> {
         self.group_by.push(sql);
     }
 
-    fn calls(&mut self, random: &mut Random) {
+    pub(super) fn calls(&mut self, random: &mut Random) {
         let mut last = None;
         for _ in 0..1 + random.below(4) {
             let rows = match self.source.nature {
@@ -212,72 +222,6 @@ impl<'a> Writing<'a> {
             _ => return,
         }
         self.having_plain.extend(self.having.iter().cloned());
-    }
-
-    /// Windows of event time.
-    pub(super) fn windows(&mut self, random: &mut Random, (time, behind): &(String, i64)) {
-        let seconds = [1, 10, 60, 97, 600, 3_600][random.below(6)];
-        let offset = [0, 0, 7][random.below(3)];
-        let (size, offset_us) = (seconds * SECOND, offset * SECOND);
-        let shift = match offset {
-            0 => String::new(),
-            _ => format!(", INTERVAL '{offset} seconds'"),
-        };
-        let name = &self.source.name;
-        self.from = format!("TUMBLE({name}, {time}, INTERVAL '{seconds} seconds'{shift}) s");
-        let micros = format!("arrow_cast({time}, 'Int64')");
-        let rest = format!("((({micros} - {offset_us}) % {size}) + {size}) % {size}");
-        let shown =
-            |sql: &str| format!("arrow_cast({sql}, 'Timestamp(Microsecond, Some(\"UTC\"))')");
-        self.from_plain = format!(
-            "(SELECT *, {} AS window_start, {} AS window_end FROM \
-             (SELECT *, {micros} - {rest} AS _start, {micros} - {rest} + {size} AS _end FROM {name}))",
-            shown("_start"),
-            shown("_end"),
-        );
-        self.narrow(random);
-        let corrections = [0, 0, 60, 600][random.below(4)];
-        let keep = corrections * SECOND;
-        if matches!(
-            self.source.nature,
-            Nature::Stream {
-                is_judged: true,
-                ..
-            }
-        ) {
-            let late = format!("coalesce(_end <= _watermark - {keep}, false)");
-            self.ahead = Some(format!("(NOT {late} AND {micros} > _limit)"));
-            self.late = Some(late);
-        }
-        let bounds = ["window_start", "window_end"];
-        for bound in bounds {
-            self.group_by.push(bound.to_owned());
-            if random.below(5) > 0 {
-                self.select((bound.to_owned(), bound.to_owned()), Kind::Time);
-            }
-        }
-        for _ in 0..random.below(3) {
-            self.group(random);
-        }
-        self.calls(random);
-        // Windows that are still open are not told.
-        self.found.push(format!("_end <= :watermark - {behind}"));
-        if corrections == 0 {
-            let starts = self
-                .items
-                .iter()
-                .position(|(sql, ..)| sql == "window_start");
-            let time = starts.map(|at| (self.column_name(at), behind + size));
-            self.nature = Nature::Stream {
-                time,
-                is_judged: false,
-            };
-            self.emit = " EMIT ON WINDOW CLOSE".to_owned();
-        } else {
-            self.emit = format!(
-                " EMIT ON WINDOW CLOSE WITH CORRECTIONS FOR INTERVAL '{corrections} seconds'"
-            );
-        }
     }
 }
 

@@ -18,7 +18,7 @@ CREATE TABLE guides (shop TEXT PRIMARY KEY, guide TEXT) WITH (ttl = '5 minutes')
 ";
 
 /// One of each way to compute; those that come later read those before.
-const VIEWS: [&str; 36] = [
+const VIEWS: [&str; 46] = [
     "totals AS SELECT shop, count(*) AS n, sum(pieces) AS pieces, avg(pieces) AS mean, sum(weight) AS weight, avg(weight) AS mean_weight, min(weight) AS least
      FROM sales GROUP BY shop EMIT ON UPDATE",
     "hidden AS SELECT count(*) AS n, max(price) AS most FROM sales WHERE pieces > 0 GROUP BY shop, pieces % 3 EMIT ON UPDATE",
@@ -41,6 +41,26 @@ const VIEWS: [&str; 36] = [
     "corrected AS SELECT window_start, window_end, shop, sum(pieces) FILTER (WHERE weight > 0) AS pieces, count(DISTINCT pieces) AS kinds
      FROM TUMBLE(sales, at, INTERVAL '2 minutes', INTERVAL '30 seconds') s
      WHERE pieces > -3 GROUP BY window_start, window_end, shop EMIT ON WINDOW CLOSE WITH CORRECTIONS FOR INTERVAL '3 minutes'",
+    "hops AS SELECT window_start AS since, window_end AS until, shop, count(*) AS n, sum(price) AS price
+     FROM HOP(sales, at, INTERVAL '20 seconds', INTERVAL '2 minutes', INTERVAL '5 seconds') s GROUP BY window_start, window_end, shop EMIT ON WINDOW CLOSE",
+    "hops_above AS SELECT window_start, window_end, max(n) AS most FROM HOP(hops, since, INTERVAL '1 minute', INTERVAL '3 minutes') h
+     GROUP BY window_start, window_end EMIT ON WINDOW CLOSE",
+    "hops_corrected AS SELECT window_end, shop, sum(weight) AS weight, count(DISTINCT pieces) AS kinds FROM HOP(sales, at, INTERVAL '1 minute', INTERVAL '4 minutes') s
+     WHERE pieces > -3 GROUP BY window_start, window_end, shop EMIT ON WINDOW CLOSE WITH CORRECTIONS FOR INTERVAL '3 minutes'",
+    "hops_figures AS SELECT window_start, window_end, min_by(pieces, at) AS first, bool_or(pieces > 5) AS many, approx_count_distinct(pieces) AS kinds, stddev(pieces) AS spread
+     FROM HOP(sales, at, INTERVAL '1 minute', INTERVAL '5 minutes') s GROUP BY window_start, window_end EMIT ON WINDOW CLOSE WITH CORRECTIONS FOR INTERVAL '2 minutes'",
+    "so_far AS SELECT window_start, window_end, count(*) AS n FROM CUMULATE(sales, at, INTERVAL '30 seconds', INTERVAL '5 minutes') s
+     GROUP BY window_start, window_end EMIT ON WINDOW CLOSE WITH CORRECTIONS FOR INTERVAL '1 minute'",
+    "weeks_now AS SELECT window_start, window_end, shop, count(*) AS n FROM HOP(sales, at, INTERVAL '1 day', INTERVAL '7 days', TIME ZONE 'Europe/Berlin') s
+     GROUP BY window_start, window_end, shop EMIT ON UPDATE",
+    "minutes_now AS SELECT window_start, shop, count(*) AS n, min(price) AS least FROM TUMBLE(sales, at, INTERVAL '1 minute') s
+     GROUP BY window_start, window_end, shop EMIT ON UPDATE",
+    "visits_of_shops AS SELECT window_start AS since, window_end AS until, shop, count(*) AS n, sum(pieces) FILTER (WHERE weight > 0) AS pieces
+     FROM SESSION(sales PARTITION BY shop, at, INTERVAL '40 seconds') s GROUP BY window_start, window_end, shop EMIT ON WINDOW CLOSE",
+    "all_together AS SELECT window_start, window_end, count(*) AS n FROM SESSION(passed, at, INTERVAL '5 seconds') s
+     GROUP BY window_start, window_end EMIT ON WINDOW CLOSE",
+    "over_minutes AS SELECT window_start, window_end, shop, sum(n) AS n FROM SESSION(minutes PARTITION BY (shop), minute, INTERVAL '2 minutes') m
+     GROUP BY window_start, window_end, shop EMIT ON WINDOW CLOSE",
     "by_start AS SELECT window_start + INTERVAL '1 second' AS s, count(*) AS n FROM TUMBLE(sales, at, INTERVAL '5 minutes') s
      GROUP BY window_start + INTERVAL '1 second' EMIT ON UPDATE",
     "cut AS SELECT shop, window_start, window_end FROM TUMBLE(sales, at, INTERVAL '5 minutes') s WHERE pieces > 10",

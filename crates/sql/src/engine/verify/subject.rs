@@ -199,7 +199,7 @@ fn read(defs: &Definitions, def: &ViewDef, plan: &PlannedView) -> Vec<StreamId> 
 }
 
 fn has_windows(node: &Node) -> bool {
-    matches!(node, Node::Tumble { .. }) || node.inputs().into_iter().any(has_windows)
+    matches!(node, Node::Window { .. }) || node.inputs().into_iter().any(has_windows)
 }
 
 /// Definitions in which what is read below a view has its name, whatever has it by now.

@@ -14,7 +14,7 @@ use sqlparser::{
     parser::{Parser, ParserError},
 };
 
-use super::super::{changes_name, relation::Cut};
+use super::super::{WindowKind, changes_name, relation::Cut};
 use crate::{declare::quoted, dialect::MainstemDialect, error::from_parser, question::in_file};
 
 /// A name with an alias.
@@ -45,28 +45,88 @@ pub(super) fn windowed<'a>(
     alias: &Ident,
 ) -> Result<TableFactor, Problem> {
     let columns: Vec<String> = columns.map(quoted).collect();
-    let [columns, name] = [columns.join(", "), quoted(name)];
-    let arguments = arguments(cut);
-    factor(&format!(
-        "(SELECT {columns}, tumble_start({arguments}) AS window_start, \
-         tumble_end({arguments}) AS window_end FROM {name}) AS {alias}"
-    ))
+    let columns = columns.join(", ");
+    if cut.windows.kind == WindowKind::Session {
+        let rows = sessions(&quoted(name), (&columns, &columns), cut);
+        return factor(&format!("({rows}) AS {alias}"));
+    }
+    let Opened { from, bounds } = opened(&quoted(name), cut);
+    let rows = format!("SELECT {columns}, {bounds} FROM {from}");
+    factor(&match cut.windows.kind.overlaps() {
+        false => format!("({rows}) AS {alias}"),
+        true => format!(
+            "(SELECT {columns}, window_start, window_end FROM ({rows}) AS cut_rows \
+             WHERE window_end IS NOT NULL) AS {alias}"
+        ),
+    })
 }
 
-/// The arguments of `tumble_start` and `tumble_end`.
-pub(super) fn arguments(cut: &Cut) -> String {
-    let mut arguments = format!(
-        "{}, INTERVAL '{} microseconds'",
-        quoted(&cut.time),
-        cut.size_us
-    );
-    if cut.offset_us != 0 {
-        arguments.push_str(&format!(", INTERVAL '{} microseconds'", cut.offset_us));
+/// What windows are opened of, and their bounds as columns.
+pub(super) struct Opened {
+    /// As FROM has it. Where windows overlap each row is in it as often as it may have windows;
+    /// `window_end` is NULL of those that it has not.
+    pub(super) from: String,
+    /// `… AS window_start, … AS window_end`.
+    pub(super) bounds: String,
+}
+
+/// Opens windows of what FROM has.
+pub(super) fn opened(from: &str, cut: &Cut) -> Opened {
+    let (time, windows) = (quoted(&cut.time), &cut.windows);
+    let span = |us: i64| format!("INTERVAL '{us} microseconds'");
+    let mut rest = String::new();
+    if windows.offset_us != 0 {
+        rest.push_str(&format!(", {}", span(windows.offset_us)));
     }
-    if let Some(zone) = &cut.zone {
-        arguments.push_str(&format!(", '{}'", zone.replace('\'', "''")));
+    if let Some(zone) = &windows.zone {
+        rest.push_str(&format!(", '{}'", zone.replace('\'', "''")));
     }
-    arguments
+    let size = span(windows.size_us);
+    let function = windows.kind.function().to_lowercase();
+    let (from, arguments) = match windows.kind {
+        WindowKind::Tumbling | WindowKind::Session => {
+            (from.to_owned(), format!("{time}, {size}{rest}"))
+        }
+        WindowKind::Hopping | WindowKind::Cumulating => {
+            let last = windows.size_us / windows.slide_us.max(1) - 1;
+            let slide = span(windows.slide_us);
+            (
+                format!("{from} CROSS JOIN generate_series(0, {last}) AS window_numbers(_window)"),
+                format!("{time}, _window, {slide}, {size}{rest}"),
+            )
+        }
+    };
+    Opened {
+        from,
+        bounds: format!(
+            "{function}_start({arguments}) AS window_start, {function}_end({arguments}) AS window_end"
+        ),
+    }
+}
+
+/// Rows with the bounds of their sessions: a row begins one if it is a gap or more behind the row
+/// before it, of the same values of PARTITION BY. `columns` are those of the answer, and all that FROM
+/// has of them.
+pub(super) fn sessions(from: &str, (shown, columns): (&str, &str), cut: &Cut) -> String {
+    let time = quoted(&cut.time);
+    let gap = format!("INTERVAL '{} microseconds'", cut.windows.size_us);
+    let by: Vec<String> = cut.by.iter().map(|name| quoted(name)).collect();
+    let by = |more: &str| {
+        let all = by.iter().map(String::as_str).chain([more]);
+        let all: Vec<&str> = all.filter(|one| !one.is_empty()).collect();
+        match all.is_empty() {
+            true => String::new(),
+            false => format!("PARTITION BY {}", all.join(", ")),
+        }
+    };
+    let (own, session) = (by(""), by("_session"));
+    format!(
+        "SELECT {shown}, min({time}) OVER ({session}) AS window_start, \
+         max({time}) OVER ({session}) + {gap} AS window_end FROM \
+         (SELECT {columns}, count(_begins) OVER ({own} ORDER BY {time}) AS _session FROM \
+         (SELECT {columns}, CASE WHEN {time} < lag({time}) OVER ({own} ORDER BY {time}) + {gap} \
+         THEN NULL ELSE 1 END AS _begins FROM {from}) AS begun) AS numbered"
+    )
 }
 
 /// A table as the versions of its rows, each with the seqs for which it holds.

@@ -6,7 +6,7 @@
 //! The watermark W of a stream is its greatest event time so far less its delay; times that are
 //! more than five minutes ahead of their arrival do not count. A row is judged by W as of all rows
 //! with smaller seqs. It is late when its window ended at or before W, less the time for which
-//! windows are corrected. So lateness is a function of the rows and their seqs, and a question can
+//! windows are corrected; where windows overlap that is asked of each window of a row. So lateness is a function of the rows and their seqs, and a question can
 //! find out without having been there:
 //!
 //! ```text
@@ -15,6 +15,9 @@
 //! kept     rows JOIN marks ON _seq            WHERE window_end > before - delay - corrections
 //! closed                                      WHERE window_end <= greatest of all - delay
 //! ```
+//!
+//! Of session windows a row is late when its own time is behind W: no session that has closed could
+//! go on with it. What is left makes sessions.
 //!
 //! Rows of a view that emits on window close are never late for the view above: they leave when W
 //! passes the end of their window, and its watermark is a whole window behind. Rows of a view that
@@ -32,10 +35,13 @@ use sqlparser::ast::{
 
 use super::{
     super::{
+        WindowKind,
         relation::{Cut, Known},
         ties,
     },
-    Against, batch, bind_check,
+    Against,
+    batch::{self, Opened},
+    bind_check,
 };
 use crate::{
     declare::{Told, ViewText, mistake, quoted, view_text},
@@ -79,40 +85,68 @@ pub(super) fn windowed(
     if source.is_judged && !columns.iter().any(|column| column == SEQ_COLUMN) {
         columns.push(SEQ_COLUMN.to_owned());
     }
-    let (columns, arguments, from) = (columns.join(", "), batch::arguments(cut), source.from);
-    let rows = format!(
-        "(SELECT {columns}, tumble_start({arguments}) AS window_start, \
-         tumble_end({arguments}) AS window_end FROM {from}{ahead}) AS cut_rows"
-    );
-    let (mut marks, mut conditions) = (String::new(), Vec::new());
-    if source.is_judged {
-        marks = format!(
-            " JOIN (SELECT {SEQ_COLUMN} AS _at, max(_greatest) OVER (ORDER BY {SEQ_COLUMN} \
-             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS _before \
-             FROM (SELECT {SEQ_COLUMN}, {} AS _greatest FROM {stream} GROUP BY {SEQ_COLUMN}) \
-             AS frames) AS marks ON marks._at = cut_rows.{SEQ_COLUMN}",
-            greatest(&root)
-        );
-        let behind = root.delay_us.saturating_add(root.behind_us);
-        let behind = behind.saturating_add(kept(against.emit).as_micros());
-        conditions.push(format!(
-            "(_before IS NULL OR window_end > _before - INTERVAL '{behind} microseconds')"
-        ));
-    }
-    if matches!(against.emit, Some(Emit::OnWindowClose { .. })) {
-        let behind = root.delay_us.saturating_add(root.behind_us);
-        conditions.push(format!(
+    let columns = columns.join(", ");
+    let behind = root.delay_us.saturating_add(root.behind_us);
+    let marks = match source.is_judged {
+        true => marks(&root, &stream),
+        false => String::new(),
+    };
+    let is_final = matches!(against.emit, Some(Emit::OnWindowClose { .. }));
+    let closed = is_final.then(|| {
+        format!(
             "window_end <= (SELECT {} FROM {stream}) - INTERVAL '{behind} microseconds'",
             greatest(&root)
+        )
+    });
+    if cut.windows.kind == WindowKind::Session {
+        let time = quoted(&cut.time);
+        let late = source.is_judged.then(|| {
+            format!("(_before IS NULL OR {time} >= _before - INTERVAL '{behind} microseconds')")
+        });
+        let rows = format!("(SELECT {columns} FROM {}{ahead}) AS cut_rows", source.from);
+        let rows = format!("{rows}{marks}{}", filter(late));
+        let kept = format!("(SELECT {columns} FROM {rows}) AS kept");
+        let sessions = batch::sessions(&kept, (&shown, &columns), cut);
+        let rows = format!("({sessions}) AS in_sessions{}", filter(closed));
+        return batch::factor(&format!(
+            "(SELECT {shown}, window_start, window_end FROM {rows}) AS {alias}"
         ));
     }
-    let filter = match conditions.is_empty() {
-        true => String::new(),
-        false => format!(" WHERE {}", conditions.join(" AND ")),
-    };
+    let Opened { from, bounds } = batch::opened(&source.from, cut);
+    let rows = format!("(SELECT {columns}, {bounds} FROM {from}{ahead}) AS cut_rows");
+    let is_there = cut
+        .windows
+        .kind
+        .overlaps()
+        .then(|| "window_end IS NOT NULL".to_owned());
+    let open = source.is_judged.then(|| {
+        let behind = behind.saturating_add(kept(against.emit).as_micros());
+        format!("(_before IS NULL OR window_end > _before - INTERVAL '{behind} microseconds')")
+    });
+    let filter = filter(is_there.into_iter().chain(open).chain(closed));
     batch::factor(&format!(
         "(SELECT {shown}, window_start, window_end FROM {rows}{marks}{filter}) AS {alias}"
     ))
+}
+
+/// Conditions as WHERE.
+fn filter(conditions: impl IntoIterator<Item = String>) -> String {
+    let conditions: Vec<String> = conditions.into_iter().collect();
+    match conditions.is_empty() {
+        true => String::new(),
+        false => format!(" WHERE {}", conditions.join(" AND ")),
+    }
+}
+
+/// The greatest time of all rows with smaller seqs, beside each row.
+fn marks(root: &Root<'_>, stream: &str) -> String {
+    format!(
+        " JOIN (SELECT {SEQ_COLUMN} AS _at, max(_greatest) OVER (ORDER BY {SEQ_COLUMN} \
+         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS _before \
+         FROM (SELECT {SEQ_COLUMN}, {} AS _greatest FROM {stream} GROUP BY {SEQ_COLUMN}) \
+         AS frames) AS marks ON marks._at = cut_rows.{SEQ_COLUMN}",
+        greatest(root)
+    )
 }
 
 /// Rows whose time is not NULL and not too far ahead.

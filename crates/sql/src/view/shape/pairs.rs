@@ -104,7 +104,7 @@ impl Shape<'_> {
             .hint("look a table up: JOIN table FOR SYSTEM_TIME AS OF PROCTIME() …"));
         }
         if lineage::aggregate(&side).is_some()
-            || lineage::tumble(&side).is_some()
+            || lineage::window(&side).is_some()
             || super::rank::is_numbered(plan)
         {
             return Err(refused("a join with groups or windows")

@@ -132,7 +132,7 @@ impl Shape<'_> {
         };
         match (place(Origin::WindowStart), place(Origin::WindowEnd)) {
             (Some(start), Some(end)) => Ok(Some((start, end))),
-            (None, None) if lineage::tumble(input).is_none() => Ok(None),
+            (None, None) if lineage::window(input).is_none() => Ok(None),
             _ => Err(mistake(
                 Code::View003,
                 self.place.clone(),
@@ -189,7 +189,7 @@ fn traced(node: &Node, index: usize, end: &Node) -> Option<usize> {
         node if std::ptr::eq(node, end) => Some(index),
         Node::Project { input, exprs, .. } => traced(input, column(exprs.get(index)?)?, end),
         Node::Filter { input, .. } => traced(input, index, end),
-        Node::Lookup { input, .. } | Node::Tumble { input, .. } => {
+        Node::Lookup { input, .. } | Node::Window { input, .. } => {
             let is_input = index < input.schema().fields().len();
             is_input.then(|| traced(input, index, end)).flatten()
         }

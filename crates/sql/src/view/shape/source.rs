@@ -11,7 +11,7 @@ use mainstem_kernel::Problem;
 
 use super::{
     super::{
-        Node,
+        Node, WindowKind,
         refuse::unbuilt,
         relation::{Cut, Relation, Role, WINDOW_COLUMNS},
     },
@@ -49,22 +49,26 @@ fn rows(relation: &Relation, schema: SchemaRef) -> Node {
 /// The columns asked for, in that order, from the object's own and its windows.
 fn windows(relation: &Relation, cut: &Cut, wanted: &SchemaRef) -> Node {
     let is_window = |name: &str| WINDOW_COLUMNS.contains(&name);
-    if !wanted.fields().iter().any(|field| is_window(field.name())) {
+    // Each row is in one tumbling window, so nobody sees that there are some. It is in several that
+    // overlap: they stay, and `bounds` refuses what does not group by them.
+    let is_one = cut.windows.kind == WindowKind::Tumbling;
+    if is_one && !wanted.fields().iter().any(|field| is_window(field.name())) {
         return rows(relation, Arc::clone(wanted));
     }
-    let own =
-        |name: &String| !is_window(name) && (wanted.index_of(name).is_ok() || *name == cut.time);
+    let is_read = |name: &String| *name == cut.time || cut.by.contains(name);
+    let own = |name: &String| !is_window(name) && (wanted.index_of(name).is_ok() || is_read(name));
     let all = relation.schema.fields().iter();
     let below: Vec<_> = all.filter(|field| own(field.name())).cloned().collect();
     let time = below.iter().position(|field| *field.name() == cut.time);
+    let place = |name: &String| below.iter().position(|field| field.name() == name);
+    let by = cut.by.iter().filter_map(place).collect();
     let below = Arc::new(Schema::new(below));
     let schema = super::super::relation::with_window(&below);
-    let tumble = Node::Tumble {
+    let node = Node::Window {
         input: Box::new(rows(relation, below)),
         time: time.unwrap_or_default(),
-        size_us: cut.size_us,
-        offset_us: cut.offset_us,
-        zone: cut.zone.clone(),
+        windows: cut.windows.clone(),
+        by,
         schema: Arc::clone(&schema),
     };
     let columns = wanted.fields().iter().map(|field| {
@@ -72,5 +76,5 @@ fn windows(relation: &Relation, cut: &Cut, wanted: &SchemaRef) -> Node {
         Arc::new(Column::new(field.name(), index)) as Arc<dyn PhysicalExpr>
     });
     let exprs = columns.collect();
-    projected(tumble, exprs, Arc::clone(wanted))
+    projected(node, exprs, Arc::clone(wanted))
 }

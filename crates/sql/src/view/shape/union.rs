@@ -51,7 +51,7 @@ impl Shape<'_> {
             return Err(refused("OVER (…) on a side of UNION")
                 .hint("make a view of that side, and read it in FROM"));
         }
-        if lineage::tumble(&side).is_some() {
+        if lineage::window(&side).is_some() {
             return Err(refused("a window on a side of UNION")
                 .hint("make a view of the UNION, and open windows over that"));
         }

@@ -29,7 +29,7 @@ GROUP BY v.owner_id EMIT ON UPDATE EVERY INTERVAL '1 second'",
 ];
 
 /// Other forms, over the views before them too.
-pub(super) const OTHERS: [&str; 49] = [
+pub(super) const OTHERS: [&str; 57] = [
     "fast AS SELECT * FROM readings WHERE speed_kmh > 130 AND celsius IS NOT NULL",
     "days AS SELECT window_start, count(*) AS n FROM TUMBLE(readings, at, INTERVAL '1 day', TIME ZONE 'Europe/Berlin') GROUP BY window_start, window_end EMIT ON WINDOW CLOSE",
     "weeks AS SELECT window_start AS week, window_end, country, sum(quantity) AS pieces FROM TUMBLE(purchases, invoice_date, INTERVAL '1' WEEK, INTERVAL '4 days') p WHERE p.country <> 'Unspecified' GROUP BY country, window_start, window_end HAVING sum(quantity) > 10 EMIT ON WINDOW CLOSE",
@@ -49,6 +49,14 @@ pub(super) const OTHERS: [&str; 49] = [
     "two AS SELECT t.trip_id, v.model, w.owner_id FROM trips t JOIN vehicles FOR SYSTEM_TIME AS OF PROCTIME() v ON v.vehicle_id = t.vehicle_id JOIN vehicles FOR SYSTEM_TIME AS OF PROCTIME() w ON w.vehicle_id = v.owner_id",
     "nested AS WITH p AS (SELECT country AS c, quantity * unit_price AS price FROM purchases WHERE quantity > 0) SELECT c, sum(price) AS s FROM (SELECT c, price FROM p WHERE price > 1) q GROUP BY c EMIT ON UPDATE",
     "only_count AS SELECT window_start, window_end, count(*) AS n FROM TUMBLE(plain_timed, at, INTERVAL '10 minutes') GROUP BY window_start, window_end EMIT ON WINDOW CLOSE",
+    "hops AS SELECT window_start, window_end, country, count(*) AS n, sum(quantity) AS pieces FROM HOP(purchases, invoice_date, INTERVAL '20 minutes', INTERVAL '1 hour') WHERE quantity > 0 GROUP BY country, window_start, window_end EMIT ON WINDOW CLOSE WITH CORRECTIONS FOR INTERVAL '1 day'",
+    "hop_days AS SELECT window_start AS since, count(*) AS n, max(speed_kmh) AS fastest FROM HOP(readings, at, INTERVAL '1 day', INTERVAL '7 days', TIME ZONE 'Europe/Berlin') GROUP BY window_start, window_end HAVING count(*) > 1 EMIT ON WINDOW CLOSE",
+    "hop_models AS SELECT window_end, v.model, min(celsius) AS coldest FROM HOP(readings, at, INTERVAL '1 minute', INTERVAL '3 minutes', INTERVAL '10 seconds') r JOIN vehicles FOR SYSTEM_TIME AS OF PROCTIME() v ON v.vehicle_id = r.vehicle_id GROUP BY window_start, window_end, v.model EMIT ON UPDATE EVERY INTERVAL '1 second'",
+    "so_far AS SELECT window_start, window_end, count(DISTINCT customer_id) AS customers FROM CUMULATE(purchases, invoice_date, INTERVAL '6 hours', INTERVAL '1 day', INTERVAL '2 hours') GROUP BY window_start, window_end EMIT ON WINDOW CLOSE",
+    "so_far_now AS SELECT window_end, sum(quantity) AS pieces FROM CUMULATE(purchases, invoice_date, INTERVAL '12 hours', INTERVAL '1 day') GROUP BY window_start, window_end EMIT ON UPDATE",
+    "hours_now AS SELECT window_start, window_end, country, sum(quantity) AS pieces FROM TUMBLE(purchases, invoice_date, INTERVAL '1 hour') GROUP BY window_start, window_end, country EMIT ON UPDATE",
+    "visits AS SELECT window_start, window_end, country, count(*) AS n, sum(quantity) FILTER (WHERE quantity > 0) AS pieces FROM SESSION(purchases PARTITION BY country, invoice_date, INTERVAL '2 hours') GROUP BY window_start, window_end, country EMIT ON WINDOW CLOSE",
+    "drives AS SELECT window_end AS until, r.vehicle_id, max(speed_kmh) AS fastest, min(v.model) AS model FROM SESSION(readings PARTITION BY (vehicle_id), at, INTERVAL '5 minutes') r LEFT JOIN vehicles FOR SYSTEM_TIME AS OF PROCTIME() v ON v.vehicle_id = r.vehicle_id WHERE r.vehicle_id <> 'v1' GROUP BY r.vehicle_id, window_start, window_end HAVING count(*) > 1 EMIT ON WINDOW CLOSE",
     "both AS SELECT vehicle_id, at, speed_kmh AS value, 'reading' AS kind FROM readings UNION ALL SELECT vehicle_id, ended_at, harsh_brakes, 'trip' FROM trips WHERE distance_km > 1",
     "both_minutes AS SELECT window_start, window_end, vehicle_id, count(*) AS n FROM TUMBLE(both, at, INTERVAL '1 minute') GROUP BY window_start, window_end, vehicle_id EMIT ON WINDOW CLOSE",
     "kinds AS SELECT kind, count(*) AS n, sum(value) AS total FROM (SELECT 'a' AS kind, quantity AS value FROM purchases UNION ALL SELECT 'b', harsh_brakes FROM trips UNION ALL SELECT v.model, 1 FROM readings r JOIN vehicles FOR SYSTEM_TIME AS OF PROCTIME() v ON v.vehicle_id = r.vehicle_id) t GROUP BY kind EMIT ON UPDATE",

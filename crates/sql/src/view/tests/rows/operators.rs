@@ -9,9 +9,10 @@ use std::{
 use datafusion::{
     arrow::{
         array::{
-            Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array,
+            Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions,
+            TimestampMicrosecondArray, UInt32Array,
         },
-        compute::{cast, concat, filter_record_batch, take},
+        compute::{cast, concat, filter_record_batch, take, take_arrays},
         datatypes::{DataType, Float64Type, SchemaRef, TimestampMicrosecondType},
     },
     common::ScalarValue,
@@ -19,7 +20,7 @@ use datafusion::{
 };
 
 use super::{
-    super::super::{Call, Function, Node, Pairs, Tumbling},
+    super::super::{Call, Function, Node, Overlapping, Pairs, Tumbling, WindowKind},
     data::{Rows, is_deleted, key_of},
     keyed,
 };
@@ -85,7 +86,7 @@ pub(super) fn evaluate(node: &Node, input: &dyn Fn(usize) -> Rows) -> Evaluated 
             }
         }
         Node::Pairs(pairs) => self::pairs(pairs, input),
-        Node::Tumble { .. } => tumble(node, input),
+        Node::Window { .. } => window(node, input),
         Node::Lookup { .. } => lookup(node, input),
         Node::Aggregate { .. } => aggregate(node, input),
         Node::Rank(rank) => keyed::rank(rank, input),
@@ -165,31 +166,87 @@ fn kept_only(rows: Evaluated, kept: &BooleanArray) -> Evaluated {
     }
 }
 
-fn tumble(node: &Node, input: &dyn Fn(usize) -> Rows) -> Evaluated {
-    let Node::Tumble {
+/// The session of each row: of all of its key, those that are joined by gaps shorter than `gap`.
+fn sessions(rows: &Evaluated, (time, by): (usize, &[usize]), gap: i64) -> Vec<(i64, i64)> {
+    let times = rows.batch.column(time);
+    let times = times.as_primitive::<TimestampMicrosecondType>().values();
+    let key = |row: usize| -> String {
+        let cells = by
+            .iter()
+            .map(|by| ScalarValue::try_from_array(rows.batch.column(*by), row).unwrap());
+        format!("{:?}", cells.collect::<Vec<_>>())
+    };
+    let keys: Vec<String> = (0..times.len()).map(key).collect();
+    let grown = |row: usize| {
+        let (mut first, mut last) = (times[row], times[row]);
+        loop {
+            let mine = (0..times.len()).filter(|other| keys[*other] == keys[row]);
+            let near = mine.filter(|other| (first - gap + 1..last + gap).contains(&times[*other]));
+            let (least, most) = near.fold((first, last), |(least, most), other| {
+                (least.min(times[other]), most.max(times[other]))
+            });
+            if (least, most) == (first, last) {
+                return (first, last + gap);
+            }
+            (first, last) = (least, most);
+        }
+    };
+    (0..times.len()).map(grown).collect()
+}
+
+/// Each row once per window that it is in.
+fn window(node: &Node, input: &dyn Fn(usize) -> Rows) -> Evaluated {
+    let Node::Window {
         input: below,
         time,
-        size_us,
-        offset_us,
-        zone,
+        windows,
+        by,
         schema,
     } = node
     else {
         unreachable!()
     };
     let rows = evaluate(below, input);
-    let cut = Tumbling::new(*size_us, *offset_us, zone.as_deref()).unwrap();
+    let sessions = sessions(&rows, (*time, by), windows.size_us);
     let times = rows
         .batch
         .column(*time)
         .as_primitive::<TimestampMicrosecondType>();
-    let (starts, ends) = cut.windows(times).unwrap();
-    let mut arrays = rows.batch.columns().to_vec();
-    arrays.push(Arc::new(starts));
-    arrays.push(Arc::new(ends));
+    let (mut taken, mut bounds) = (Vec::new(), Vec::new());
+    for (row, time) in (0_u32..).zip(times.values()) {
+        let of_row = match windows.kind {
+            WindowKind::Session => vec![sessions[row as usize]],
+            WindowKind::Tumbling => {
+                let zone = windows.zone.as_deref();
+                let cut = Tumbling::new(windows.size_us, windows.offset_us, zone).unwrap();
+                vec![cut.window(*time).unwrap()]
+            }
+            WindowKind::Hopping | WindowKind::Cumulating => {
+                let cut = Overlapping::new(windows).unwrap();
+                let numbers = cut.windows(*time).unwrap();
+                numbers.map(|n| cut.bounds(n).unwrap()).collect()
+            }
+        };
+        taken.extend(of_row.iter().map(|_| row));
+        bounds.extend(of_row);
+    }
+    let taken = UInt32Array::from(taken);
+    let mut arrays = take_arrays(rows.batch.columns(), &taken, None).unwrap();
+    for of in [
+        |bounds: &(i64, i64)| bounds.0,
+        |bounds: &(i64, i64)| bounds.1,
+    ] {
+        let array = TimestampMicrosecondArray::from_iter_values(bounds.iter().map(of));
+        arrays.push(Arc::new(array.with_timezone("UTC")));
+    }
+    let seqs: Vec<i64> = taken
+        .values()
+        .iter()
+        .map(|row| rows.seqs[*row as usize])
+        .collect();
     Evaluated {
-        batch: batch(schema, arrays, rows.seqs.len()),
-        seqs: rows.seqs,
+        batch: batch(schema, arrays, seqs.len()),
+        seqs,
     }
 }
 
