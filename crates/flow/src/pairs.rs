@@ -20,6 +20,10 @@
 //! needed ── watermark passes time + reach ──► unneeded: no row that counts finds it any more
 //! ```
 //!
+//! Of a LEFT JOIN a row without a pair comes beside NULLs once none can come any more: when the watermark
+//! has passed its whole slice by `reach`, at the row of the log that moved it so far (`alone`). Rows of
+//! the left side note whether they have found a pair.
+//!
 //! `reach` is how much later than a row the other of a pair may be. A slice whose rows are all
 //! unneeded is forgotten, in memory and, with the next checkpoint, in the store (`shelf`). So what is
 //! kept are the rows of (reach + delay of the watermark), and one slice.
@@ -30,6 +34,7 @@
 //!
 //! It never decides which rows are fed to it, and never reads a log.
 
+mod alone;
 mod arrivals;
 mod lane;
 mod pairing;
@@ -52,14 +57,16 @@ use crate::{
     change::{Weighted, regroup},
     errors::FlowError,
     group_by::BUCKETS,
+    moment::Moment,
     pool::Pool,
     state::{SharedState, StateChange, StateKey},
-    view::{CHUNK_ROWS, Kept},
+    view::{CHUNK_ROWS, Kept, merged},
 };
 pub(crate) use arrivals::carried_type;
 use arrivals::{Arrivals, Ranked};
 use lane::{Bucket, LaneTask};
 pub(crate) use pairing::Pairing;
+use pane::MARKS;
 use shelf::Shelf;
 use told::told;
 
@@ -120,7 +127,7 @@ impl Pairs {
     pub(crate) fn step(
         &mut self,
         sides: [Vec<Weighted>; 2],
-        (watermark, pool): (i64, &Pool),
+        (moment, pool): (&Moment, &Pool),
         aside: &mut Aside,
     ) -> Result<Vec<Weighted>, FlowError> {
         self.steps += 1;
@@ -129,8 +136,12 @@ impl Pairs {
             true => Vec::new(),
             false => self.pair(arrivals, pool)?,
         };
-        self.forget(watermark);
-        Ok(pairs)
+        let alone = self.close(moment)?;
+        self.forget(moment.watermark);
+        match alone.is_empty() {
+            true => Ok(pairs),
+            false => Ok(merged(vec![pairs, alone], &self.plan.schema)?),
+        }
     }
 
     /// Rows that count, with their keys.
@@ -214,17 +225,15 @@ impl Pairs {
         let shelves = Arc::make_mut(&mut self.shelves);
         for (number, bucket) in self.buckets.iter_mut().enumerate() {
             for (side, slice, pane) in bucket.panes_mut() {
-                let Some(piece) = pane.piece() else {
-                    continue;
-                };
                 let key = |number_of| self.keys[side].piece(slice, number, number_of);
-                let void = piece
-                    .void
-                    .iter()
-                    .map(|void| StateChange::delete(key(*void)));
-                changes.extend(void);
-                changes.push(StateChange::put(key(piece.number), piece.bytes));
-                shelves[side].stored(slice, number, pane.pieces());
+                if let Some(piece) = pane.piece() {
+                    let void = piece.void.iter();
+                    changes.extend(void.map(|void| StateChange::delete(key(*void))));
+                    changes.push(StateChange::put(key(piece.number), piece.bytes));
+                    shelves[side].stored(slice, number, pane.pieces());
+                }
+                let marks = pane.marks();
+                changes.extend(marks.map(|marks| StateChange::put(key(MARKS), marks)));
             }
             bucket.measure();
         }

@@ -31,6 +31,7 @@ use crate::{
     table::LookupTables,
 };
 use feed::Feeding;
+pub(crate) use feed::merged;
 pub(crate) use feed::{Feed, Side, SourceRead};
 
 /// Rows of a chunk: enough to spread the cost of a call, few enough for the processor's cache.

@@ -48,7 +48,10 @@ impl Arrivals {
     ) -> Result<Self, ArrowError> {
         let rows = judged(plan, (side, rows), aside)?;
         let Evaluated { rows, columns } = evaluate(&plan.keys[side], rows, aside)?;
-        let (rows, columns) = with_keys(rows, columns)?;
+        let (rows, columns) = match plan.marks(side) {
+            true => (rows, columns),
+            false => with_keys(rows, columns)?,
+        };
         let keys = columns.iter().map(as_key).collect::<Result<Vec<_>, _>>()?;
         let keys = KeyColumn::all(&keys)?;
         let hashes = hash_rows(&keys, rows.rows());
@@ -202,8 +205,9 @@ pub(super) struct Ranked {
     pub(super) chunks: Vec<Arrivals>,
     /// The rank of each row of each chunk.
     ranks: Vec<Vec<u32>>,
-    /// Runs of all rows, by rank.
+    /// Runs of all rows, by rank, and where each ends.
     pub(super) runs: Vec<Run>,
+    ends: Vec<u32>,
 }
 
 /// A row that arrives.
@@ -228,18 +232,26 @@ impl Ranked {
         // Stable: chunks are those of the left side, in order, then those of the right.
         stretches.sort_by_key(|(run, ..)| run.seq);
         let mut ranks: Vec<Vec<u32>> = chunks.iter().map(|chunk| vec![0; chunk.rows()]).collect();
-        let mut next = 0;
+        let (mut next, mut ends) = (0, Vec::with_capacity(stretches.len()));
         for (run, chunk, first) in &stretches {
             for rank in &mut ranks[*chunk][*first..first + run.rows] {
                 *rank = next;
                 next += 1;
             }
+            ends.push(next);
         }
         Self {
             chunks,
             ranks,
             runs: stretches.into_iter().map(|(run, ..)| run).collect(),
+            ends,
         }
+    }
+
+    /// The watermark that a row was judged by.
+    pub(super) fn watermark(&self, rank: u32) -> i64 {
+        let at = self.ends.partition_point(|end| *end <= rank);
+        self.runs.get(at).map_or(NO_WATERMARK, |run| run.watermark)
     }
 
     /// The rows of a bucket, in order.

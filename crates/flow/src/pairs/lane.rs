@@ -12,7 +12,7 @@ use std::{
 use super::{
     Pairing,
     arrivals::{Arrival, Ranked},
-    pane::{Pane, Put, numbers},
+    pane::{MARKS, Pane, Put, Sought, numbers},
     shelf::Shelf,
 };
 use crate::{
@@ -64,6 +64,16 @@ impl Bucket {
         debug_assert!(gone.is_none_or(|pane| pane.is_kept()));
     }
 
+    /// Takes out the pane of a slice.
+    pub(super) fn take(&mut self, side: usize, slice: i64) -> Option<Pane> {
+        self.sides[side].remove(&slice)
+    }
+
+    /// Slices of a side before this one.
+    pub(super) fn before(&self, side: usize, needed: i64) -> impl Iterator<Item = i64> + '_ {
+        self.sides[side].range(..needed).map(|(slice, _)| *slice)
+    }
+
     /// Forgets the slices of a side before this one.
     pub(super) fn forget(&mut self, side: usize, needed: i64) {
         let panes = &mut self.sides[side];
@@ -84,6 +94,16 @@ pub(super) struct Found {
     pub(super) ranks: Vec<u32>,
     /// The columns of both sides.
     pub(super) rows: [KeyBytes; 2],
+}
+
+impl Found {
+    /// A row of left beside NULLs.
+    pub(super) fn alone(&mut self, rank: u32, row: &[u8], plan: &Pairing) {
+        self.ranks.push(rank);
+        self.rows[0].push(row);
+        // A byte 0 per column.
+        self.rows[1].push(&vec![0; plan.types[1].len()]);
+    }
 }
 
 /// What all lanes of a step share.
@@ -135,15 +155,32 @@ impl LaneTask {
         let (hash, key) = (chunk.hashes[arrival.row], chunk.keys.get(arrival.row));
         let (time, row) = (chunk.times[arrival.row], chunk.rows.get(arrival.row));
         let (from, to) = self.plan.near(side, time);
+        let sought = Sought {
+            hash,
+            key,
+            from,
+            to,
+            marks: self.plan.marks(other),
+        };
+        let mut paired = false;
         for slice in self.plan.slice(from)..=self.plan.slice(to) {
             let Some(pane) = self.known((number, &mut *bucket), (other, slice))? else {
                 continue;
             };
-            pane.find((hash, key), (from, to), |partner| {
+            pane.find(&sought, |partner| {
+                paired = true;
                 found.ranks.push(arrival.rank);
                 found.rows[side].push(row);
                 found.rows[other].push(partner);
             });
+        }
+        if self.plan.marks(side) && !paired {
+            let watermark = self.ranked.watermark(arrival.rank);
+            if self.plan.slice(time) < self.plan.needed(side, watermark) {
+                // Nothing that comes finds it any more.
+                found.alone(arrival.rank, row, &self.plan);
+                return Ok(());
+            }
         }
         let own = (side, self.plan.slice(time));
         if self.known((number, &mut *bucket), own)?.is_none() {
@@ -156,6 +193,7 @@ impl LaneTask {
                 key,
                 time,
                 row,
+                paired: paired && self.plan.marks(side),
             });
         }
         Ok(())
@@ -172,27 +210,19 @@ impl LaneTask {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => match self.shelves[side].pieces(slice, number) {
                 0 => return Ok(None),
-                pieces => entry.insert(self.load((side, slice), number, pieces)?),
+                pieces => {
+                    let place = Place {
+                        key: self.keys[side],
+                        slice,
+                        bucket: number,
+                    };
+                    let marks = self.plan.marks(side);
+                    entry.insert(place.load(&self.source, (pieces, marks))?)
+                }
             },
         };
         pane.used = self.step;
         Ok(Some(pane))
-    }
-
-    fn load(
-        &self,
-        (side, slice): (usize, i64),
-        bucket: usize,
-        pieces: u32,
-    ) -> Result<Pane, FlowError> {
-        let key = self.keys[side];
-        let damaged = || FlowError::State { view: key.view };
-        let mut found = Vec::new();
-        for number in numbers(pieces) {
-            let bytes = self.source.get(&key.piece(slice, bucket, number))?;
-            found.push((number, bytes.ok_or_else(damaged)?));
-        }
-        Pane::load(pieces, found).map_err(|_damaged| damaged())
     }
 
     /// Lets panes of a bucket go that the store has, while all buckets take more than they may.
@@ -223,5 +253,36 @@ impl LaneTask {
             Some(more) => self.size.fetch_add(more, Ordering::Relaxed),
             None => self.size.fetch_sub(before - after, Ordering::Relaxed),
         };
+    }
+}
+
+/// Where a pane is kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) key: StateKey,
+    pub(super) slice: i64,
+    pub(super) bucket: usize,
+}
+
+impl Place {
+    /// The pane of so many pieces, with its marks if its side has some.
+    pub(super) fn load(
+        self,
+        source: &SharedState,
+        (pieces, has_marks): (u32, bool),
+    ) -> Result<Pane, FlowError> {
+        let damaged = || FlowError::State {
+            view: self.key.view,
+        };
+        let get = |number: u8| source.get(&self.key.piece(self.slice, self.bucket, number));
+        let mut found = Vec::new();
+        for number in numbers(pieces) {
+            found.push((number, get(number)?.ok_or_else(damaged)?));
+        }
+        let mut pane = Pane::load(pieces, found).map_err(|_damaged| damaged())?;
+        if has_marks && let Some(marks) = get(MARKS)? {
+            pane.mark(&marks).map_err(|_damaged| damaged())?;
+        }
+        Ok(pane)
     }
 }

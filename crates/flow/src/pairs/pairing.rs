@@ -14,6 +14,8 @@ pub(crate) struct Pairing {
     /// The least and the greatest of (time of right − time of left), in µs.
     pub(crate) from_us: i64,
     pub(crate) to_us: i64,
+    /// Whether rows of left without a pair come, too.
+    pub(crate) outer: bool,
     /// Length of a slice.
     pub(crate) slice_us: i64,
     /// Types of the columns of each side.
@@ -23,12 +25,6 @@ pub(crate) struct Pairing {
 }
 
 impl Pairing {
-    /// The length of slices of rows that are kept for so long.
-    pub(crate) fn slice_us((from_us, to_us): (i64, i64), delay_us: i64) -> i64 {
-        let kept = to_us.saturating_sub(from_us).saturating_add(delay_us);
-        (kept / SLICES).max(SLICE_US_MIN)
-    }
-
     /// How much later than a row of a side the other of a pair may be.
     pub(crate) fn reach_us(&self, side: usize) -> i64 {
         match side {
@@ -56,15 +52,22 @@ impl Pairing {
         time.div_euclid(self.slice_us)
     }
 
+    /// Whether rows of a side note if they have found a pair.
+    pub(crate) fn marks(&self, side: usize) -> bool {
+        self.outer && side == 0
+    }
+
+    /// The watermark that makes a slice of left unneeded.
+    pub(crate) fn closed_at(&self, slice: i64) -> i64 {
+        let end = slice.saturating_add(1).saturating_mul(self.slice_us);
+        end.saturating_add(self.to_us)
+    }
+
     /// Slices before this one are not needed any more.
-    pub(super) fn needed(&self, side: usize, watermark: i64) -> i64 {
+    pub(crate) fn needed(&self, side: usize, watermark: i64) -> i64 {
         if watermark == NO_WATERMARK {
             return i64::MIN;
         }
         self.slice(watermark.saturating_sub(self.reach_us(side)))
     }
 }
-
-/// Slices of the time for which rows are kept.
-const SLICES: i64 = 8;
-const SLICE_US_MIN: i64 = 1_000_000;

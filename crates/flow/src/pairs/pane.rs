@@ -10,6 +10,11 @@
 //! per row: length of its columns u32 | the columns, one after the other
 //! ```
 //!
+//! # Format of marks, version 1
+//!
+//! `version u8 = 1 | rows u32 | one byte per row: 1 if it has found a pair`: all rows of a pane whose side
+//! notes that, in a piece of its own number, written anew whenever one is marked.
+//!
 //! Little endian. Keys and columns are the bytes of `keys`, floats among the columns as the whole
 //! numbers that their bits make.
 //!
@@ -35,6 +40,9 @@ const VERSION: u8 = 1;
 /// Pieces of a level.
 const BASE: u32 = 16;
 
+/// The number of the piece that has the marks: no level is that high.
+pub(super) const MARKS: u8 = u8::MAX;
+
 /// The rows of one side in one bucket and slice.
 #[derive(Debug, Default)]
 pub(super) struct Pane {
@@ -48,6 +56,10 @@ pub(super) struct Pane {
     of: Vec<(u32, u32)>,
     times: Vec<i64>,
     rows: KeyBytes,
+    /// Per row: whether it has found a pair.
+    paired: Vec<bool>,
+    /// Whether that changed since it was written, and since the store surely has it.
+    marks: Unkept,
     /// Pieces that were written, ever.
     pieces: u32,
     /// The pieces that there are, and the first row of each.
@@ -59,6 +71,16 @@ pub(super) struct Pane {
     pub(super) used: u64,
 }
 
+/// How much of the marks the store does not have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Unkept {
+    #[default]
+    Nothing,
+    /// A checkpoint has taken them.
+    Written,
+    Changed,
+}
+
 /// A row that is put.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Put<'a> {
@@ -66,6 +88,20 @@ pub(super) struct Put<'a> {
     pub(super) key: &'a [u8],
     pub(super) time: i64,
     pub(super) row: &'a [u8],
+    /// Whether it has found a pair.
+    pub(super) paired: bool,
+}
+
+/// The rows that are sought.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sought<'a> {
+    pub(super) hash: u64,
+    pub(super) key: &'a [u8],
+    /// The first and the last time.
+    pub(super) from: i64,
+    pub(super) to: i64,
+    /// Whether rows note that they were found.
+    pub(super) marks: bool,
 }
 
 /// What a checkpoint has to keep.
@@ -116,28 +152,67 @@ impl Pane {
         self.of.push((number, put.tag));
         make_room(&mut self.times, 1);
         self.times.push(put.time);
+        make_room(&mut self.paired, 1);
+        self.paired.push(put.paired);
+        if put.paired {
+            self.marks = Unkept::Changed;
+        }
         self.rows.push(put.row);
     }
 
     /// The rows of a key whose times are within, in the order of arrival.
-    pub(super) fn find(
-        &self,
-        (hash, key): (u64, &[u8]),
-        (from, to): (i64, i64),
-        mut found: impl FnMut(&[u8]),
-    ) {
-        let is_it = |number: u32| self.keys.get(number as usize) == key;
-        let Some(number) = self.slots.find(hash, is_it) else {
+    pub(super) fn find(&mut self, sought: &Sought<'_>, mut found: impl FnMut(&[u8])) {
+        let is_it = |number: u32| self.keys.get(number as usize) == sought.key;
+        let Some(number) = self.slots.find(sought.hash, is_it) else {
             return;
         };
         let (mut row, _) = self.ends[number as usize];
         while row != NONE {
             let at = row as usize;
-            if (from..=to).contains(&self.times[at]) {
+            if (sought.from..=sought.to).contains(&self.times[at]) {
                 found(self.rows.get(at));
+                if sought.marks && !self.paired[at] {
+                    self.paired[at] = true;
+                    self.marks = Unkept::Changed;
+                }
             }
             row = self.next[at];
         }
+    }
+
+    /// The rows that have found no pair, in the order of arrival.
+    pub(super) fn alone(&self) -> impl Iterator<Item = &[u8]> {
+        let rows = self.paired.iter().enumerate();
+        rows.filter(|(_, paired)| !**paired)
+            .map(|(at, _)| self.rows.get(at))
+    }
+
+    /// The marks, if they changed since they were written; to be asked for behind `piece`.
+    pub(super) fn marks(&mut self) -> Option<Bytes> {
+        if self.marks != Unkept::Changed {
+            return None;
+        }
+        self.marks = Unkept::Written;
+        let mut out = vec![VERSION];
+        put_count(self.len(), &mut out);
+        out.extend(self.paired.iter().map(|paired| u8::from(*paired)));
+        Some(out.into())
+    }
+
+    /// Takes over marks that were written.
+    pub(super) fn mark(&mut self, marks: &[u8]) -> Result<(), Damaged> {
+        let mut from = Cursor(marks);
+        if from.byte()? != VERSION {
+            return Err(Damaged);
+        }
+        let rows = from.count()?;
+        let marks = from.slice(rows)?;
+        if rows > self.len() || !from.is_empty() {
+            return Err(Damaged);
+        }
+        let paired = self.paired.iter_mut().zip(marks);
+        paired.for_each(|(paired, mark)| *paired = *mark != 0);
+        Ok(())
     }
 
     /// The rows that no piece has yet, as one; perhaps with those of others, which it takes the place
@@ -182,11 +257,14 @@ impl Pane {
     /// The store has all that was written.
     pub(super) fn committed(&mut self) {
         self.committed = self.written;
+        if self.marks == Unkept::Written {
+            self.marks = Unkept::Nothing;
+        }
     }
 
     /// Whether the store has all of it.
     pub(super) fn is_kept(&self) -> bool {
-        self.committed == self.len()
+        self.committed == self.len() && self.marks == Unkept::Nothing
     }
 
     /// Bytes that the store does not have yet, about.
@@ -205,6 +283,7 @@ impl Pane {
             + self.rows.size()
             + (self.ends.capacity() + self.of.capacity()) * size_of::<(u32, u32)>()
             + self.next.capacity() * size_of::<u32>()
+            + self.paired.capacity()
             + self.times.capacity() * size_of::<i64>()
     }
 
@@ -279,6 +358,7 @@ impl Pane {
                 key,
                 time,
                 row,
+                paired: false,
             });
         }
         Ok(())

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::pane::numbers;
+use super::pane::{MARKS, numbers};
 use crate::{
     aggregate::{Cursor, Damaged},
     errors::FlowError,
@@ -31,10 +31,14 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// Bucket and number of all pieces.
+    /// Bucket and number of all pieces, and of marks, which may not be there.
     pub(super) fn pieces(&self) -> impl Iterator<Item = (usize, u8)> + '_ {
         let buckets = self.pieces.iter().enumerate();
-        buckets.flat_map(|(bucket, pieces)| numbers(*pieces).map(move |number| (bucket, number)))
+        buckets.flat_map(|(bucket, pieces)| {
+            let marks = (*pieces > 0).then_some(MARKS);
+            let numbers = numbers(*pieces).chain(marks);
+            numbers.map(move |number| (bucket, number))
+        })
     }
 
     fn write(&self) -> Vec<u8> {
@@ -87,6 +91,11 @@ impl Shelf {
         });
         entry.pieces[bucket] = pieces;
         entry.is_changed = true;
+    }
+
+    /// Slices before this one.
+    pub(super) fn before(&self, slice: i64) -> impl Iterator<Item = i64> + '_ {
+        self.entries.range(..slice).map(|(slice, _)| *slice)
     }
 
     pub(super) fn has_before(&self, slice: i64) -> bool {

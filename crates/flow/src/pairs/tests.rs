@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::pane::{Pane, Put, numbers};
+use super::pane::{Pane, Put, Sought, numbers};
 use crate::samples::Random;
 
 /// What is put of row n.
@@ -20,9 +20,16 @@ fn row(n: u32, random: &mut Random) -> (u32, Vec<u8>, i64, Vec<u8>) {
     )
 }
 
-fn found(pane: &Pane, (tag, key): (u32, &[u8]), times: (i64, i64)) -> Vec<Vec<u8>> {
+fn found(pane: &mut Pane, (tag, key): (u32, &[u8]), (from, to): (i64, i64)) -> Vec<Vec<u8>> {
     let mut rows = Vec::new();
-    pane.find((u64::from(tag), key), times, |row| rows.push(row.to_vec()));
+    let sought = Sought {
+        hash: u64::from(tag),
+        key,
+        from,
+        to,
+        marks: false,
+    };
+    pane.find(&sought, |row| rows.push(row.to_vec()));
     rows
 }
 
@@ -48,6 +55,7 @@ fn a_pane_comes_back_from_its_pieces_whatever_checkpoints_there_were() {
                     key: &next.1,
                     time: next.2,
                     row: &next.3,
+                    paired: false,
                 });
                 all.push(next);
             }
@@ -71,9 +79,9 @@ fn a_pane_comes_back_from_its_pieces_whatever_checkpoints_there_were() {
                 .iter()
                 .filter(|(_, other, time, _)| other == key && (near.0..=near.1).contains(time));
             let expected: Vec<Vec<u8>> = expected.map(|(.., row)| row.clone()).collect();
-            assert_eq!(found(&pane, (*tag, key), near), expected, "seed {seed}");
+            assert_eq!(found(&mut pane, (*tag, key), near), expected, "seed {seed}");
         }
-        assert!(found(&pane, (7, b"nobody"), (i64::MIN, i64::MAX)).is_empty());
+        assert!(found(&mut pane, (7, b"nobody"), (i64::MIN, i64::MAX)).is_empty());
     }
 }
 
@@ -86,6 +94,7 @@ fn each_row_is_written_as_often_as_there_are_levels() {
             key: &n.to_le_bytes(),
             time: i64::from(n),
             row: &n.to_le_bytes(),
+            paired: false,
         });
         written += pane.piece().unwrap().bytes.len();
     }
@@ -102,6 +111,7 @@ fn the_format_of_a_piece_stays() {
             key,
             time: i64::from(n) * 256,
             row: &[n, n],
+            paired: false,
         });
     }
     let piece = pane.piece().unwrap();
@@ -127,6 +137,7 @@ fn damaged_pieces_are_named_and_never_panic() {
             key: &key,
             time,
             row: &row,
+            paired: false,
         });
     }
     let whole = pane.piece().unwrap().bytes;

@@ -205,23 +205,14 @@ impl Compiling<'_> {
                 return Err(self.refused("it joins by values of different types"));
             }
         }
-        let read = self
-            .sources
-            .iter()
-            .filter_map(|read| self.plan.inputs.get(read.input));
-        let delay = read
-            .filter_map(|input| Some(input.watermark()?.delay))
-            .max();
         let (left, right) = pairs.keys.iter().cloned().unzip();
         let plan = Pairing {
             keys: [left, right],
             times: [pairs.times.0, pairs.times.1],
             from_us: pairs.from_us,
             to_us: pairs.to_us,
-            slice_us: Pairing::slice_us(
-                (pairs.from_us, pairs.to_us),
-                micros(delay.unwrap_or_default()),
-            ),
+            outer: pairs.outer,
+            slice_us: pairs.slice_us,
             types,
             schema: Arc::clone(&pairs.schema),
         };

@@ -114,10 +114,7 @@ impl Feed {
                 let left = left.rows(feeding, parts, aside)?;
                 let right = right.rows(feeding, parts, aside)?;
                 match &mut feeding.pairs {
-                    Some(pairs) => {
-                        let by = (parts.moment.watermark, parts.pool);
-                        pairs.step([left, right], by, aside)
-                    }
+                    Some(pairs) => pairs.step([left, right], (parts.moment, parts.pool), aside),
                     None => Ok(Vec::new()),
                 }
             }
@@ -152,7 +149,10 @@ struct Stretch {
 }
 
 /// The rows of several sides in the order of the log. They are all added.
-fn merged(sides: Vec<Vec<Weighted>>, schema: &SchemaRef) -> Result<Vec<Weighted>, ArrowError> {
+pub(crate) fn merged(
+    sides: Vec<Vec<Weighted>>,
+    schema: &SchemaRef,
+) -> Result<Vec<Weighted>, ArrowError> {
     let (mut all, mut filled) = (Vec::new(), 0);
     for side in sides {
         let rows = side.into_iter().filter(|rows| rows.rows() > 0);

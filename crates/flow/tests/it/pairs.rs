@@ -23,7 +23,7 @@ const BEHIND: i64 = 60 * SECOND;
 const PAIRED: &str = "FROM orders o JOIN payments p ON p.k = o.k
      AND p.paid BETWEEN o.at - INTERVAL '20 seconds' AND o.at + INTERVAL '1 minute'";
 
-fn views() -> [String; 4] {
+fn views() -> [String; 5] {
     [
         format!(
             "paid AS SELECT o.id AS o, p.id AS p, o.k, o.at, p.paid, o.w, p.amount {PAIRED}"
@@ -38,6 +38,10 @@ fn views() -> [String; 4] {
         "twice AS SELECT a.id AS first, b.id AS second FROM orders a JOIN orders b
          ON a.k = b.k AND a.n = b.n AND b.at > a.at AND b.at <= a.at + INTERVAL '40 seconds'"
             .to_owned(),
+        format!(
+            "unpaid AS SELECT o.id AS o, p.id AS p, o.at {}",
+            PAIRED.replace("JOIN payments", "LEFT JOIN payments")
+        ),
     ]
 }
 
@@ -153,6 +157,27 @@ impl Model {
         lines
     }
 
+    /// Pairs, and orders without one of slices that are over.
+    fn unpaid(&self) -> Vec<String> {
+        let line = |o: &Row, p: Option<&Row>| {
+            let p = p.map_or_else(|| "NULL".to_owned(), |p| p.id.to_string());
+            format!("{}|{p}|{}", o.id, at(o.at))
+        };
+        let pairs = self.pairs();
+        let mut lines: Vec<String> = pairs.iter().map(|(o, p)| line(o, Some(p))).collect();
+        let slice = (BEFORE + BEHIND + 30 * SECOND) / 8;
+        let closed = self
+            .watermarks()
+            .0
+            .map_or(i64::MIN, |watermark| watermark - BEHIND);
+        let is_over = |o: &&Row| (o.at.div_euclid(slice) + 1) * slice <= closed;
+        let alone = self.rows[0].iter().filter(|o| o.counts.0).filter(is_over);
+        let alone = alone.filter(|o| !pairs.iter().any(|(paired, _)| paired.id == o.id));
+        lines.extend(alone.map(|o| line(o, None)));
+        lines.sort();
+        lines
+    }
+
     fn totals(&self) -> Vec<String> {
         let mut totals: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
         for (o, p) in self.pairs() {
@@ -239,6 +264,7 @@ fn check(world: &World, model: &Model, what: &str) {
     assert_eq!(sorted(world.logged("minutes")), model.minutes(), "{what}");
     assert_eq!(world.logged("minutes_late"), [""; 0], "{what}");
     assert_eq!(sorted(world.logged("twice")), model.twice(), "{what}");
+    assert_eq!(sorted(world.logged("unpaid")), model.unpaid(), "{what}");
     assert_eq!(
         world.logged("paid_dead_letters").len(),
         model.aside.0,
@@ -254,8 +280,8 @@ fn check(world: &World, model: &Model, what: &str) {
 #[test]
 fn every_pair_of_two_streams_comes_once_and_in_one_order() {
     let paces = [(1, 8 << 20, 64 << 20), (2, 3_000, 0), (8, 1, 1 << 14)];
-    // Deaths, rows set aside, pairs of one stream, groups and windows.
-    let mut all = [0; 6];
+    // Deaths, rows set aside, pairs of one stream, groups, windows, rows alone.
+    let mut all = [0; 7];
     for seed in 1..5 {
         let mut orders: Vec<Vec<String>> = Vec::new();
         for (threads, step, state) in paces {
@@ -268,7 +294,13 @@ fn every_pair_of_two_streams_comes_once_and_in_one_order() {
             let what = format!("seed {seed}, {threads} threads, steps of {step}");
             let (mut random, mut own) = (Random(seed), Random(seed * 100 + step));
             let views = views().map(|view| format!("CREATE MATERIALIZED VIEW {view};"));
-            let mut world = World::paced(&format!("{BASE}{}", views[..2].concat()), pace);
+            let mut world = World::paced(
+                &format!(
+                    "{BASE}{}",
+                    [views[0].as_str(), &views[1], &views[4]].concat()
+                ),
+                pace,
+            );
             let (mut model, mut now, mut deaths) = (Model::default(), START, 0);
             for append in 0..260 {
                 happen(&mut world, &mut model, (&mut random, &mut now));
@@ -297,18 +329,22 @@ fn every_pair_of_two_streams_comes_once_and_in_one_order() {
             let [paid, twice] = ["paid", "twice"].map(|name| world.logged(name));
             assert!(paid.len() > 200, "{what}: {}", paid.len());
             let (totals, minutes) = (world.rows("totals").len(), world.logged("minutes").len());
+            let unpaid = world.logged("unpaid");
+            let alone = unpaid.iter().filter(|line| line.contains("|NULL|")).count();
+            let aside = model.aside;
             let counts = [
                 deaths,
-                model.aside.0,
-                model.aside.1,
+                aside.0,
+                aside.1,
                 twice.len(),
                 totals,
                 minutes,
+                alone,
             ];
             all.iter_mut()
                 .zip(counts)
                 .for_each(|(all, one)| *all += one);
-            orders.push([paid, twice].concat());
+            orders.push([paid, twice, unpaid].concat());
         }
         assert!(orders.windows(2).all(|two| two[0] == two[1]), "seed {seed}");
     }

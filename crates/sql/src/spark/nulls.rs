@@ -51,7 +51,10 @@ impl Columns<'_> {
             }
             Node::Pairs(pairs) => {
                 let left = self.of(&pairs.left)?;
-                left.into_iter().chain(self.of(&pairs.right)?).collect()
+                let right = self.of(&pairs.right)?.into_iter();
+                left.into_iter()
+                    .chain(right.map(|nullable| nullable || pairs.outer))
+                    .collect()
             }
             Node::Lookup { input, .. } | Node::Window { input, .. } => {
                 let below = self.of(input)?;

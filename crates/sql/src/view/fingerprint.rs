@@ -96,7 +96,11 @@ fn operator(defs: &Definitions, inputs: &[Input], node: &Node, out: &mut String)
             let keys = pairs.keys.iter();
             let keys = keys.map(|(left, right)| (anonymous(left), anonymous(right)));
             let (keys, times) = (keys.collect::<Vec<_>>(), pairs.times);
-            format!("pairs {keys:?} {times:?} {} {}", pairs.from_us, pairs.to_us)
+            let (from, to, slice) = (pairs.from_us, pairs.to_us, pairs.slice_us);
+            format!(
+                "pairs {keys:?} {times:?} {from} {to} {} {slice}",
+                pairs.outer
+            )
         }
         Node::Lookup {
             table,

@@ -71,9 +71,11 @@ pub(crate) fn event_time(node: &Node, index: usize, inputs: &[Input]) -> Option<
             let (left, right) = pairs.reach_us();
             let width = pairs.left.schema().fields().len();
             if index == pairs.times.0 {
-                return Some(behind(left));
+                let waits = if pairs.outer { pairs.slice_us } else { 0 };
+                return Some(behind(left.max(0).saturating_add(waits)));
             }
-            (index == width.saturating_add(pairs.times.1)).then(|| behind(right))
+            // Where there is no pair, it is NULL.
+            (!pairs.outer && index == width.saturating_add(pairs.times.1)).then(|| behind(right))
         }
         Node::Lookup { input, .. } | Node::Window { input, .. } => {
             let is_input = index < input.schema().fields().len();

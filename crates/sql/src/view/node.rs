@@ -5,7 +5,7 @@
 mod rank;
 mod running;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use datafusion::{
     arrow::datatypes::{DataType, SchemaRef},
@@ -120,9 +120,18 @@ pub struct Pairs {
     pub from_us: i64,
     /// The greatest.
     pub to_us: i64,
+    /// Whether a row of left without a pair comes, too, with NULLs: once none can come any more.
+    pub outer: bool,
+    /// Length of the slices of event time in which rows are kept, in µs: how late a row without a
+    /// pair may come.
+    pub slice_us: i64,
     /// Columns of left, then of right.
     pub schema: SchemaRef,
 }
+
+/// Slices of the time for which rows are kept.
+const SLICES: i64 = 8;
+const SLICE_US_MIN: i64 = 1_000_000;
 
 impl Pairs {
     /// How long after its time a row of left, and of right, may be joined with, in µs; less than 0
@@ -130,6 +139,14 @@ impl Pairs {
     #[must_use]
     pub const fn reach_us(&self) -> (i64, i64) {
         (self.to_us, self.from_us.saturating_neg())
+    }
+
+    /// The length of slices where rows are kept for so long: an eighth of it.
+    #[must_use]
+    pub fn slice_us((from_us, to_us): (i64, i64), delay: Duration) -> i64 {
+        let delay = i64::try_from(delay.as_micros()).unwrap_or(i64::MAX);
+        let kept = to_us.saturating_sub(from_us).saturating_add(delay);
+        (kept / SLICES).max(SLICE_US_MIN)
     }
 }
 
@@ -317,7 +334,12 @@ impl fmt::Display for Line<'_> {
                 let keys = keys.map(|(left, right)| format!("{left} = {right}"));
                 let keys = keys.collect::<Vec<_>>().join(", ");
                 let ((left, right), Pairs { from_us, to_us, .. }) = (pairs.times, pairs.as_ref());
-                write!(f, "pairs by ({keys}) times @{left}, @{right} ")?;
+                let kind = if pairs.outer {
+                    "pairs or NULL"
+                } else {
+                    "pairs"
+                };
+                write!(f, "{kind} by ({keys}) times @{left}, @{right} ")?;
                 write!(f, "from {from_us} µs to {to_us} µs")
             }
             Node::Lookup {

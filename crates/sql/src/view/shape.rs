@@ -223,7 +223,7 @@ fn filtered_pairs(mut pairs: Pairs, predicate: Arc<dyn PhysicalExpr>) -> Node {
     let columns = collect_columns(&predicate);
     let (is_left, is_right) = (
         columns.iter().all(|column| column.index() < width),
-        columns.iter().all(|column| column.index() >= width),
+        !pairs.outer && columns.iter().all(|column| column.index() >= width),
     );
     if is_left {
         pairs.left = filtered_by(pairs.left, predicate);

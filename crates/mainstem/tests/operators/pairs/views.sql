@@ -23,6 +23,12 @@ FROM orders o
 JOIN payments p ON p.order_id = o.order_id
   AND p.paid BETWEEN o.at - INTERVAL '5 minutes' AND o.at + INTERVAL '1 hour';
 
+-- Orders, with what was paid within an hour or with NULL once nothing can be any more.
+CREATE MATERIALIZED VIEW unpaid_orders AS
+SELECT o.order_id, p.payment_id, o.at
+FROM orders o
+LEFT JOIN payments p ON p.order_id = o.order_id AND p.paid BETWEEN o.at AND o.at + INTERVAL '1 hour';
+
 -- What is built over it: windows of the event time that was selected.
 CREATE MATERIALIZED VIEW paid_by_hour AS
 SELECT window_start, count(*) AS payments, sum(amount) AS amount

@@ -3,7 +3,7 @@
 
 mod distance;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use datafusion::{
     arrow::datatypes::{DataType, SchemaRef},
@@ -46,10 +46,11 @@ struct Compared {
 impl Shape<'_> {
     /// Pairs of rows.
     pub(super) fn pairs(&self, join: &Join, schema: SchemaRef) -> Result<Node, Problem> {
-        if join.join_type != JoinType::Inner {
-            return Err(unbuilt("a LEFT JOIN of streams", self.place.clone())
-                .hint("JOIN gives the pairs; LEFT JOIN looks a table up"));
-        }
+        let outer = match join.join_type {
+            JoinType::Inner => false,
+            JoinType::Left => true,
+            _ => return Err(unbuilt("this kind of join", self.place.clone())),
+        };
         let sides = Sides {
             left: self.paired(&join.left)?,
             right: self.paired(&join.right)?,
@@ -78,6 +79,12 @@ impl Shape<'_> {
             );
         }
         self.near(from_us, to_us)?;
+        if outer && !rest.is_empty() {
+            let what = "a LEFT JOIN of streams with more conditions than keys and times";
+            return Err(unbuilt(what, self.place.clone())
+                .hint("filter in a subquery: LEFT JOIN (SELECT … FROM stream WHERE …) b ON …"));
+        }
+        let slice_us = Pairs::slice_us((from_us, to_us), self.delay(&sides));
         let node = Node::Pairs(Box::new(Pairs {
             left: sides.left,
             right: sides.right,
@@ -85,6 +92,8 @@ impl Shape<'_> {
             times,
             from_us,
             to_us,
+            outer,
+            slice_us,
             schema,
         }));
         match conjunction(rest) {
@@ -153,6 +162,16 @@ impl Shape<'_> {
             }
         }
         Ok(compared)
+    }
+
+    /// The longest delay of a watermark of what is joined.
+    fn delay(&self, sides: &Sides<'_>) -> Duration {
+        let sources = [&sides.left, &sides.right]
+            .into_iter()
+            .flat_map(Node::sources);
+        let read = sources.filter_map(|input| self.bound.inputs.get(input));
+        let delays = read.filter_map(|known| Some(known.input.watermark()?.delay));
+        delays.max().unwrap_or_default()
     }
 
     fn is_time(&self, sides: &Sides<'_>, left: usize, right: usize) -> bool {

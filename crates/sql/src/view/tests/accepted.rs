@@ -29,7 +29,7 @@ GROUP BY v.owner_id EMIT ON UPDATE EVERY INTERVAL '1 second'",
 ];
 
 /// Other forms, over the views before them too.
-pub(super) const OTHERS: [&str; 57] = [
+pub(super) const OTHERS: [&str; 58] = [
     "fast AS SELECT * FROM readings WHERE speed_kmh > 130 AND celsius IS NOT NULL",
     "days AS SELECT window_start, count(*) AS n FROM TUMBLE(readings, at, INTERVAL '1 day', TIME ZONE 'Europe/Berlin') GROUP BY window_start, window_end EMIT ON WINDOW CLOSE",
     "weeks AS SELECT window_start AS week, window_end, country, sum(quantity) AS pieces FROM TUMBLE(purchases, invoice_date, INTERVAL '1' WEEK, INTERVAL '4 days') p WHERE p.country <> 'Unspecified' GROUP BY country, window_start, window_end HAVING sum(quantity) > 10 EMIT ON WINDOW CLOSE",
@@ -65,6 +65,7 @@ pub(super) const OTHERS: [&str; 57] = [
     "upper_seen AS WITH t AS (SELECT trip_id AS id, started_at AS at FROM trips UNION ALL (SELECT vehicle_id, at FROM readings UNION ALL SELECT country, NULL FROM purchases)) SELECT upper(id) AS id, at FROM t WHERE id <> 'x'",
     "prices AS SELECT quantity AS n, unit_price AS price FROM purchases UNION ALL SELECT id, n FROM plain UNION ALL SELECT harsh_brakes, distance_km FROM trips",
     "near AS SELECT r.vehicle_id, r.at, t.trip_id, r.speed_kmh FROM readings r JOIN trips t ON t.vehicle_id = r.vehicle_id AND r.at BETWEEN t.ended_at - INTERVAL '10 minutes' AND t.ended_at WHERE t.harsh_brakes > 0 AND r.speed_kmh > 1",
+    "near_or_not AS SELECT r.vehicle_id, r.at, t.trip_id, t.ended_at FROM readings r LEFT JOIN trips t ON t.vehicle_id = r.vehicle_id AND r.at BETWEEN t.ended_at - INTERVAL '10 minutes' AND t.ended_at WHERE r.speed_kmh > 1 AND t.harsh_brakes IS NULL",
     "near_minutes AS SELECT window_start, window_end, count(*) AS n FROM TUMBLE(near, at, INTERVAL '1 minute') GROUP BY window_start, window_end EMIT ON WINDOW CLOSE",
     "pairs AS SELECT count(*) AS n, max(p.quantity - t.harsh_brakes) AS most FROM purchases p JOIN (SELECT upper(trip_id) AS trip, harsh_brakes, ended_at FROM trips WHERE distance_km > 1) t ON t.trip = p.invoice_no AND p.invoice_date > t.ended_at - INTERVAL '5 minutes' AND p.invoice_date <= t.ended_at + INTERVAL '1 day' AND p.quantity > t.harsh_brakes EMIT ON UPDATE",
     "same_time AS SELECT a.trip_id AS one, b.trip_id AS other, b.ended_at, v.model FROM trips a JOIN vehicles FOR SYSTEM_TIME AS OF PROCTIME() v ON v.vehicle_id = a.vehicle_id JOIN trips b ON b.vehicle_id = a.vehicle_id AND b.ended_at = a.ended_at AND a.trip_id < b.trip_id",

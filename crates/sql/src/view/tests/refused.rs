@@ -80,7 +80,7 @@ const REFUSED: &[&str] = &[
     // joins
     "v AS SELECT p.country FROM purchases p, vehicles v",
     "v AS SELECT r.speed_kmh FROM readings r JOIN trips t ON t.vehicle_id = r.vehicle_id",
-    "v AS SELECT r.speed_kmh FROM readings r LEFT JOIN trips t ON t.vehicle_id = r.vehicle_id AND r.at BETWEEN t.ended_at - INTERVAL '10 minutes' AND t.ended_at",
+    "v AS SELECT r.speed_kmh FROM readings r LEFT JOIN trips t ON t.vehicle_id = r.vehicle_id AND r.at BETWEEN t.ended_at - INTERVAL '10 minutes' AND t.ended_at AND t.harsh_brakes > 0",
     "v AS SELECT r.speed_kmh FROM readings r JOIN trips t ON t.vehicle_id = r.vehicle_id AND r.at > t.ended_at",
     "v AS SELECT r.speed_kmh FROM readings r JOIN trips t ON t.vehicle_id = r.vehicle_id WHERE r.at BETWEEN t.ended_at - INTERVAL '1 hour' AND t.ended_at",
     "v AS SELECT r.speed_kmh FROM readings r JOIN trips t ON t.vehicle_id = r.vehicle_id AND r.at BETWEEN t.started_at AND t.started_at + INTERVAL '1 hour'",

@@ -112,6 +112,7 @@ fn pairs(pairs: &Pairs, input: &dyn Fn(usize) -> Rows) -> Evaluated {
     let value = |column: &ArrayRef, row: usize| ScalarValue::try_from_array(column, row).unwrap();
     let (mut lefts, mut rights, mut seqs) = (Vec::new(), Vec::new(), Vec::new());
     for l in 0..left.seqs.len() {
+        let before = seqs.len();
         for r in 0..right.seqs.len() {
             let mut keys = of_left.iter().zip(&of_right);
             let is_same = keys.all(|(a, b)| {
@@ -122,13 +123,18 @@ fn pairs(pairs: &Pairs, input: &dyn Fn(usize) -> Rows) -> Evaluated {
             let is_near =
                 times.is_some_and(|(a, b)| (pairs.from_us..=pairs.to_us).contains(&(b - a)));
             if is_same && is_near {
-                lefts.push(u32::try_from(l).unwrap());
-                rights.push(u32::try_from(r).unwrap());
+                lefts.push(u32::try_from(l).ok());
+                rights.push(u32::try_from(r).ok());
                 seqs.push(left.seqs[l].max(right.seqs[r]));
             }
         }
+        if pairs.outer && seqs.len() == before {
+            lefts.push(u32::try_from(l).ok());
+            rights.push(None);
+            seqs.push(left.seqs[l]);
+        }
     }
-    let taken = |rows: &Evaluated, of: Vec<u32>| -> Vec<ArrayRef> {
+    let taken = |rows: &Evaluated, of: Vec<Option<u32>>| -> Vec<ArrayRef> {
         let of = UInt32Array::from(of);
         let columns = rows.batch.columns().iter();
         columns
