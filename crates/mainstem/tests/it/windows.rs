@@ -75,9 +75,9 @@ at 2026-01-01T10:00:00Z
 send clicks
 {"user_id": "a", "amount": 1, "at": "2026-01-01T10:02:10Z"}
 # The window that ended at 10:02:00 is over; those that end at 10:03:00 and 10:04:00 are not.
+# Of the second row all are over.
 send clicks
 {"user_id": "a", "amount": 5, "at": "2026-01-01T10:01:50Z"}
-# All its windows are over.
 {"user_id": "a", "amount": 7, "at": "2026-01-01T09:59:59Z"}
 restart
 at +10m

@@ -1,6 +1,7 @@
 //! sum(x) and avg(x) of floating point, exact until they are rounded once: whatever the order of
-//! rows and the number of threads, the same; with them, variance and deviation. Views add like this; a question that is compared with
-//! one has to. Other questions add with DataFusion, which is faster and rounds at each step.
+//! rows and the number of threads, the same; with them, variance and deviation. Views add like this; a
+//! question that is compared with one has to. Other questions add with DataFusion, which is faster and
+//! rounds at each step.
 
 use std::{mem::size_of, sync::Arc};
 

@@ -73,7 +73,7 @@ fn windowed(subject: Subject<'_>) -> Result<Emit, Problem> {
                 corrections: Some(_),
             },
         ) if is_session(subject.plan) => {
-            Err(unbuilt("changes of session windows", subject.place.clone())
+            Err(unbuilt("telling a change of session windows", subject.place.clone())
                 .detail("A row that comes late may join two sessions that were told apart.")
                 .hint("write EMIT ON WINDOW CLOSE: late rows go to the view's _late stream"))
         }

@@ -142,11 +142,11 @@ fn rows_count_in_the_windows_that_are_open_however_the_log_is_cut() {
     let mut partly = 0;
     for windows in all() {
         for emit in emits() {
-            for seed in 1..6_u64 {
+            for seed in 1..3_u64 {
                 let mut random = Random(seed);
-                let frames = frames(&mut random, 90);
+                let frames = frames(&mut random, 60);
                 let mut order = Vec::new();
-                for (threads, step_max) in [(1, 1), (1, 1_000), (1, 7), (2, 5), (8, 30)] {
+                for (threads, step_max) in [(1, 1), (1, 1_000), (2, 7), (8, 30)] {
                     let pool = Pool::start(&Threads::shared(), "test", threads).unwrap();
                     let mut bed = Bed::new(&plan_over(emit, Some(&windows)), pool);
                     run(&mut bed, &frames, &mut random, step_max);
@@ -162,16 +162,16 @@ fn rows_count_in_the_windows_that_are_open_however_the_log_is_cut() {
             }
         }
     }
-    assert!(partly > 1_000, "{partly} rows were late for some windows");
+    assert!(partly > 50, "{partly} rows were late for some windows");
 }
 
 #[test]
 fn crashes_and_little_memory_change_nothing() {
     for windows in all() {
         for emit in emits() {
-            for seed in 100..106_u64 {
+            for seed in 100..102_u64 {
                 let mut random = Random(seed);
-                let frames = frames(&mut random, 90);
+                let frames = frames(&mut random, 60);
                 let plan = plan_over(emit, Some(&windows));
                 let mut whole = Bed::new(&plan, Pool::alone());
                 run(&mut whole, &frames, &mut random, 9);
@@ -214,7 +214,7 @@ fn state_of_slices_that_are_over_is_gone() {
         for emit in emits() {
             let mut random = Random(77);
             let mut bed = Bed::new(&plan_over(emit, Some(&windows)), Pool::alone());
-            for frame in frames(&mut random, 300) {
+            for frame in frames(&mut random, 120) {
                 bed.step(&[frame]);
                 bed.checkpoint();
             }
