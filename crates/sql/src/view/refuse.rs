@@ -8,8 +8,8 @@ use std::ops::ControlFlow;
 
 use mainstem_kernel::{Code, Place, Problem};
 use sqlparser::ast::{
-    Cte, Distinct, Expr, GroupByExpr, Query, Select, SelectFlavor, SelectItem, SetExpr, SetOperator,
-    SetQuantifier, Spanned, TableFactor, Visit, visit_expressions,
+    Cte, Distinct, Expr, GroupByExpr, Query, Select, SelectFlavor, SelectItem, SetExpr,
+    SetOperator, SetQuantifier, Spanned, TableFactor, Visit, visit_expressions,
 };
 
 pub(crate) use self::calls::has_aggregate;
