@@ -6,11 +6,16 @@ mod archive;
 mod ceiling;
 mod http;
 mod memory;
+mod nexmark;
 mod restart;
 mod scale;
 mod sql;
 mod streaming;
 mod views;
+mod ysb;
+
+pub(crate) use nexmark::LEFT_OUT;
+pub(crate) use views::FIRST;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -93,7 +98,14 @@ pub(crate) const VIEWS: [Case; 8] = [
 ];
 
 /// The cases of `streaming`.
-pub(crate) const STREAMING: [Case; 2] = [
+pub(crate) fn streaming() -> Vec<Case> {
+    let mut cases = KEYED.to_vec();
+    cases.extend(nexmark::CASES);
+    cases
+}
+
+/// The cases of `streaming` beside Nexmark.
+const KEYED: [Case; 3] = [
     Case {
         name: "last50",
         run: streaming::last_50,
@@ -101,6 +113,10 @@ pub(crate) const STREAMING: [Case; 2] = [
     Case {
         name: "top10",
         run: streaming::top_10,
+    },
+    Case {
+        name: "ysb",
+        run: ysb::run,
     },
 ];
 

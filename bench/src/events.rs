@@ -1,120 +1,90 @@
-//! Makes the events that the benches send: lines of JSON of exactly 132 bytes, from a seed.
-//!
-//! A line is a template into which digits are patched, so that making events costs the machine
-//! next to nothing. It never sends them.
+//! What the benches send: lines of JSON out of a seed, the same each time. It never sends them.
 
+mod ads;
+mod auctions;
 mod keys;
+mod lines;
+mod readings;
 
 use mainstem_kernel::Timestamp;
 
-use keys::Chooser;
+pub(crate) use ads::{ADS, ad, campaign};
+pub(crate) use auctions::AuctionMaker;
 pub(crate) use keys::Keys;
+pub(crate) use readings::{DEVICES, DEVICES_MAX, EVENT_BYTES, EventMaker, device};
 
-/// Bytes of one event, its line feed included.
-pub(crate) const EVENT_BYTES: usize = TEMPLATE.len();
-/// Distinct devices, unless a case says otherwise.
-pub(crate) const DEVICES: u64 = 10_000;
-/// Most of them: their numbers have seven digits.
-pub(crate) const DEVICES_MAX: u64 = 10_000_000;
+/// Event time between two events.
+pub(crate) const STEP_MICROS: i64 = 1_000;
+/// Nexmark's events of each second of event time, as its generator has them by itself.
+const AUCTIONS_PER_SECOND: usize = 10_000;
+/// Requests of the one order that are under way at once: eight times 0.4 s of auctions, 24 times
+/// 0.2 s of advertisements. That is less than the delays of their watermarks, so none comes late.
+const AHEAD_MAX: u64 = 24;
 
-const TEMPLATE: &[u8; 132] =
-    b"{\"device_id\":\"vehicle-000000\",\"at\":\"2026-01-01T00:00:00.000000Z\",\
-\"celsius\":00.00,\"speed\":00.0,\"odometer\":0000000,\"state\":\"driving\"}\n";
-const DEVICE: usize = 22;
-const AT: usize = 36;
-const AT_MICROS: usize = AT + 20;
-const CELSIUS: usize = 75;
-const SPEED: usize = 89;
-const ODOMETER: usize = 105;
-const STATE: usize = 122;
-/// Of the same length, so that every event has the same.
-const STATES: [&[u8; 7]; 4] = [b"driving", b"waiting", b"parking", b"service"];
-
-const SECOND: i64 = 1_000_000;
-
-/// The id of a device: from a million on, the first digit stands where the hyphen was.
-pub(crate) fn device(number: u64) -> String {
-    let mut id = *b"vehicle-000000";
-    name(&mut id, number);
-    String::from_utf8_lossy(&id).into_owned()
+/// What events are of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Events {
+    /// Readings of these vehicles.
+    Readings(Keys),
+    /// People, auctions and bids of Nexmark.
+    Auctions,
+    /// What people do with advertisements, as the streaming benchmark of Yahoo has it.
+    Ads,
 }
 
-/// Writes a device's number to the end of its id.
-fn name(id: &mut [u8], number: u64) {
-    let place = id.len() - 7;
-    let million = u8::try_from(number / 1_000_000 % 10).unwrap_or(0);
-    id[place] = if million == 0 { b'-' } else { b'0' + million };
-    digits(&mut id[place + 1..], number % 1_000_000);
+impl Events {
+    /// How many requests before it a request need not wait for; none, if any.
+    pub(crate) const fn ahead_max(self) -> Option<u64> {
+        match self {
+            Self::Readings(_) => None,
+            Self::Auctions | Self::Ads => Some(AHEAD_MAX),
+        }
+    }
+}
+
+/// Some events of one stream.
+#[derive(Debug, Default)]
+pub(crate) struct Body {
+    /// If it is not that of the load.
+    pub(crate) stream: Option<&'static str>,
+    pub(crate) events: usize,
+    /// A line each.
+    pub(crate) lines: Vec<u8>,
 }
 
 /// Makes events one after the other, in event time.
 #[derive(Debug)]
-pub(crate) struct EventMaker {
-    random: u64,
-    chooser: Chooser,
-    next: Timestamp,
-    step_micros: i64,
-    line: [u8; EVENT_BYTES],
-    /// The second that `line` shows.
-    second: i64,
+pub(crate) enum Maker {
+    Readings(Box<EventMaker>),
+    Auctions(Box<AuctionMaker>),
+    Ads(Box<ads::AdMaker>),
 }
 
-impl EventMaker {
-    /// The first event happens at `first`, each next one `step_micros` later.
-    pub(crate) fn new(seed: u64, keys: Keys, (first, step_micros): (Timestamp, i64)) -> Self {
-        Self {
-            random: seed,
-            chooser: Chooser::new(keys),
-            next: first,
-            step_micros,
-            line: *TEMPLATE,
-            second: i64::MIN,
+impl Maker {
+    /// The first event happens at `first`.
+    pub(crate) fn new(of: Events, seed: u64, first: Timestamp) -> Self {
+        match of {
+            Events::Readings(keys) => {
+                Self::Readings(Box::new(EventMaker::new(seed, keys, (first, STEP_MICROS))))
+            }
+            Events::Auctions => {
+                Self::Auctions(Box::new(AuctionMaker::new(first, AUCTIONS_PER_SECOND)))
+            }
+            Events::Ads => Self::Ads(Box::new(ads::AdMaker::new(seed, first))),
         }
     }
 
-    /// A body of so many events.
-    pub(crate) fn body(&mut self, events: usize) -> Vec<u8> {
-        let mut body = Vec::with_capacity(events * EVENT_BYTES);
-        for _event in 0..events {
-            self.patch();
-            body.extend_from_slice(&self.line);
+    /// The next so many events, of all streams together.
+    pub(crate) fn bodies(&mut self, events: usize) -> Vec<Body> {
+        match self {
+            Self::Readings(maker) => vec![Body {
+                stream: None,
+                events,
+                lines: maker.body(events),
+            }],
+            Self::Auctions(maker) => maker.bodies(events),
+            Self::Ads(maker) => vec![maker.body(events)],
         }
-        body
-    }
-
-    fn patch(&mut self) {
-        let at = self.next;
-        self.next = Timestamp(at.0 + self.step_micros);
-        if at.0.div_euclid(SECOND) != self.second {
-            self.second = at.0.div_euclid(SECOND);
-            let text = at.to_string();
-            self.line[AT..AT + text.len()].copy_from_slice(text.as_bytes());
-        }
-        digits(
-            &mut self.line[AT_MICROS..AT_MICROS + 6],
-            at.0.rem_euclid(SECOND).unsigned_abs(),
-        );
-
-        let state = &mut self.random;
-        let device = self.chooser.choose(|| splitmix(state));
-        name(&mut self.line[DEVICE - 8..DEVICE + 6], device);
-        let random = splitmix(&mut self.random);
-        digits(
-            &mut self.line[CELSIUS..CELSIUS + 2],
-            10 + (random >> 16) % 90,
-        );
-        digits(
-            &mut self.line[CELSIUS + 3..CELSIUS + 5],
-            (random >> 24) % 100,
-        );
-        digits(&mut self.line[SPEED..SPEED + 2], 10 + (random >> 32) % 90);
-        digits(&mut self.line[SPEED + 3..SPEED + 4], (random >> 40) % 10);
-        digits(
-            &mut self.line[ODOMETER..ODOMETER + 7],
-            1_000_000 + (random >> 20) % 9_000_000,
-        );
-        let state = STATES[usize::try_from(random >> 62).unwrap_or(0)];
-        self.line[STATE..STATE + 7].copy_from_slice(state);
     }
 }
 
@@ -126,14 +96,6 @@ pub(crate) fn splitmix(state: &mut u64) -> u64 {
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ (mixed >> 31)
-}
-
-/// Fills a field with the last digits of a number.
-fn digits(field: &mut [u8], mut number: u64) {
-    for digit in field.iter_mut().rev() {
-        *digit = b'0' + u8::try_from(number % 10).unwrap_or(0);
-        number /= 10;
-    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 mod outcome;
 mod source;
+mod turns;
 
 use std::{
     cell::{Cell, RefCell},
@@ -23,15 +24,14 @@ use tokio::{
 
 use crate::{
     client::Connection,
-    events::{DEVICES, Keys},
+    events::{DEVICES, Events, Keys},
 };
 pub(crate) use outcome::{Moment, Outcome, as_f64, percentile};
 use source::{Due, Source};
+use turns::Turns;
 
 /// Wait after "too many requests".
 const THROTTLE_WAIT: Duration = Duration::from_millis(50);
-/// Event time between two events.
-const STEP_MICROS: i64 = 1_000;
 
 /// How long a load lasts.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +50,7 @@ pub(crate) enum Amount {
 pub(crate) struct Load {
     pub(crate) connections: usize,
     pub(crate) events_per_request: usize,
-    pub(crate) keys: Keys,
+    pub(crate) of: Events,
     pub(crate) amount: Amount,
     /// Events sent each second of a load of so many events; as fast as they are acknowledged, if
     /// it is not given.
@@ -60,11 +60,11 @@ pub(crate) struct Load {
 impl Load {
     /// As fast as events are acknowledged, of the usual devices.
     pub(crate) fn new(connections: usize, events_per_request: usize, amount: Amount) -> Self {
-        let keys = Keys::Uniform { count: DEVICES };
+        let of = Events::Readings(Keys::Uniform { count: DEVICES });
         Self {
             connections,
             events_per_request,
-            keys,
+            of,
             amount,
             per_second: None,
         }
@@ -153,6 +153,7 @@ struct Sender {
     counted: Cell<u64>,
     throttled: Cell<u64>,
     latencies: RefCell<Vec<u32>>,
+    turns: Turns,
 }
 
 /// What the bench reads of an acknowledgement.
@@ -176,6 +177,7 @@ impl Sender {
             counted: Cell::new(0),
             throttled: Cell::new(0),
             latencies: RefCell::default(),
+            turns: Turns::new(load.of.ahead_max()),
         }
     }
 
@@ -221,6 +223,8 @@ async fn send_all(sender: Rc<Sender>) -> Result<String> {
         at,
     }) = sender.next()
     {
+        let turn = sender.turns.take();
+        sender.turns.come(turn).await;
         if let Some(early) = at.and_then(|at| at.checked_sub(SystemClock.monotonic())) {
             sleep(early).await;
         }
@@ -243,6 +247,7 @@ async fn send_all(sender: Rc<Sender>) -> Result<String> {
             position.push_str(ack.position);
             break;
         }
+        sender.turns.done(turn);
         sender.note(events, SystemClock.monotonic() - start);
     }
     Ok(position)

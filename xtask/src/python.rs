@@ -27,6 +27,7 @@ pub(crate) fn proofs(place: Place) -> Result<()> {
     // The program as the tests have built it: building it alone would choose other features of
     // its libraries and compile them again.
     let program = format!("{target}/debug/mainstem");
+    let bench = format!("{target}/debug/mainstem-bench");
     // The tables that history's tests have left there.
     let tables = format!("{target}/tmp/delta");
     for args in [
@@ -37,6 +38,9 @@ pub(crate) fn proofs(place: Place) -> Result<()> {
     ] {
         shell::run(&mut shell::command(&python.to_string_lossy(), &args))?;
     }
+    let nexmark = "tests/python/nexmark_answers.py";
+    let args = [nexmark, "--mainstem", &program, "--bench", &bench];
+    shell::run(&mut shell::command(&python.to_string_lossy(), &args))?;
     on_cassandra(Path::new(&target), &python.to_string_lossy())?;
     on_spark(Path::new(&target), &program)
 }

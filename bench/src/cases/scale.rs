@@ -15,7 +15,7 @@ use super::{
     views::{self, AGGREGATE, FIRST, READINGS, SAME_TOTALS},
 };
 use crate::{
-    events::{self, Keys},
+    events::{self, Events, Keys},
     load::{self, Load, as_f64},
     probe::{self, Latencies, Probed},
     prove::{engines::Engines, machines},
@@ -92,7 +92,7 @@ fn beside_by_hand(
 
 fn load_of(setting: &Setting) -> Load {
     Load {
-        keys: Keys::Uniform { count: KEYS },
+        of: Events::Readings(Keys::Uniform { count: KEYS }),
         ..Load::of_events(setting.rows, FIRST)
     }
 }

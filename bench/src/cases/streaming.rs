@@ -7,7 +7,7 @@ use super::{
     views::{FIRST, app, check, follow},
 };
 use crate::{
-    events::Keys,
+    events::{Events, Keys},
     load::{Load, as_f64},
     report::{Findings, Unit},
 };
@@ -71,7 +71,7 @@ fn run(setting: &Setting, case: &Case) -> Result<Findings> {
     let mut findings = Findings::new(case.name, case.title.to_owned());
     let server = setting.server_of(case.name, "", &app(case.view))?;
     let load = Load {
-        keys: Keys::Uniform { count: KEYS },
+        of: Events::Readings(Keys::Uniform { count: KEYS }),
         ..Load::of_events(setting.rows, FIRST)
     };
     let followed = follow(&server, load, case.of)?;

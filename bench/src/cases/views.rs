@@ -12,14 +12,15 @@ use mainstem_kernel::{Clock, Timestamp, clock::SystemClock};
 
 use super::{Setting, add_load};
 use crate::{
-    events::{self, DEVICES, Keys},
+    duckdb::same_rows,
+    events::{self, DEVICES, Events, Keys},
     load::{self, Load, Moment, Outcome},
     report::{Findings, Unit},
     server::Server,
 };
 
 /// Time of the first event.
-pub(super) const FIRST: Timestamp = Timestamp(1_767_225_600_000_000);
+pub(crate) const FIRST: Timestamp = Timestamp(1_767_225_600_000_000);
 /// Rows of one INSERT.
 const INSERTED: u64 = 500;
 /// Keys of the aggregate, unless a case says otherwise.
@@ -86,7 +87,7 @@ fn run(setting: &Setting, case: &Case) -> Result<Findings> {
     let server = setting.server_of(case.name, "", &app(case.view))?;
     register(&server)?;
     let load = Load {
-        keys: case.keys,
+        of: Events::Readings(case.keys),
         ..Load::of_events(setting.rows, FIRST)
     };
     let followed = follow(&server, load, case.of)?;
@@ -152,7 +153,7 @@ pub(super) fn follow(server: &Server, load: Load, view: &str) -> Result<Followed
 pub(super) fn check(findings: &mut Findings, server: &Server, same: [&str; 2]) -> Result<()> {
     let [computed, asked] = [server.sql(same[0])?, server.sql(same[1])?];
     ensure!(
-        computed == asked,
+        same_rows(&computed, &asked),
         "the view says {computed:?}, its events {asked:?}"
     );
     findings.note(format!(

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 
@@ -9,8 +9,8 @@ fn every_event_is_json_of_132_bytes_in_event_time() {
     let body = EventMaker::new(7, keys, (first, 700)).body(5_000);
     assert_eq!(body.len(), 5_000 * 132);
 
-    let mut devices = std::collections::BTreeSet::new();
-    let mut states = std::collections::BTreeSet::new();
+    let mut devices = BTreeSet::new();
+    let mut states = BTreeSet::new();
     for (place, line) in body.chunks(132).enumerate() {
         assert_eq!(line.last(), Some(&b'\n'));
         let event: serde_json::Value = serde_json::from_slice(line).unwrap();
@@ -78,4 +78,79 @@ fn skewed_devices_send_in_proportion_to_their_rank() {
         );
     }
     assert!(counts.len() > 10_000, "{} devices", counts.len());
+}
+
+/// Events of each stream, in the order in which they were made.
+fn events_of(of: Events, bodies: [usize; 2]) -> BTreeMap<&'static str, Vec<serde_json::Value>> {
+    let mut maker = Maker::new(of, 1, Timestamp(1_767_225_600_000_000));
+    let mut events: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for body in bodies
+        .map(|events| maker.bodies(events))
+        .into_iter()
+        .flatten()
+    {
+        let lines = std::str::from_utf8(&body.lines).unwrap().lines();
+        let parsed: Vec<_> = lines
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        assert_eq!(parsed.len(), body.events);
+        events
+            .entry(body.stream.unwrap())
+            .or_default()
+            .extend(parsed);
+    }
+    events
+}
+
+fn is_in_order(events: &[serde_json::Value], time: &str) -> bool {
+    events.is_sorted_by_key(|event| event[time].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn auctions_are_those_that_are_published() {
+    let events = events_of(Events::Auctions, [130, 870]);
+    let count = |stream| events[stream].len();
+    assert_eq!(
+        [count("person"), count("auction"), count("bid")],
+        [20, 60, 920]
+    );
+    assert!(
+        events
+            .values()
+            .all(|events| is_in_order(events, "date_time"))
+    );
+    // The first of its own test.
+    let first = &events["person"][0];
+    assert_eq!(first["name"], "vicky noris");
+    assert_eq!(first["email_address"], "yplkvgz@qbxfg.com");
+    assert_eq!(first["date_time"], "2026-01-01T00:00:00.000Z");
+    let last = &events["bid"][919];
+    assert_eq!(
+        last["date_time"], "2026-01-01T00:00:00.100Z",
+        "10,000 a second"
+    );
+    let auction = &events["auction"][7];
+    assert!(auction["expires"].as_str() > auction["date_time"].as_str());
+    assert_eq!(
+        events,
+        events_of(Events::Auctions, [1_000, 0]),
+        "however many at once"
+    );
+}
+
+#[test]
+fn each_advertisement_is_of_a_campaign() {
+    let events = events_of(Events::Ads, [5_000, 5_000]);
+    let events = &events["ad_event"];
+    assert!(is_in_order(events, "event_time"));
+    assert_eq!(events[9_999]["event_time"], "2026-01-01T00:00:00.999Z");
+    let ads: BTreeSet<String> = (0..ADS).map(ad).collect();
+    let seen: BTreeSet<String> = events
+        .iter()
+        .map(|event| event["ad_id"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(seen, ads, "each of them is seen, and no other");
+    assert_eq!((0..ADS).map(campaign).collect::<BTreeSet<_>>().len(), 100);
+    let views = events.iter().filter(|event| event["event_type"] == "view");
+    assert!((3_100..3_600).contains(&views.count()), "a third are views");
 }

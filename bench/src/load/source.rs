@@ -2,16 +2,17 @@
 
 use std::{
     cell::{Cell, RefCell},
+    collections::VecDeque,
     rc::Rc,
     time::Duration,
 };
 
 use mainstem_kernel::{Clock, clock::SystemClock};
 
-use super::{Amount, Load, STEP_MICROS, Target, as_f64};
+use super::{Amount, Load, Target, as_f64};
 use crate::{
     client::Request,
-    events::{EVENT_BYTES, EventMaker},
+    events::{Body, EVENT_BYTES, Maker},
 };
 
 /// Bytes of bodies built beforehand and sent over and over.
@@ -23,12 +24,14 @@ const CYCLE_MAX: usize = 4_096;
 pub(super) enum Source {
     /// Built beforehand, sent in turn.
     Cycle {
-        requests: Vec<Rc<Request>>,
+        requests: Vec<(Rc<Request>, u64)>,
         next: Cell<usize>,
     },
     /// Built when they are sent.
     Fresh {
-        maker: Box<RefCell<EventMaker>>,
+        maker: RefCell<Maker>,
+        /// Made, and not yet sent.
+        made: RefCell<VecDeque<Body>>,
         left: Cell<u64>,
         pace: Option<Pace>,
         stream: String,
@@ -63,10 +66,12 @@ impl Source {
             Amount::Time { .. } => {
                 let body_bytes = load.events_per_request * EVENT_BYTES;
                 let count = (CYCLE_BYTES / body_bytes).clamp(load.connections, CYCLE_MAX);
-                let mut maker = EventMaker::new(1, load.keys, (SystemClock.now(), STEP_MICROS));
-                let requests = (0..count).map(|_| {
-                    let body = maker.body(load.events_per_request);
-                    Rc::new(Request::events(target.stream, target.key, &body))
+                let mut maker = Maker::new(load.of, 1, SystemClock.now());
+                let bodies = (0..count).flat_map(|_| maker.bodies(load.events_per_request));
+                let requests = bodies.map(|body| {
+                    let stream = body.stream.unwrap_or(target.stream);
+                    let request = Request::events(stream, target.key, &body.lines);
+                    (Rc::new(request), body.events as u64)
                 });
                 Self::Cycle {
                     requests: requests.collect(),
@@ -74,11 +79,8 @@ impl Source {
                 }
             }
             Amount::Events { count, first } => Self::Fresh {
-                maker: Box::new(RefCell::new(EventMaker::new(
-                    2,
-                    load.keys,
-                    (first, STEP_MICROS),
-                ))),
+                maker: RefCell::new(Maker::new(load.of, 2, first)),
+                made: RefCell::default(),
                 left: Cell::new(count),
                 pace: load.per_second.map(|per_second| Pace {
                     per_second,
@@ -97,27 +99,33 @@ impl Source {
             Self::Cycle { requests, next } => {
                 let place = next.get();
                 next.set((place + 1) % requests.len());
+                let (request, events) = &requests[place];
                 Some(Due {
-                    request: Rc::clone(&requests[place]),
-                    events: events_per_request as u64,
+                    request: Rc::clone(request),
+                    events: *events,
                     at: None,
                 })
             }
             Self::Fresh {
                 maker,
+                made,
                 left,
                 pace,
                 stream,
                 key,
             } => {
-                let events = left.get().min(events_per_request as u64);
-                if events == 0 {
-                    return None;
+                let mut made = made.borrow_mut();
+                if made.is_empty() {
+                    let events = left.get().min(events_per_request as u64);
+                    left.set(left.get() - events);
+                    let events = usize::try_from(events).ok()?;
+                    made.extend(maker.borrow_mut().bodies(events));
                 }
-                left.set(left.get() - events);
-                let body = maker.borrow_mut().body(usize::try_from(events).ok()?);
+                let body = made.pop_front().filter(|body| body.events > 0)?;
+                let events = body.events as u64;
+                let stream = body.stream.unwrap_or(stream);
                 Some(Due {
-                    request: Rc::new(Request::events(stream, key, &body)),
+                    request: Rc::new(Request::events(stream, key, &body.lines)),
                     events,
                     at: pace.as_ref().map(|pace| pace.due(events)),
                 })

@@ -9,7 +9,7 @@ use mainstem_kernel::{Clock, clock::SystemClock};
 use super::{AGGREGATE, FIRST, Followed, app, follow};
 use crate::{
     cases::Setting,
-    events::{DEVICES_MAX, Keys},
+    events::{DEVICES_MAX, Events, Keys},
     load::{Load, as_f64},
     report::{self, Findings, Unit},
     server::Server,
@@ -98,7 +98,7 @@ fn add(
 
 fn send(server: &Server, (keys, count): (Keys, u64)) -> Result<Followed> {
     let load = Load {
-        keys,
+        of: Events::Readings(keys),
         ..Load::of_events(count, FIRST)
     };
     follow(server, load, "totals")

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use super::{AGGREGATE, FIRST, Followed, KEYS, SAME_TOTALS, app, check, follow};
 use crate::{
     cases::Setting,
-    events::Keys,
+    events::{Events, Keys},
     load::{Load, as_f64},
     probe::{self, Latencies},
     report::{self, Findings, Unit},
@@ -27,7 +27,7 @@ pub(in crate::cases) fn run(setting: &Setting) -> Result<Findings> {
     let mut findings = Findings::new(NAME, title);
     let server = setting.server_of(NAME, "", &app(AGGREGATE))?;
     let load = Load {
-        keys: Keys::Uniform { count: KEYS },
+        of: Events::Readings(Keys::Uniform { count: KEYS }),
         ..Load::of_events(setting.rows, FIRST)
     };
     let full = follow(&server, load, "totals")?.rate();
@@ -81,7 +81,7 @@ fn at(
     )]
     let count = (per_second * lasts.as_secs_f64()) as u64;
     let load = Load {
-        keys: Keys::Uniform { count: KEYS },
+        of: Events::Readings(Keys::Uniform { count: KEYS }),
         per_second: Some(per_second),
         ..Load::of_events(count, FIRST)
     };

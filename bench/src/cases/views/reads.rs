@@ -7,7 +7,7 @@ use crate::{
     ask::{self, Asking, Question},
     cases::{Setting, add_answers},
     client::Request,
-    events::{Keys, device, splitmix},
+    events::{Events, Keys, device, splitmix},
     load::Load,
     report::Findings,
     server::Server,
@@ -26,7 +26,7 @@ pub(in crate::cases) fn run(setting: &Setting) -> Result<Findings> {
     let mut findings = Findings::new(NAME, title);
     let server = setting.server_of(NAME, "", &app(AGGREGATE))?;
     let load = Load {
-        keys: Keys::InOrder { count: KEYS },
+        of: Events::Readings(Keys::InOrder { count: KEYS }),
         ..Load::of_events(EVENTS, FIRST)
     };
     follow(&server, load, "totals")?;

@@ -9,7 +9,7 @@ use crate::{
         Setting,
         restart::{JOURNAL_BYTES, ROUND, ROUNDS_MAX, live_bytes},
     },
-    events::{DEVICES_MAX, Keys, device},
+    events::{DEVICES_MAX, Events, Keys, device},
     load::{self, Load, as_f64},
     report::{Findings, Unit},
     server::Server,
@@ -46,7 +46,7 @@ pub(in crate::cases) fn run(setting: &Setting) -> Result<Findings> {
 /// a GiB. Returns the events.
 fn fill(server: &Server, keys: u64) -> Result<u64> {
     let load = |events| Load {
-        keys: Keys::InOrder { count: keys },
+        of: Events::Readings(Keys::InOrder { count: keys }),
         ..Load::of_events(events, FIRST)
     };
     let mut accepted = follow(server, load(keys), "totals")?.outcome.accepted;

@@ -1,0 +1,9 @@
+-- The ten highest bids of each auction, numbered.
+CREATE MATERIALIZED VIEW q19 AS
+SELECT *
+FROM (
+  SELECT *, ROW_NUMBER() OVER (PARTITION BY auction ORDER BY price DESC) AS rank_number
+  FROM bid
+)
+WHERE rank_number <= 10
+EMIT ON UPDATE;
