@@ -53,7 +53,8 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=9))]
     pub(crate) writers: u8,
     /// What happens, in order: kill:NAME or pause:NAME, of gateway-1, worker-1, writer-1, kafka-1,
-    /// cassandra-1, spark and so on; cut:gateway-1 cuts it off from Kafka
+    /// cassandra-1, spark and so on; cut:gateway-1 cuts it off from Kafka, fill:kafka-1 leaves no
+    /// room on its disk, forbid:kafka takes the rights to write away
     #[arg(
         long,
         value_delimiter = ',',
@@ -140,12 +141,15 @@ fn suffer(
     let wanted = crowd.acked_events();
     let caught_up = eyes.caught_up(wanted, options.catch_up_max())?;
     let refused = crowd.end_round();
+    let told = crowd.codes();
     ensure!(
         crowd.acked_events() > before,
         "{strike}: nobody wrote anything meanwhile"
     );
     Ok(Row {
         strike: strike.to_string(),
+        wanted: strike.codes(),
+        told,
         mended,
         serves_again,
         acked: crowd.acked_events() - before,

@@ -10,6 +10,7 @@ mod addresses;
 mod cassandra;
 #[cfg(test)]
 mod compose;
+mod disk;
 mod form;
 mod java;
 mod kafka;
@@ -20,13 +21,14 @@ mod process;
 mod proof;
 mod prove;
 mod ready;
+mod rights;
 mod spark;
 mod start;
 mod trouble;
 
 use std::fs;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use form::{Engine, Form, Kind};
 use place::{Place, Tools};
@@ -35,7 +37,7 @@ pub(crate) use prove::run_quickly;
 use trouble::hinted;
 
 const HELP: &str = "\
-cargo xtask cluster up [--brokers 1|3] [--cassandras 1|3]
+cargo xtask cluster up [--brokers 1|3] [--cassandras 1|3] [--kafka-disk-mib N]
                     start Kafka, Cassandra and Spark, wait until each answers; again is harmless
 cargo xtask cluster test [--brokers 1|3] [--cassandras 1|3]
                     try what is promised at scale on them; starts and stops them if need be
@@ -44,6 +46,11 @@ cargo xtask cluster test --quick
 cargo xtask cluster prove [--brokers 1|3] [--cassandras 1|3] [...]
                     clients write while gateways, workers and engines are killed and paused; what
                     they were told is compared with what is there (--help for its options)
+cargo xtask cluster forbid PREFIX RIGHT... | allow PREFIX
+                    take rights on topics, groups and transactional ids of a prefix away, and give
+                    them back; topic:write is one
+cargo xtask cluster fill NAME | empty NAME
+                    leave no room on the disk of a broker that has its own, and take that back
 cargo xtask cluster status
                     what runs, where, and how much memory it holds
 cargo xtask cluster down [--purge]
@@ -54,10 +61,14 @@ cargo xtask cluster down [--purge]
 pub(crate) fn run(args: &[String]) -> Result<()> {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["up", ..] => up(Form::parse(args.get(1..).unwrap_or_default())?),
+        ["up", ..] => up_as_told(args.get(1..).unwrap_or_default()),
         ["test", "--quick"] => run_quickly(),
         ["test", ..] => prove::run(Form::parse(args.get(1..).unwrap_or_default())?),
         ["prove", ..] => proof::run(args.get(1..).unwrap_or_default()),
+        ["forbid", prefix, rights @ ..] => rights::forbid(prefix, rights),
+        ["allow", prefix] => rights::allow(prefix),
+        ["fill", name] => disk::fill(&place::root()?, name),
+        ["empty", name] => disk::empty(&places()?, name),
         ["status"] => status(),
         ["pids"] => pids(),
         ["down"] => down(),
@@ -65,8 +76,23 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
             down()?;
             purge()
         }
-        _ => bail!("expected up, test, prove, status or down\n{HELP}"),
+        _ => bail!("expected up, test, prove, forbid, allow, fill, empty, status or down\n{HELP}"),
     }
+}
+
+/// `up` with its flags.
+fn up_as_told(args: &[String]) -> Result<()> {
+    const DISK: &str = "--kafka-disk-mib";
+    let mut of_form = args.to_vec();
+    let Some(at) = args.iter().position(|word| word == DISK) else {
+        return up(Form::parse(&of_form)?);
+    };
+    let told: Vec<String> = of_form.drain(at..(at + 2).min(args.len())).collect();
+    let mib = told.get(1).and_then(|text| text.parse().ok());
+    let mib = mib.with_context(|| format!("{DISK} wants a number of MiB"))?;
+    let form = Form::parse(&of_form)?;
+    disk::give(&Place::new(form)?, mib)?;
+    up(form)
 }
 
 /// Starts what does not run yet, and waits until all of it answers.
@@ -111,14 +137,8 @@ fn refuse_other_form(place: &Place, running: &[Process]) -> Result<()> {
 
 /// Prints what runs of whichever form.
 fn status() -> Result<()> {
-    let root = place::root()?;
-    let running = process::running(&root)?;
-    let forms = [(1, 1), (1, 3), (3, 1), (3, 3)].map(|(brokers, cassandras)| Form {
-        brokers,
-        cassandras,
-    });
-    for form in forms {
-        let place = Place::new(form)?;
+    let running = process::running(&place::root()?)?;
+    for place in places()? {
         if running
             .iter()
             .any(|process| process.folder.starts_with(&place.base))
@@ -128,6 +148,16 @@ fn status() -> Result<()> {
     }
     println!("nothing runs: cargo xtask cluster up");
     Ok(())
+}
+
+/// The folders of all forms.
+fn places() -> Result<Vec<Place>> {
+    let forms = [(1, 1), (1, 3), (3, 1), (3, 3)];
+    let forms = forms.map(|(brokers, cassandras)| Form {
+        brokers,
+        cassandras,
+    });
+    forms.into_iter().map(Place::new).collect()
 }
 
 /// Prints the name and process of each that runs: for programs.
@@ -180,6 +210,7 @@ fn down() -> Result<()> {
 /// Deletes the data of all forms; packages stay.
 fn purge() -> Result<()> {
     let root = place::root()?;
+    disk::take_back(&root)?;
     for entry in fs::read_dir(&root).into_iter().flatten() {
         let entry = entry?;
         if entry.file_name() != "packages" {

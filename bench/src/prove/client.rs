@@ -1,10 +1,10 @@
 //! Clients that write events to whichever gateway answers, each event until it was acknowledged.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::{self, JoinHandle},
@@ -69,6 +69,15 @@ struct Shared {
     served: Vec<AtomicU64>,
     /// Longest refusal of this round, in microseconds.
     refused: AtomicU64,
+    /// What clients were told in this round.
+    codes: Mutex<BTreeSet<String>>,
+}
+
+impl Shared {
+    /// Whoever panicked with it has not broken it: codes are added one by one.
+    fn codes(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.codes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// All clients, in a thread of their own.
@@ -86,6 +95,7 @@ impl Crowd {
             acked: AtomicU64::new(0),
             served: (0..doors.count()).map(|_| AtomicU64::new(0)).collect(),
             refused: AtomicU64::new(0),
+            codes: Mutex::default(),
         });
         let (for_thread, doors) = (Arc::clone(&shared), Arc::clone(doors));
         let thread = thread::Builder::new()
@@ -115,6 +125,12 @@ impl Crowd {
 
     pub(crate) fn begin_round(&self) {
         self.shared.refused.store(0, Ordering::Release);
+        self.shared.codes().clear();
+    }
+
+    /// The codes of all refusals since the round began.
+    pub(crate) fn codes(&self) -> BTreeSet<String> {
+        self.shared.codes().clone()
     }
 
     /// The longest that a client was refused since the round began.
@@ -261,6 +277,7 @@ impl Client {
             Err(_late) => return Ok(Attempt::Unknown(format!("no answer in {ANSWER_MAX:?}"))),
         };
         let text = String::from_utf8_lossy(answer.body);
+        self.shared.codes().extend(code(answer.body));
         match answer.status {
             200 => {
                 let accepted = format!("\"accepted\":{count}");
@@ -278,6 +295,12 @@ impl Client {
             status => bail!("client {id}: status {status}: {text}"),
         }
     }
+}
+
+/// The code of a problem.
+fn code(body: &[u8]) -> Option<String> {
+    let problem: serde_json::Value = serde_json::from_slice(body).ok()?;
+    Some(problem["code"].as_str()?.to_owned())
 }
 
 /// Events of a client from `first` on, a line each.
@@ -314,6 +337,14 @@ pub(crate) fn ask_once(address: SocketAddr, request: &Request) -> Result<(u16, V
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_problem_says_its_code() {
+        let body = br#"{"code":"CLUS-006","message":"x"}"#;
+        assert_eq!(code(body).as_deref(), Some("CLUS-006"));
+        assert_eq!(code(br#"{"accepted":3}"#), None);
+        assert_eq!(code(b"busy"), None);
+    }
 
     #[test]
     fn events_describe_themselves() {

@@ -54,6 +54,17 @@ impl Engines {
         kill_process(pid, signal).with_context(|| format!("could not signal {name}"))
     }
 
+    /// Has something done to them.
+    pub(crate) fn ask(&self, words: &[&str]) -> Result<()> {
+        let output = Command::new(&self.program)
+            .arg("cluster")
+            .args(words)
+            .output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{}: {said}", words.join(" "));
+        Ok(())
+    }
+
     /// Starts those that do not run, and waits until all answer.
     pub(crate) fn up(&self) -> Result<()> {
         let output = Command::new(&self.program)

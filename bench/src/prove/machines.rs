@@ -30,6 +30,14 @@ const STREAM: &str = include_str!("../../apps/cluster_proof/ledger.sql");
 const VIEWS: &str = include_str!("../../apps/cluster_proof/views.sql");
 /// What makes a stream recognise events wherever they are sent again.
 const DEDUPLICATE: &str = " DEDUPLICATE BY (event_id) WITHIN '1 hour'";
+/// Everything that lets somebody write, as after a slip of whoever keeps the rights.
+const FORBID: [&str; 5] = [
+    "forbid",
+    "*",
+    "topic:write",
+    "transactional-id:write",
+    "cluster:idempotent-write",
+];
 /// Tiers of clients.
 const TIERS: u64 = 3;
 
@@ -145,6 +153,8 @@ impl Machines {
                 self.ways.cut();
                 Ok(())
             }
+            (Action::Fill, _) => self.engines.ask(&["fill", &strike.victim]),
+            (Action::Forbid, _) => self.engines.ask(&FORBID),
         }
     }
 
@@ -159,6 +169,11 @@ impl Machines {
                 self.ways.mend();
                 Ok(())
             }
+            (Action::Fill, _) => {
+                self.engines.ask(&["empty", &strike.victim])?;
+                self.engines.up()
+            }
+            (Action::Forbid, _) => self.engines.ask(&["allow", "*"]),
         }
     }
 

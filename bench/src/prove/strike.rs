@@ -1,4 +1,5 @@
-//! What strikes whom: killed at once, paused as a machine is that swaps or migrates, or cut off.
+//! What strikes whom: killed at once, paused as a machine is that swaps or migrates, cut off, left without
+//! room on its disk, or without rights.
 
 use std::{fmt, str::FromStr};
 
@@ -19,10 +20,15 @@ pub(crate) enum Action {
     Pause,
     /// A gateway whose packets to Kafka go nowhere, and then arrive again.
     Cut,
+    /// No room on the disk of a broker, which ends by that.
+    Fill,
+    /// Nobody may write to Kafka.
+    Forbid,
 }
 
 /// Kinds of engines; all else is a node of ours.
 const ENGINES: [&str; 3] = ["kafka", "cassandra", "spark"];
+const NODES: [&str; 3] = ["gateway", "worker", "writer"];
 
 impl Strike {
     /// Whether an engine is struck, not a node of ours.
@@ -33,6 +39,16 @@ impl Strike {
     /// Whether this node is cut off.
     pub(crate) fn cuts(&self, name: &str) -> bool {
         self.action == Action::Cut && self.victim == name
+    }
+
+    /// What clients have to be told while it lasts: one of these codes at least.
+    pub(crate) fn codes(&self) -> &'static [&'static str] {
+        match self.action {
+            // The only broker is away, or does not acknowledge any more.
+            Action::Fill => &["CLUS-001", "CLUS-005"],
+            Action::Forbid => &["CLUS-006"],
+            Action::Kill | Action::Pause | Action::Cut => &[],
+        }
     }
 
     /// The number of the gateway that is struck, from 0, if it is one.
@@ -51,24 +67,34 @@ impl FromStr for Strike {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let expected =
-            || format!("expected kill:NAME, pause:NAME or cut:gateway-N, found \"{text}\"");
+        let expected = || {
+            format!(
+                "expected kill:NAME, pause:NAME, cut:gateway-N, fill:kafka-N or forbid:kafka, \
+                     found \"{text}\""
+            )
+        };
         let (action, victim) = text.split_once(':').ok_or_else(expected)?;
         let action = match action {
             "kill" => Action::Kill,
             "pause" => Action::Pause,
             "cut" => Action::Cut,
+            "fill" => Action::Fill,
+            "forbid" => Action::Forbid,
             _ => return Err(expected()),
         };
         let strike = Self {
             action,
             victim: victim.to_owned(),
         };
-        match strike.kind() {
-            kind if kind != "gateway" && action == Action::Cut => Err(expected()),
-            "gateway" | "worker" | "writer" | "kafka" | "cassandra" | "spark" => Ok(strike),
-            _ => Err(expected()),
-        }
+        let fits = match action {
+            Action::Kill | Action::Pause => {
+                ENGINES.contains(&strike.kind()) || NODES.contains(&strike.kind())
+            }
+            Action::Cut => strike.kind() == "gateway",
+            Action::Fill => victim.starts_with("kafka-"),
+            Action::Forbid => victim == "kafka",
+        };
+        fits.then_some(strike).ok_or_else(expected)
     }
 }
 
@@ -78,6 +104,8 @@ impl fmt::Display for Strike {
             Action::Kill => "kill -9",
             Action::Pause => "pause",
             Action::Cut => "cut off",
+            Action::Fill => "no room for",
+            Action::Forbid => "no rights on",
         };
         write!(f, "{action} {}", self.victim)
     }
@@ -98,7 +126,15 @@ mod tests {
         assert_eq!(strike.gateway(), None);
         let strike: Strike = "cut:gateway-2".parse().unwrap();
         assert_eq!((strike.action, strike.gateway()), (Action::Cut, Some(1)));
+        let strike: Strike = "fill:kafka-1".parse().unwrap();
+        assert_eq!(strike.to_string(), "no room for kafka-1");
+        assert_eq!(
+            "forbid:kafka".parse::<Strike>().unwrap().codes(),
+            ["CLUS-006"]
+        );
         for wrong in [
+            "fill:gateway-1",
+            "forbid:spark",
             "kafka-1",
             "kill:",
             "kill:balancer-1",

@@ -1,6 +1,7 @@
 //! What a proof found: a table for people, and the verdict.
 
 use std::{
+    collections::BTreeSet,
     io::{self, Write},
     time::Duration,
 };
@@ -18,6 +19,9 @@ use super::{
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
     pub(crate) strike: String,
+    /// Codes of which clients have to be told one, if any, and those that they were told.
+    pub(crate) wanted: &'static [&'static str],
+    pub(crate) told: BTreeSet<String>,
     /// Until it was back.
     pub(crate) mended: Duration,
     /// Whether a gateway that was struck has acknowledged events again, in time.
@@ -45,15 +49,27 @@ impl Row {
     /// In one line.
     pub(crate) fn said(&self) -> String {
         format!(
-            "{}: {} events acknowledged, refused for at most {}, views caught up {}",
+            "{}: {} events acknowledged, refused for at most {} ({}), views caught up {}",
             self.strike,
             self.acked,
             shown(self.refused),
+            self.codes(),
             self.caught_up.map_or_else(
                 || "never".to_owned(),
                 |took| format!("after {}", shown(took))
             )
         )
+    }
+
+    /// What clients were told.
+    fn codes(&self) -> String {
+        let told: Vec<&str> = self.told.iter().map(String::as_str).collect();
+        told.join(" ")
+    }
+
+    /// Whether clients were told what it was.
+    fn is_named(&self) -> bool {
+        self.wanted.is_empty() || self.wanted.iter().any(|code| self.told.contains(*code))
     }
 }
 
@@ -66,7 +82,7 @@ impl Outcome {
 
     fn text(&self, options: &Options) -> String {
         let mut text = format!(
-            "\n{} gateways, {} workers, {} writers, {} clients\n\n{:<20} {:>9} {:>12} {:>14} {:>15}\n",
+            "\n{} gateways, {} workers, {} writers, {} clients\n\n{:<20} {:>9} {:>12} {:>14} {:>15}  clients were told\n",
             options.gateways,
             options.workers,
             options.writers,
@@ -80,12 +96,13 @@ impl Outcome {
         for row in &self.rows {
             let caught_up = row.caught_up.map_or_else(|| "never".to_owned(), shown);
             text.push_str(&format!(
-                "{:<20} {:>9} {:>12} {:>14} {:>15}\n",
+                "{:<20} {:>9} {:>12} {:>14} {:>15}  {}\n",
                 row.strike,
                 shown(row.mended),
                 row.acked,
                 shown(row.refused),
-                caught_up
+                caught_up,
+                row.codes()
             ));
         }
         let compared = &self.compared;
@@ -142,6 +159,13 @@ impl Outcome {
         for row in self.rows.iter().filter(|row| !row.serves_again) {
             mistakes.push(format!(
                 "the gateway acknowledges nothing after: {}",
+                row.strike
+            ));
+        }
+        for row in self.rows.iter().filter(|row| !row.is_named()) {
+            let wanted = row.wanted.join(" or ");
+            mistakes.push(format!(
+                "clients were not told {wanted} after: {}",
                 row.strike
             ));
         }

@@ -20,6 +20,20 @@ pub enum ClusterError {
         #[source]
         source: Source,
     },
+    /// Operator: the address is that of another program.
+    #[error("\"{address}\" answers, and does not speak Kafka")]
+    Stranger {
+        /// One of the brokers.
+        address: String,
+    },
+    /// Operator: this program relies on what the broker does not have.
+    #[error("the broker at \"{address}\" is older than Kafka 2.5: it knows no {lacks}")]
+    Version {
+        /// One of the brokers.
+        address: String,
+        /// What it would have to know.
+        lacks: &'static str,
+    },
     /// Operator: the topic is not this stream's.
     #[error("topic \"{topic}\" has {found} partitions, its stream has {wanted}")]
     Partitions {
@@ -177,6 +191,7 @@ impl Fault for ClusterError {
     fn answer(&self) -> Answer {
         match self {
             Self::Unreachable { .. } => dependency(Code::Clus001),
+            Self::Stranger { .. } | Self::Version { .. } => dependency(Code::Clus114),
             Self::Partitions { .. } => dependency(Code::Clus002),
             Self::Retention { .. } => dependency(Code::Clus003),
             Self::Unsafe { .. } => dependency(Code::Clus004),
@@ -201,6 +216,10 @@ impl Fault for ClusterError {
                  advertised.listeners"
                     .to_owned()
             }
+            Self::Stranger { .. } => "name host and port of a listener of the brokers that speaks \
+                 PLAINTEXT in cluster.kafka"
+                .to_owned(),
+            Self::Version { .. } => "run Apache Kafka 4".to_owned(),
             Self::Partitions { topic, wanted, .. } => format!(
                 "delete topic \"{topic}\" if it holds nothing that is needed, or declare the \
                  stream anew; {wanted} partitions cannot be had from another number"
@@ -223,7 +242,9 @@ impl Fault for ClusterError {
                     .to_owned()
             }
             Self::Refused { .. } => {
-                "the node's log has what Kafka said; most often rights are missing".to_owned()
+                "the node's log has what Kafka said. Most often rights are missing: mainstem \
+                 explain-error CLUS-006 lists them"
+                    .to_owned()
             }
             Self::Fenced { .. } | Self::Behind { .. } => {
                 "plan again on what the other node has changed".to_owned()

@@ -43,7 +43,7 @@ mod definitions;
 #[cfg(test)]
 pub(crate) mod fixture;
 #[cfg(feature = "engines")]
-mod flight;
+pub(crate) mod flight;
 #[cfg(feature = "engines")]
 pub mod group;
 #[cfg(feature = "engines")]
@@ -53,6 +53,8 @@ mod retries;
 pub mod topic;
 #[cfg(feature = "engines")]
 pub mod transaction;
+#[cfg(feature = "engines")]
+mod version;
 #[cfg(feature = "engines")]
 pub(crate) mod whole;
 #[cfg(feature = "engines")]

@@ -77,6 +77,19 @@ pub(crate) fn replication(form: Form) -> (u8, u8) {
     if form.brokers == 1 { (1, 1) } else { (3, 2) }
 }
 
+/// One broker judges rights, and has none to judge until somebody forbids something. Several would
+/// have to ask each other what is allowed before they may.
+fn rights(form: Form) -> &'static str {
+    if form.brokers > 1 {
+        return "";
+    }
+    "
+# Nobody says a name, and everything is allowed until somebody forbids it.
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+allow.everyone.if.no.acl.found=true
+"
+}
+
 pub(crate) fn properties(engine: &Engine, form: Form, folder: &Path) -> String {
     let (replicas, in_sync) = replication(form);
     let (advertised, far) = engine.way().unwrap_or((engine.address, engine.address));
@@ -128,18 +141,32 @@ share.coordinator.state.topic.num.partitions=1
 num.network.threads=2
 num.io.threads=4
 log.cleaner.dedupe.buffer.size=16777216
-",
+{rights}",
         id = engine.number,
         voters = voters.join(","),
         address = engine.address,
         inner = controller(engine),
         data = folder.join("data").display(),
+        rights = rights(form),
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_broker_alone_judges_rights() {
+        let judges = |form: Form| {
+            let first = form.of_kind(Kind::Kafka).next().unwrap();
+            properties(&first, form, Path::new("/x")).contains("authorizer.class.name")
+        };
+        assert!(judges(Form::default()));
+        assert!(!judges(Form {
+            brokers: 3,
+            cassandras: 1
+        }));
+    }
 
     #[test]
     fn three_brokers_know_each_other_and_acknowledge_by_two() {

@@ -6,7 +6,7 @@ use std::{path::PathBuf, process::Command, time::Duration};
 use anyhow::{Context, Result};
 
 use super::{
-    addresses, down,
+    addresses, disk, down,
     form::{Form, Kind},
     java,
     place::Place,
@@ -35,6 +35,11 @@ const SMALL: [&str; 5] = [
 const STRIKES: &str = "--strikes=kill:gateway-1,kill:worker-1,kill:spark,cut:gateway-2";
 /// What is struck where others may use the engines, too.
 const STRIKES_OF_NODES: &str = "--strikes=kill:gateway-1,kill:worker-1,pause:worker-1";
+/// What is struck beside it where there is more time: rights, and the broker's disk if it has its own.
+const NO_RIGHTS: &str = ",forbid:kafka";
+const NO_ROOM: &str = ",fill:kafka-1";
+/// The size of such a disk.
+const DISK_MIB: u32 = 512;
 /// The contracts that are quick: those of Spark and of control take minutes,
 /// and the proof stands on both.
 const QUICK: [&str; 5] = [
@@ -61,16 +66,38 @@ pub(crate) fn run(form: Form) -> Result<()> {
         Ok(whose) => whose,
         Err(why) => return skip(&why),
     };
+    let place = Place::new(form)?;
+    let is_small = form == Form::default();
+    let has_disk = is_small && whose == Whose::Ours && gives_disk(&place);
     up(form)?;
-    let outcome = contracts_of(form, &["contract"]).and_then(|()| {
-        if form == Form::default() {
-            prove(form, whose)
-        } else {
-            death(form)
+    let outcome = contracts_of(form, &["contract"]).and_then(|()| match (is_small, whose) {
+        (false, _) => death(form),
+        (true, Whose::Others) => prove(form, STRIKES_OF_NODES.to_owned()),
+        (true, Whose::Ours) => {
+            let room = if has_disk { NO_ROOM } else { "" };
+            prove(form, format!("{STRIKES}{NO_RIGHTS}{room}"))
         }
     });
     leave(form, whose)?;
+    if has_disk {
+        disk::take_back(&place.root)?;
+    }
     outcome
+}
+
+/// Whether the broker has a disk of its own from now on, that can be full.
+fn gives_disk(place: &Place) -> bool {
+    let given = match disk::can_be_given() {
+        true => disk::give(place, DISK_MIB),
+        false => Err(anyhow::anyhow!("only root may mount one, on Linux")),
+    };
+    match given {
+        Ok(()) => true,
+        Err(why) => {
+            println!("\nSKIPPED: no broker has a disk that can be full: {why:#}");
+            false
+        }
+    }
 }
 
 /// The quick contracts and the smallest proof, on the small form. It is started for this, unless
@@ -81,7 +108,11 @@ pub(crate) fn run_quickly() -> Result<()> {
         Ok(whose) => whose,
         Err(why) => return skip(&why),
     };
-    let outcome = contracts_of(form, &QUICK).and_then(|()| prove(form, whose));
+    let strikes = match whose {
+        Whose::Ours => STRIKES,
+        Whose::Others => STRIKES_OF_NODES,
+    };
+    let outcome = contracts_of(form, &QUICK).and_then(|()| prove(form, strikes.to_owned()));
     leave(form, whose)?;
     outcome
 }
@@ -133,16 +164,9 @@ fn leave(form: Form, whose: Whose) -> Result<()> {
     }
 }
 
-fn prove(form: Form, whose: Whose) -> Result<()> {
-    let strikes = match whose {
-        Whose::Ours => STRIKES,
-        Whose::Others => STRIKES_OF_NODES,
-    };
-    let rest: Vec<String> = SMALL
-        .iter()
-        .chain([&strikes])
-        .map(|word| (*word).to_owned())
-        .collect();
+fn prove(form: Form, strikes: String) -> Result<()> {
+    let mut rest: Vec<String> = SMALL.iter().map(|word| (*word).to_owned()).collect();
+    rest.push(strikes);
     proof::strike(form, &target_folder()?, (&rest, PROOF_MAX))
 }
 
@@ -212,6 +236,10 @@ fn contract(form: Form, (program, filters): (&PathBuf, &[&str])) -> Command {
         .env("MAINSTEM_KAFKA", addresses(Kind::Kafka))
         .env("MAINSTEM_CASSANDRA", addresses(Kind::Cassandra))
         .env("MAINSTEM_SPARK", format!("sc://{}", addresses(Kind::Spark)));
+    // Whoever tries missing rights asks this program to take them away.
+    if let Ok(itself) = std::env::current_exe() {
+        tests.env("MAINSTEM_CLUSTER", itself);
+    }
     tests
 }
 

@@ -337,10 +337,10 @@ fn of_two_nodes_one_leads_and_the_other_takes_over_when_it_dies() {
     let (stop_other, other) = tokio::sync::watch::channel(false);
     thread::scope(|scope| {
         let first = bed.parts("one", bed.system_clock());
-        let running = scope.spawn(move || run(first, &one));
+        let running = scope.spawn(move || run(first, &one, &|problem| drop(problem)));
         let round = seen("one", 0);
         let second = bed.parts("other", bed.system_clock());
-        scope.spawn(move || run(second, &other));
+        scope.spawn(move || run(second, &other, &|problem| drop(problem)));
         let round = seen("one", round);
         stop_one.send_replace(true);
         running.join().unwrap();

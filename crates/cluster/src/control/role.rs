@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use mainstem_catalog::Catalog;
-use mainstem_kernel::{clock::SharedClock, fault::chain};
+use mainstem_kernel::{Fault as _, Problem, clock::SharedClock, fault::chain};
 use tokio::{runtime::Handle, sync::watch};
 
 use super::{ControlError, QueryEngine, leader::Membership, leading::Leading};
@@ -36,16 +36,18 @@ pub struct ControlParts {
 
 /// Waits for its turn, and leads while it has it, until told to stop. Blocks: for a thread of its
 /// own. What fails is named in the log and in what is published, and tried again; nothing ends it.
-pub fn run(parts: ControlParts, stop: &watch::Receiver<bool>) {
+/// What keeps it from its turn, or from publishing, is noted here, and that nothing does any more.
+pub fn run(parts: ControlParts, stop: &watch::Receiver<bool>, note: &dyn Fn(Option<Problem>)) {
     let parts = Arc::new(parts);
     let mut pause = PAUSE;
     while !*stop.borrow() {
-        match follow(&parts, (stop, &mut pause)) {
+        match follow(&parts, (stop, &mut pause), note) {
             Ok(()) => return,
             Err(ControlError::Superseded { .. }) => {
                 tracing::warn!(node = parts.node, "another node has taken over control");
             }
             Err(error) => {
+                note(Some(error.problem()));
                 let error = chain(&error);
                 tracing::warn!(node = parts.node, error, ?pause, "control does not get on");
             }
@@ -59,6 +61,7 @@ pub fn run(parts: ControlParts, stop: &watch::Receiver<bool>) {
 fn follow(
     parts: &Arc<ControlParts>,
     (stop, pause): (&watch::Receiver<bool>, &mut Duration),
+    note: &dyn Fn(Option<Problem>),
 ) -> Result<(), ControlError> {
     let kafka = &parts.config.kafka;
     let mut membership = Membership::join(kafka, &parts.instance)?;
@@ -68,6 +71,7 @@ fn follow(
         let elapsed = parts.clock.monotonic();
         let rest = ROUND.saturating_sub(elapsed.saturating_sub(last));
         if !membership.leads(rest)? {
+            note(None);
             if leading.take().is_some() {
                 tracing::warn!(node = parts.node, "another node is in control");
             }
@@ -88,6 +92,7 @@ fn follow(
             }
         }
         *pause = PAUSE;
+        note(None);
     }
     Ok(())
 }

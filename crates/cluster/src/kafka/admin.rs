@@ -9,13 +9,14 @@ use parking_lot::Mutex;
 use rdkafka::{
     admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
     error::{KafkaError, RDKafkaErrorCode},
-    metadata::MetadataTopic,
+    metadata::{Metadata, MetadataTopic},
 };
 
 use super::{
     KafkaConfig,
     client::{Words, refused, settings, unreachable, wait},
     topic::{Found, Wanted, is_same, judge, prefix_of},
+    version,
 };
 use crate::ClusterError;
 
@@ -134,11 +135,7 @@ impl Topics {
     /// The topic, once every partition of it has a leader. All topics are asked for: asking for
     /// one by its name would make it on brokers that make topics by themselves.
     fn find(&self, is_it: &dyn Fn(&str) -> bool) -> Result<Option<Found>, ClusterError> {
-        let metadata = self
-            .admin
-            .inner()
-            .fetch_metadata(None, self.config.connect_max)
-            .map_err(|error| unreachable(&self.config, error))?;
+        let metadata = self.metadata()?;
         let topic = metadata.topics().iter().find(|topic| is_it(topic.name()));
         Ok(topic
             .filter(|topic| !topic.partitions().is_empty())
@@ -147,13 +144,20 @@ impl Topics {
 
     /// The names of all topics.
     pub(crate) fn names(&self) -> Result<Vec<String>, ClusterError> {
-        let metadata = self
-            .admin
-            .inner()
-            .fetch_metadata(None, self.config.connect_max)
-            .map_err(|error| unreachable(&self.config, error))?;
+        let metadata = self.metadata()?;
         let topics = metadata.topics().iter();
         Ok(topics.map(|topic| topic.name().to_owned()).collect())
+    }
+
+    /// What the brokers know of all topics. If none of them answers, whoever listens there may be somebody
+    /// else.
+    fn metadata(&self) -> Result<Metadata, ClusterError> {
+        let limit = self.config.connect_max;
+        let asked = self.admin.inner().fetch_metadata(None, limit);
+        asked.map_err(|error| match version::check(&self.config) {
+            Ok(()) => unreachable(&self.config, error),
+            Err(stranger) => stranger,
+        })
     }
 
     fn create(&self, wanted: &Wanted) -> Result<(), ClusterError> {

@@ -77,12 +77,36 @@ pub(crate) fn millis(span: Duration) -> String {
     span.as_millis().to_string()
 }
 
-/// Nobody answered.
+/// Nobody answered, or whoever did does not let us.
 pub(crate) fn unreachable(config: &KafkaConfig, error: KafkaError) -> ClusterError {
+    if is_forbidden(&error) {
+        return refused(
+            "let this program use topics of",
+            &config.topic_prefix,
+            error,
+        );
+    }
     ClusterError::Unreachable {
         brokers: config.brokers.join(", "),
         source: Box::new(error),
     }
+}
+
+/// Whether a broker says that rights are missing.
+pub(crate) fn is_forbidden(error: &KafkaError) -> bool {
+    error.rdkafka_error_code().is_some_and(forbids)
+}
+
+/// The same of a code.
+pub(crate) const fn forbids(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as Kafka;
+    matches!(
+        code,
+        Kafka::TopicAuthorizationFailed
+            | Kafka::GroupAuthorizationFailed
+            | Kafka::ClusterAuthorizationFailed
+            | Kafka::TransactionalIdAuthorizationFailed
+    )
 }
 
 /// A broker is there, and does not say what was asked for.

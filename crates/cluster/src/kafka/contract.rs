@@ -8,6 +8,7 @@
 
 mod death;
 mod door;
+mod rights;
 mod share;
 
 use std::{

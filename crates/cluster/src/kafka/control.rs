@@ -26,9 +26,10 @@ use rdkafka::{
 use super::{
     KEY_HEADER, KafkaConfig, ROW_HEADER,
     admin::Topics,
-    client::{Words, millis, refused, settings, silent, unreachable},
+    client::{Words, forbids, is_forbidden, millis, refused, settings, silent, unreachable},
     reader::{Reader, Row},
     topic::Wanted,
+    version,
 };
 use crate::ClusterError;
 
@@ -98,11 +99,12 @@ impl std::fmt::Debug for Turn<'_> {
 }
 
 impl Control {
-    /// Finds or makes the topic.
+    /// Finds or makes the topic, on brokers that this program runs on.
     ///
     /// # Errors
-    /// When Kafka cannot be reached, or the topic will not do.
+    /// When Kafka cannot be reached, or is another than it has to be, or the topic will not do.
     pub fn open(config: &KafkaConfig) -> Result<Self, ClusterError> {
+        version::check(config)?;
         let topic = Topics::new(config)?.ensure(&Wanted::definitions(config), None)?;
         Ok(Self {
             config: config.clone(),
@@ -193,11 +195,9 @@ impl Control {
                 .map_err(|error| unreachable(&self.config, error))?;
         producer
             .init_transactions(self.config.acknowledge_max)
-            .map_err(|error| match error.rdkafka_error_code() {
-                Some(RDKafkaErrorCode::TransactionalIdAuthorizationFailed) => {
-                    refused("take control of", &self.topic, error)
-                }
-                _ => unreachable(&self.config, error),
+            .map_err(|error| match is_forbidden(&error) {
+                true => refused("take control of", &self.topic, error),
+                false => unreachable(&self.config, error),
             })?;
         Ok(Turn {
             control: self,
@@ -245,6 +245,10 @@ impl Turn<'_> {
 
     fn told(&self, error: KafkaError) -> ClusterError {
         let topic = self.control.topic.clone();
+        let fatal = self.producer.client().fatal_error();
+        if is_forbidden(&error) || fatal.as_ref().is_some_and(|(code, _)| forbids(*code)) {
+            return refused("write to topic", &topic, error);
+        }
         match error.rdkafka_error_code() {
             Some(
                 RDKafkaErrorCode::Fenced
@@ -253,7 +257,7 @@ impl Turn<'_> {
                 | RDKafkaErrorCode::InvalidProducerIdMapping,
             ) => ClusterError::Fenced { topic },
             // Once fenced, what comes next fails as fatal.
-            _ if self.producer.client().fatal_error().is_some() => ClusterError::Fenced { topic },
+            _ if fatal.is_some() => ClusterError::Fenced { topic },
             _ => ClusterError::Unacknowledged {
                 topic,
                 limit: self.control.config.acknowledge_max,

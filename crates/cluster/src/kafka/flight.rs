@@ -186,17 +186,27 @@ impl ProducerContext for Deliveries {
 }
 
 /// Why a record was not acknowledged.
-pub(crate) fn told(
+pub(crate) fn told(error: KafkaError, record: (&str, usize), limit: Duration) -> ClusterError {
+    judge(error, record).unwrap_or_else(|error| ClusterError::Unacknowledged {
+        topic: record.0.to_owned(),
+        limit,
+        source: Box::new(error),
+    })
+}
+
+/// What stands against a record however often it is sent; else what was said, unjudged.
+pub(crate) fn judge(
     error: KafkaError,
     (topic, size): (&str, usize),
-    limit: Duration,
-) -> ClusterError {
+) -> Result<ClusterError, KafkaError> {
     use RDKafkaErrorCode as Kafka;
     match error.rdkafka_error_code() {
-        Some(Kafka::MessageSizeTooLarge | Kafka::MessageBatchTooLarge) => ClusterError::TooLarge {
-            topic: topic.to_owned(),
-            size: ByteSize::from(size),
-        },
+        Some(Kafka::MessageSizeTooLarge | Kafka::MessageBatchTooLarge) => {
+            Ok(ClusterError::TooLarge {
+                topic: topic.to_owned(),
+                size: ByteSize::from(size),
+            })
+        }
         Some(
             Kafka::TopicAuthorizationFailed
             | Kafka::ClusterAuthorizationFailed
@@ -205,11 +215,7 @@ pub(crate) fn told(
             | Kafka::UnknownTopicOrPartition
             | Kafka::UnknownPartition
             | Kafka::InvalidRecord,
-        ) => refused("write to topic", topic, error),
-        _ => ClusterError::Unacknowledged {
-            topic: topic.to_owned(),
-            limit,
-            source: Box::new(error),
-        },
+        ) => Ok(refused("write to topic", topic, error)),
+        _ => Err(error),
     }
 }

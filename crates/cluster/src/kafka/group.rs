@@ -35,7 +35,7 @@ use rdkafka::{
 
 use super::{
     KafkaConfig,
-    client::{millis, patiently, refused, settings, unreachable},
+    client::{is_forbidden, millis, patiently, refused, settings, unreachable},
 };
 use crate::ClusterError;
 use moves::{Move, Moves};
@@ -299,6 +299,9 @@ impl Group {
 
     /// What a refused commit means.
     pub(crate) fn superseded(&self, error: KafkaError) -> ClusterError {
+        if is_forbidden(&error) {
+            return refused("commit what was read as", &self.spec.name, error);
+        }
         ClusterError::Superseded {
             group: self.spec.name.clone(),
             source: Box::new(error),

@@ -11,25 +11,26 @@
 //! offsets of a partition that has moved is refused (`kafka::group`). Then what a dead member left
 //! open ends when the broker aborts it, after `transaction_max`; until then its new owner waits.
 
+mod ending;
+
 use std::{collections::BTreeMap, time::Duration};
 
-use mainstem_kernel::{ByteSize, Offset as RowOffset};
-use parking_lot::Mutex;
+use mainstem_kernel::Offset as RowOffset;
 use rdkafka::{
-    ClientContext, Message as _,
-    config::{FromClientConfigAndContext, RDKafkaLogLevel},
+    config::FromClientConfigAndContext,
     error::{KafkaError, RDKafkaErrorCode},
-    message::{DeliveryResult, Header, OwnedHeaders},
-    producer::{BaseProducer, BaseRecord, Producer, ProducerContext},
+    message::{Header, OwnedHeaders},
+    producer::{BaseProducer, BaseRecord, Producer},
 };
 
 use super::{
     KafkaConfig,
-    client::{Words, millis, refused, settings, unreachable},
+    client::{forbids, is_forbidden, millis, refused, settings, unreachable},
     flight,
     group::{Group, Place, offsets},
 };
 use crate::ClusterError;
+use ending::Ending;
 
 /// How long deliveries are waited for at once.
 const POLL_PAUSE: Duration = Duration::from_millis(1);
@@ -120,11 +121,9 @@ impl Output {
             producer,
         };
         let opened = output.producer.init_transactions(config.acknowledge_max);
-        opened.map_err(|error| match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::TransactionalIdAuthorizationFailed) => {
-                refused("write as", name, error)
-            }
-            _ => unreachable(config, error),
+        opened.map_err(|error| match is_forbidden(&error) {
+            true => refused("write as", name, error),
+            false => unreachable(config, error),
         })?;
         Ok(output)
     }
@@ -136,7 +135,7 @@ impl Output {
     pub fn begin(&mut self) -> Result<Transaction<'_>, ClusterError> {
         let begun = self.producer.begin_transaction();
         begun.map_err(|error| self.broken(error))?;
-        *self.producer.context().ends.lock() = Ends::new();
+        self.producer.context().reset();
         Ok(Transaction {
             output: self,
             is_open: true,
@@ -145,6 +144,10 @@ impl Output {
 
     /// What the client said when it cannot go on.
     fn broken(&self, error: KafkaError) -> ClusterError {
+        let fatal = self.producer.client().fatal_error();
+        if is_forbidden(&error) || fatal.as_ref().is_some_and(|(code, _)| forbids(*code)) {
+            return refused("write as", &self.name, error);
+        }
         let is_fenced = matches!(
             error.rdkafka_error_code(),
             Some(
@@ -154,7 +157,7 @@ impl Output {
                     | RDKafkaErrorCode::InvalidProducerIdMapping
             )
         );
-        if is_fenced || self.producer.client().fatal_error().is_some() {
+        if is_fenced || fatal.is_some() {
             ClusterError::Superseded {
                 group: self.name.clone(),
                 source: Box::new(error),
@@ -248,7 +251,10 @@ impl Transaction<'_> {
     }
 
     fn told(&self, error: KafkaError, message: &NewMessage<'_>) -> ClusterError {
-        if self.output.producer.client().fatal_error().is_some() {
+        let is_over = error.rdkafka_error_code() == Some(RDKafkaErrorCode::State);
+        let why = is_over.then(|| self.output.why()).flatten();
+        let error = why.unwrap_or(error);
+        if is_forbidden(&error) || self.output.producer.client().fatal_error().is_some() {
             return self.output.broken(error);
         }
         let size = message.value.map_or(0, <[u8]>::len) + message.key.map_or(0, <[u8]>::len);
@@ -262,12 +268,12 @@ impl Transaction<'_> {
     /// When a broker does not take it; the transaction can only be dropped then.
     pub fn written(&mut self) -> Result<Ends, ClusterError> {
         let drained = self.output.drain();
-        drained.map_err(|(_, error)| self.output.broken(error))?;
         let context = self.output.producer.context();
-        match context.refused.lock().take() {
-            Some(refused) => Err(refused),
-            None => Ok(context.ends.lock().clone()),
+        if let Some(hindrance) = context.hindrance() {
+            return Err(hindrance);
         }
+        drained.map_err(|(_, error)| self.output.broken(error))?;
+        Ok(context.ends.lock().clone())
     }
 
     /// Makes the records visible.
@@ -320,9 +326,9 @@ impl Transaction<'_> {
 
     fn fail(&mut self, (verdict, error): (Verdict, KafkaError), group: Option<&Group>) -> Failed {
         self.is_open = false;
-        let too_large = self.output.producer.context().refused.lock().take();
-        let told = match (too_large, group) {
-            (Some(refused), _) => refused,
+        let context = self.output.producer.context();
+        let told = match (context.hindrance(), group) {
+            (Some(hindrance), _) => hindrance,
             (None, Some(group)) if verdict == Verdict::Abort => group.superseded(error),
             (None, _) => self.output.broken(error),
         };
@@ -364,6 +370,12 @@ impl Output {
         Ok(())
     }
 
+    /// Why a transaction that takes no more records is over: only its commit says it.
+    fn why(&self) -> Option<KafkaError> {
+        let committed = self.insist(|limit| self.producer.commit_transaction(limit));
+        committed.err().map(|(_, error)| error)
+    }
+
     /// Whoever has not taken the word on every record waits for it in vain while it aborts: nobody
     /// else looks for words.
     fn abort(&self) -> Tried {
@@ -386,50 +398,4 @@ fn headers(headers: &[(&str, &[u8])]) -> Option<OwnedHeaders> {
         })
     };
     Some(headers.iter().fold(empty, put))
-}
-
-/// Takes what the brokers say of each record.
-#[derive(Default)]
-struct Ending {
-    ends: Mutex<Ends>,
-    /// The first record that a broker did not take.
-    refused: Mutex<Option<ClusterError>>,
-}
-
-impl ClientContext for Ending {
-    fn log(&self, level: RDKafkaLogLevel, part: &str, message: &str) {
-        Words.log(level, part, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        Words.error(error, reason);
-    }
-}
-
-impl ProducerContext for Ending {
-    type DeliveryOpaque = ();
-
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        match result {
-            Ok(message) => {
-                let Ok(offset) = u64::try_from(message.offset()) else {
-                    return;
-                };
-                let place = Place::new(message.topic(), message.partition());
-                let mut ends = self.ends.lock();
-                let end = ends.entry(place).or_insert(RowOffset(0));
-                *end = (*end).max(RowOffset(offset.saturating_add(1)));
-            }
-            Err((error, message)) => {
-                if error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageSizeTooLarge) {
-                    let size = message.payload_len() + message.key_len();
-                    let refused = ClusterError::TooLarge {
-                        topic: message.topic().to_owned(),
-                        size: ByteSize::from(size),
-                    };
-                    self.refused.lock().get_or_insert(refused);
-                }
-            }
-        }
-    }
 }

@@ -24,7 +24,7 @@ use rdkafka::{
 use super::{
     JSON_HEADER, KEY_HEADER, KafkaConfig, ROW_HEADER, SCHEMA_HEADER,
     admin::{Topic, Topics},
-    client::{SILENCE_MAX, millis, settings, unreachable},
+    client::{SILENCE_MAX, forbids, millis, settings, unreachable},
     flight::{Deliveries, Flight, Lane, Tower, told},
     record::{Record, records},
     retries::{Answered, Known, RequestId, Retries},
@@ -159,6 +159,14 @@ impl Writer {
         if let Some((code, reason)) = current.client().fatal_error() {
             tracing::warn!(%code, reason, "kafka producer is replaced");
             *current = producer(&self.config)?;
+            // Whoever comes next tries the new one: by then rights may have been given back.
+            if forbids(code) {
+                return Err(ClusterError::Refused {
+                    doing: "write to topics of",
+                    topic: self.config.topic_prefix.clone(),
+                    source: reason.into(),
+                });
+            }
         }
         Ok(Arc::clone(&current))
     }

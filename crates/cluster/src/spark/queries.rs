@@ -232,6 +232,10 @@ fn start(spec: &QuerySpec) -> WriteStreamOperationStart {
         Sink::Topic { options } => {
             "kafka".clone_into(&mut start.format);
             start.options.extend(options.clone());
+            // Spark keeps producers by their settings, also one that can never write again, because rights
+            // were taken away for a moment. A query that is started again gets another one.
+            let client = format!("{}-{}", spec.name, uuid::Uuid::new_v4().simple());
+            start.options.insert("kafka.client.id".to_owned(), client);
         }
         Sink::Delta {
             path,
@@ -249,7 +253,34 @@ fn start(spec: &QuerySpec) -> WriteStreamOperationStart {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+
+    #[test]
+    fn a_query_that_is_started_again_writes_with_another_producer() {
+        let spec = QuerySpec {
+            name: "view-19".to_owned(),
+            before: Vec::new(),
+            records: "records".to_owned(),
+            source: BTreeMap::new(),
+            stages: Vec::new(),
+            sink: Sink::Topic {
+                options: BTreeMap::from([("topic".to_owned(), "changes".to_owned())]),
+            },
+            output_mode: crate::lower::OutputMode::Append,
+            every: None,
+            checkpoint: "/c".to_owned(),
+        };
+        let client = || {
+            let options = start(&spec).options;
+            assert_eq!(options["topic"], "changes");
+            options["kafka.client.id"].clone()
+        };
+        let (first, second) = (client(), client());
+        assert!(first.starts_with("view-19-"), "{first}");
+        assert_ne!(first, second);
+    }
 
     #[test]
     fn a_reason_is_one_line_without_the_plan() {

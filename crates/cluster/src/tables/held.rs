@@ -77,6 +77,8 @@ impl From<ClusterError> for Undone {
 impl From<Failed> for Undone {
     fn from(failed: Failed) -> Self {
         match failed {
+            // Somebody has to mend it first, and sees it among what stands against the writes.
+            Failed::Aborted(error @ ClusterError::Refused { .. }) => Self::Over(error.into()),
             Failed::Aborted(error) => Self::Again(error),
             Failed::Broken(error) => Self::Over(error.into()),
         }

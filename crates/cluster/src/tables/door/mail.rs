@@ -19,6 +19,7 @@ use parking_lot::Mutex;
 use rdkafka::{
     Message as _, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
+    error::RDKafkaErrorCode,
     message::{Header, OwnedHeaders},
     producer::{BaseProducer, BaseRecord, Producer},
 };
@@ -31,9 +32,13 @@ use super::super::{
     statement::{STATEMENT_HEADER, Statement, StatementId},
     topics::ANSWER_PARTITIONS,
 };
+use super::engine;
 use crate::{
     ClusterError,
-    kafka::client::{Words, patiently, refused, unreachable},
+    kafka::{
+        client::{Words, patiently, refused, unreachable},
+        flight,
+    },
 };
 use clients::{Outgoing, consumer, producer};
 
@@ -64,7 +69,8 @@ pub(super) struct Mail {
     /// The partition of answers that it reads.
     partition: u16,
     number: AtomicU64,
-    producer: BaseProducer<Outgoing>,
+    waiters: Arc<Waiters>,
+    producer: Mutex<Arc<BaseProducer<Outgoing>>>,
     consumer: BaseConsumer<Words>,
     stop: AtomicBool,
 }
@@ -116,12 +122,14 @@ impl Mail {
     ) -> Result<Arc<Self>, ClusterError> {
         let door = uuid::Uuid::new_v4();
         let partition = door.as_u128() % u128::from(ANSWER_PARTITIONS);
+        let waiters = Arc::<Waiters>::default();
         let mail = Arc::new(Self {
             config: config.clone(),
             door: door.simple().to_string(),
             partition: u16::try_from(partition).unwrap_or(0),
             number: AtomicU64::new(0),
-            producer: producer(&config.kafka)?,
+            producer: Mutex::new(Arc::new(producer(&config.kafka, &waiters)?)),
+            waiters,
             consumer: consumer(&config.kafka)?,
             stop: AtomicBool::new(false),
         });
@@ -190,12 +198,16 @@ impl Mail {
                 .partition(0)
                 .payload(sent.sql.as_bytes())
                 .headers(headers);
-        match self.producer.send(record) {
+        match self.producer().send(record) {
             Ok(()) => Ok(waiting),
-            Err((error, _)) => {
-                tracing::warn!(%error, "a statement could not be sent");
+            Err((error, _)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) => {
                 let waiting = self.waiters().lock().len();
                 Err(WriteError::Busy { waiting }.into())
+            }
+            Err((error, _)) => {
+                let limit = self.config.kafka.acknowledge_max;
+                let told = flight::told(error, (topic, sent.sql.len()), limit);
+                Err(engine(TablesError::Cluster(told)))
             }
         }
     }
@@ -203,7 +215,7 @@ impl Mail {
     /// Hands answers to who waits for them, until the door is closed.
     fn run(&self) {
         while !self.stop.load(Ordering::Relaxed) {
-            self.producer.poll(Duration::ZERO);
+            self.producer().poll(Duration::ZERO);
             match self.consumer.poll(PATIENCE) {
                 None => {}
                 Some(Ok(message)) => {
@@ -221,8 +233,24 @@ impl Mail {
         self.waiters().lock().clear();
     }
 
+    /// The producer; a new one if the last one has met what it cannot go on from, such as rights that
+    /// were taken away. Whoever waits for what that one had is told.
+    fn producer(&self) -> Arc<BaseProducer<Outgoing>> {
+        let mut current = self.producer.lock();
+        if let Some((code, reason)) = current.client().fatal_error() {
+            match producer(&self.config.kafka, &self.waiters) {
+                Ok(new) => {
+                    tracing::warn!(%code, reason, "kafka producer of statements is replaced");
+                    *current = Arc::new(new);
+                }
+                Err(error) => tracing::warn!(%error, "kafka producer of statements stays"),
+            }
+        }
+        Arc::clone(&current)
+    }
+
     fn waiters(&self) -> &Waiters {
-        &self.producer.context().waiters
+        &self.waiters
     }
 
     pub(super) fn close(&self) {

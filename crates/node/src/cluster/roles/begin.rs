@@ -104,5 +104,10 @@ fn control(parts: &Arc<ClusterParts>, spawn: SharedSpawn) -> Result<(), NodeErro
         instance: parts.instance.clone(),
     };
     let stop = parts.roles.stop.subscribe();
-    parts.start_thread("control", move || control::run(control, &stop))
+    let own = Arc::clone(parts);
+    parts.start_thread("control", move || {
+        control::run(control, &stop, &|problem| {
+            own.roles.note("control", problem)
+        });
+    })
 }

@@ -1,8 +1,7 @@
 //! The clients of a door: one that sends statements, one that reads answers.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use parking_lot::Mutex;
 use rdkafka::{
     ClientContext, Message as _,
     config::{FromClientConfigAndContext, RDKafkaLogLevel},
@@ -18,10 +17,14 @@ use crate::{
     kafka::{
         KafkaConfig,
         client::{Words, millis, settings, unreachable},
+        flight,
     },
 };
 
-pub(super) fn producer(config: &KafkaConfig) -> Result<BaseProducer<Outgoing>, ClusterError> {
+pub(super) fn producer(
+    config: &KafkaConfig,
+    waiters: &Arc<Waiters>,
+) -> Result<BaseProducer<Outgoing>, ClusterError> {
     let mut settings = settings(config);
     settings
         .set("enable.idempotence", "true")
@@ -32,7 +35,7 @@ pub(super) fn producer(config: &KafkaConfig) -> Result<BaseProducer<Outgoing>, C
         .set("message.max.bytes", "16777216")
         .set("queue.buffering.max.kbytes", "65536");
     let context = Outgoing {
-        waiters: Mutex::default(),
+        waiters: Arc::clone(waiters),
         limit: config.acknowledge_max,
     };
     BaseProducer::from_config_and_context(&settings, context)
@@ -56,7 +59,7 @@ pub(super) fn consumer(config: &KafkaConfig) -> Result<BaseConsumer<Words>, Clus
 
 /// Statements on their way: one that does not arrive is told to who waits.
 pub(super) struct Outgoing {
-    pub(super) waiters: Waiters,
+    waiters: Arc<Waiters>,
     limit: Duration,
 }
 
@@ -78,11 +81,8 @@ impl ProducerContext for Outgoing {
             return;
         };
         if let Some(waiter) = self.waiters.lock().remove(&number) {
-            let told = ClusterError::Unacknowledged {
-                topic: message.topic().to_owned(),
-                limit: self.limit,
-                source: Box::new(error.clone()),
-            };
+            let size = message.payload_len() + message.key_len();
+            let told = flight::told(error.clone(), (message.topic(), size), self.limit);
             tell(waiter, Err(told.into()));
         }
     }
