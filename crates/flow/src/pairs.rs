@@ -24,6 +24,10 @@
 //! has passed its whole slice by `reach`, at the row of the log that moved it so far (`alone`). Rows of
 //! the left side note whether they have found a pair.
 //!
+//! Rows may also take turns (`Kind::Turns`): there is no right side, nothing is sought, and the rows of a
+//! slice that is over come in the order of event time, those of one time in that of arrival. They have no
+//! key, and hence are all in one bucket.
+//!
 //! `reach` is how much later than a row the other of a pair may be. A slice whose rows are all
 //! unneeded is forgotten, in memory and, with the next checkpoint, in the store (`shelf`). So what is
 //! kept are the rows of (reach + delay of the watermark), and one slice.
@@ -65,7 +69,7 @@ use crate::{
 pub(crate) use arrivals::carried_type;
 use arrivals::{Arrivals, Ranked};
 use lane::{Bucket, LaneTask};
-pub(crate) use pairing::Pairing;
+pub(crate) use pairing::{Kind, Pairing};
 use pane::MARKS;
 use shelf::Shelf;
 use told::told;

@@ -14,7 +14,7 @@ use datafusion::arrow::{
 };
 use mainstem_kernel::Code;
 
-use super::Pairing;
+use super::{Kind, Pairing};
 use crate::{
     aside::Aside,
     change::{NO_WATERMARK, Run, Weighted},
@@ -48,7 +48,7 @@ impl Arrivals {
     ) -> Result<Self, ArrowError> {
         let rows = judged(plan, (side, rows), aside)?;
         let Evaluated { rows, columns } = evaluate(&plan.keys[side], rows, aside)?;
-        let (rows, columns) = match plan.marks(side) {
+        let (rows, columns) = match plan.waits(side) {
             true => (rows, columns),
             false => with_keys(rows, columns)?,
         };
@@ -105,7 +105,7 @@ fn judged(
             let (which, reason) = if times.is_null(row) {
                 (0, "its event time is NULL".to_owned())
             } else if run.watermark != NO_WATERMARK && time < run.watermark {
-                (1, "rows that it would join with may be gone".to_owned())
+                (1, late(plan.kind).to_owned())
             } else if time > limit {
                 let minutes = AHEAD_US_MAX / 60_000_000;
                 let reason =
@@ -125,6 +125,13 @@ fn judged(
         aside.fail(&rows.batch, code, failed)?;
     }
     rows.filter(&BooleanArray::from(keep))
+}
+
+const fn late(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Inner | Kind::Left => "rows that it would join with may be gone",
+        Kind::Turns => "rows behind it have had their turn",
+    }
 }
 
 /// Rows whose key has no NULL: it would equal nothing.

@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    ops::RangeInclusive,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -10,7 +11,7 @@ use std::{
 };
 
 use super::{
-    Pairing,
+    Kind, Pairing,
     arrivals::{Arrival, Ranked},
     pane::{MARKS, Pane, Put, Sought, numbers},
     shelf::Shelf,
@@ -97,12 +98,11 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// A row of left beside NULLs.
+    /// A row of left beside NULLs, or alone if there is no right side.
     pub(super) fn alone(&mut self, rank: u32, row: &[u8], plan: &Pairing) {
         self.ranks.push(rank);
         self.rows[0].push(row);
-        // A byte 0 per column.
-        self.rows[1].push(&vec![0; plan.types[1].len()]);
+        self.rows[1].push(&plan.nothing);
     }
 }
 
@@ -163,7 +163,11 @@ impl LaneTask {
             marks: self.plan.marks(other),
         };
         let mut paired = false;
-        for slice in self.plan.slice(from)..=self.plan.slice(to) {
+        let slices = match self.plan.kind {
+            Kind::Inner | Kind::Left => self.plan.slice(from)..=self.plan.slice(to),
+            Kind::Turns => RangeInclusive::new(0, -1),
+        };
+        for slice in slices {
             let Some(pane) = self.known((number, &mut *bucket), (other, slice))? else {
                 continue;
             };
@@ -174,7 +178,7 @@ impl LaneTask {
                 found.rows[other].push(partner);
             });
         }
-        if self.plan.marks(side) && !paired {
+        if self.plan.waits(side) && !paired {
             let watermark = self.ranked.watermark(arrival.rank);
             if self.plan.slice(time) < self.plan.needed(side, watermark) {
                 // Nothing that comes finds it any more.

@@ -4,22 +4,34 @@ use datafusion::arrow::datatypes::{DataType, SchemaRef};
 
 use crate::{change::NO_WATERMARK, evaluate::Expr};
 
+/// What waits for what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Pairs alone.
+    Inner,
+    /// Rows of left without a pair come, too.
+    Left,
+    /// There is no right side: rows of left come in the order of event time.
+    Turns,
+}
+
 /// How rows are paired. Side 0 is the left one.
 #[derive(Debug)]
 pub(crate) struct Pairing {
-    /// What has to be equal, over the columns of each side.
+    pub(crate) kind: Kind,
+    /// What has to be equal, over the columns of each side; nothing where rows take turns.
     pub(crate) keys: [Vec<Expr>; 2],
     /// The columns with event time.
     pub(crate) times: [usize; 2],
     /// The least and the greatest of (time of right − time of left), in µs.
     pub(crate) from_us: i64,
     pub(crate) to_us: i64,
-    /// Whether rows of left without a pair come, too.
-    pub(crate) outer: bool,
     /// Length of a slice.
     pub(crate) slice_us: i64,
     /// Types of the columns of each side.
     pub(crate) types: [Vec<DataType>; 2],
+    /// The columns of right where no row is: a byte 0 each.
+    pub(crate) nothing: Vec<u8>,
     /// Columns of left, then of right.
     pub(crate) schema: SchemaRef,
 }
@@ -54,10 +66,15 @@ impl Pairing {
 
     /// Whether rows of a side note if they have found a pair.
     pub(crate) fn marks(&self, side: usize) -> bool {
-        self.outer && side == 0
+        self.kind == Kind::Left && side == 0
     }
 
-    /// The watermark that makes a slice of left unneeded.
+    /// Whether rows of a side come without a pair, once their slice is over.
+    pub(crate) fn waits(&self, side: usize) -> bool {
+        self.kind != Kind::Inner && side == 0
+    }
+
+    /// The watermark by which a slice of left is over.
     pub(crate) fn closed_at(&self, slice: i64) -> i64 {
         let end = slice.saturating_add(1).saturating_mul(self.slice_us);
         end.saturating_add(self.to_us)

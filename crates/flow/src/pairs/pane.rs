@@ -130,6 +130,16 @@ impl Pane {
         self.times.len()
     }
 
+    /// The times of all rows, in the order of arrival.
+    pub(super) fn times(&self) -> &[i64] {
+        &self.times
+    }
+
+    /// The columns of a row.
+    pub(super) fn row(&self, at: usize) -> &[u8] {
+        self.rows.get(at)
+    }
+
     /// Puts a row behind the others.
     pub(super) fn put(&mut self, put: Put<'_>) {
         let row = u32::try_from(self.len()).unwrap_or(NONE);

@@ -1,31 +1,31 @@
 //! From a planned view to the operators that run it.
 
 mod argument;
+mod feeds;
 mod ranked;
 mod running;
 
 use std::{sync::Arc, time::Duration};
 
 use datafusion::{
-    arrow::datatypes::{DataType, Schema, SchemaRef},
+    arrow::datatypes::{DataType, Schema},
     common::DataFusionError,
     physical_expr::expressions::case,
 };
 use mainstem_catalog::Emit;
 use mainstem_kernel::StreamId;
 use mainstem_sql::view::{
-    Call, Function, Node, Overlapping, Pairs, PlannedView, Tumbling, WindowKind,
+    Call, Function, Node, Overlapping, PlannedView, Running, Tumbling, WindowKind,
 };
 
 use self::argument::Argument;
-use super::{Feed, Pipeline, Segment, Side, SourceRead};
+use super::{Feed, Pipeline, Segment, SourceRead};
 use crate::{
     aggregate::{Aggregate, AggregateSpec},
     errors::FlowError,
     evaluate::Expr,
     group_by::{Emission, GroupBy, GroupCall, Sessions},
     keys::key_type,
-    pairs::{Pairing, carried_type},
     stage::{Cut, LateRows, Lookup, Stage, Window},
 };
 
@@ -121,7 +121,13 @@ impl Compiling<'_> {
         let below = node
             .input()
             .ok_or_else(|| self.refused("an operator has no input"))?;
-        let feed = self.node(below)?;
+        let mut feed = self.node(below)?;
+        if let Node::Running(Running {
+            turns: Some(turns), ..
+        }) = node
+        {
+            feed = self.turns(below, *turns, feed)?;
+        }
         match node {
             Node::Source { .. } | Node::Union { .. } | Node::Pairs(_) => {}
             Node::Filter { predicate, .. } => {
@@ -140,86 +146,6 @@ impl Compiling<'_> {
             Node::Running(running) => self.running(running)?,
         }
         Ok(feed)
-    }
-
-    fn source(&mut self, node: &Node) -> Result<Feed, FlowError> {
-        let Node::Source {
-            input,
-            columns,
-            schema,
-        } = node
-        else {
-            return Err(self.refused("it has no source"));
-        };
-        let read = self.plan.inputs.get(*input);
-        let read = read.ok_or_else(|| self.refused("its source is none of its inputs"))?;
-        self.retracts = !read.is_append_only();
-        self.sources.push(SourceRead {
-            input: *input,
-            columns: columns.clone(),
-            schema: Arc::clone(schema),
-        });
-        Ok(Feed::Source(self.sources.len() - 1))
-    }
-
-    fn union(&mut self, inputs: &[Node], schema: &SchemaRef) -> Result<Feed, FlowError> {
-        let mut sides = Vec::with_capacity(inputs.len());
-        for input in inputs {
-            sides.push(self.side(input)?);
-        }
-        Ok(Feed::Union {
-            sides,
-            schema: Arc::clone(schema),
-        })
-    }
-
-    /// What feeds one of several sides, and its operators.
-    fn side(&mut self, node: &Node) -> Result<Side, FlowError> {
-        let feed = self.node(node)?;
-        if self.retracts || !self.segments.is_empty() || feed.pairing().is_some() {
-            return Err(self.refused("one of several sides keeps something, or takes rows back"));
-        }
-        let stages = std::mem::take(&mut self.stages);
-        let segment = Arc::new(Segment { stages, by: None });
-        Ok(Side { feed, segment })
-    }
-
-    fn pairs(&mut self, pairs: &Pairs) -> Result<Feed, FlowError> {
-        let sides = [self.side(&pairs.left)?, self.side(&pairs.right)?];
-        let types = |node: &Node| -> Vec<DataType> {
-            let fields = node.schema().fields().iter();
-            fields.map(|field| field.data_type().clone()).collect()
-        };
-        let types = [types(&pairs.left), types(&pairs.right)];
-        if let Some(ty) = types.iter().flatten().find(|ty| carried_type(ty).is_none()) {
-            return Err(self.refused(format!("it carries a column of type {ty} to a join")));
-        }
-        for (left, right) in &pairs.keys {
-            let left = left.data_type(pairs.left.schema()).ok();
-            let right = right.data_type(pairs.right.schema()).ok();
-            let (left, right) = (
-                left.as_ref().and_then(key_type),
-                right.as_ref().and_then(key_type),
-            );
-            if left.is_none() || left != right {
-                return Err(self.refused("it joins by values of different types"));
-            }
-        }
-        let (left, right) = pairs.keys.iter().cloned().unzip();
-        let plan = Pairing {
-            keys: [left, right],
-            times: [pairs.times.0, pairs.times.1],
-            from_us: pairs.from_us,
-            to_us: pairs.to_us,
-            outer: pairs.outer,
-            slice_us: pairs.slice_us,
-            types,
-            schema: Arc::clone(&pairs.schema),
-        };
-        Ok(Feed::Pairs {
-            sides: Box::new(sides),
-            plan: Arc::new(plan),
-        })
     }
 
     fn lookup(&mut self, node: &Node) -> Result<(), FlowError> {

@@ -1,5 +1,6 @@
 //! `Feed`: where the rows of a view come from: one source, the sides of a UNION put together in the
-//! order of the log, or the two sides of a join of streams (`crate::pairs`).
+//! order of the log, or what waits for other rows of the two sides of a join of streams, or for its turn
+//! (`crate::pairs`).
 //!
 //! # Order
 //!
@@ -48,9 +49,9 @@ pub(crate) enum Feed {
     Source(usize),
     /// All sides, in the order of the log.
     Union { sides: Vec<Side>, schema: SchemaRef },
-    /// Pairs of rows of two sides.
+    /// Pairs of rows of two sides, or rows of one that take turns.
     Pairs {
-        sides: Box<[Side; 2]>,
+        sides: Vec<Side>,
         plan: Arc<Pairing>,
     },
 }
@@ -60,7 +61,7 @@ pub(crate) enum Feed {
 pub(super) struct Feeding<'a> {
     /// The rows of each source, which are taken out.
     pub(super) sources: Vec<Vec<Weighted>>,
-    /// The rows that wait for others, if it pairs rows.
+    /// The rows that wait for others, if some do.
     pub(super) pairs: Option<&'a mut Pairs>,
 }
 
@@ -76,12 +77,13 @@ impl Feed {
     pub(crate) fn segments(&self) -> Vec<&Arc<Segment>> {
         match self {
             Self::Source(_) => Vec::new(),
-            Self::Union { sides, .. } => sides.iter().flat_map(Side::segments).collect(),
-            Self::Pairs { sides, .. } => sides.iter().flat_map(Side::segments).collect(),
+            Self::Union { sides, .. } | Self::Pairs { sides, .. } => {
+                sides.iter().flat_map(Side::segments).collect()
+            }
         }
     }
 
-    /// How rows are paired, if they are.
+    /// How rows wait for others, if they do.
     pub(crate) fn pairing(&self) -> Option<&Arc<Pairing>> {
         match self {
             Self::Pairs { plan, .. } => Some(plan),
@@ -110,11 +112,12 @@ impl Feed {
                 Ok(merged(rows, schema)?)
             }
             Self::Pairs { sides, .. } => {
-                let [left, right] = sides.as_ref();
-                let left = left.rows(feeding, parts, aside)?;
-                let right = right.rows(feeding, parts, aside)?;
+                let mut rows = [Vec::new(), Vec::new()];
+                for (rows, side) in rows.iter_mut().zip(sides) {
+                    *rows = side.rows(feeding, parts, aside)?;
+                }
                 match &mut feeding.pairs {
-                    Some(pairs) => pairs.step([left, right], (parts.moment, parts.pool), aside),
+                    Some(pairs) => pairs.step(rows, (parts.moment, parts.pool), aside),
                     None => Ok(Vec::new()),
                 }
             }

@@ -21,6 +21,7 @@ mod restoring;
 mod settings;
 mod steps;
 mod trap;
+mod turns;
 mod unions;
 mod verify;
 mod world;

@@ -56,7 +56,7 @@ fn note(node: &Node, emit: Emit, named: &[Known]) -> Option<StateNote> {
             bound: rows(calls, &sources(node, named)),
         }),
         Node::Rank(rank) => Some(ranked(node, rank, (emit, named))),
-        Node::Running(running) => Some(running_note(node, running)),
+        Node::Running(running) => Some(running_note(node, running, named)),
         Node::Source { input, .. } => {
             let known = named.get(*input)?;
             let keeps = !known.input.is_append_only();
@@ -111,14 +111,19 @@ fn micros(count: i64) -> String {
     span_text(Duration::from_micros(u64::try_from(count).unwrap_or(0)))
 }
 
+/// How far the watermark of an operator's rows is behind.
+fn delay(node: &Node, named: &[Known]) -> String {
+    let sources = sources(node, named).into_iter();
+    let delay = sources.filter_map(|known| known.input.watermark());
+    let delay = delay.map(|watermark| watermark.delay).max();
+    span_text(delay.unwrap_or_default())
+}
+
 fn panes(node: &Node, emit: Emit, named: &[Known]) -> String {
     let Some(Node::Window { windows, .. }) = lineage::window(node) else {
         return String::new();
     };
-    let sources = sources(node, named).into_iter();
-    let delay = sources.filter_map(|known| known.input.watermark());
-    let delay = delay.map(|watermark| watermark.delay).max();
-    let delay = span_text(delay.unwrap_or_default());
+    let delay = delay(node, named);
     let (size, slide) = (micros(windows.size_us), micros(windows.slide_us));
     let is_update = matches!(emit, Emit::OnUpdate { .. });
     let kept = match (windows.kind, is_update) {
@@ -161,18 +166,27 @@ fn names(places: &[usize], node: &Node) -> String {
     names.join(", ")
 }
 
-/// Of the rows of each key that came last.
-fn running_note(node: &Node, running: &Running) -> StateNote {
+/// Of the rows of each key that came last, and of those whose turn has not come.
+fn running_note(node: &Node, running: &Running, named: &[Known]) -> StateNote {
     let kept = match running.depth() {
         0 => "no row".to_owned(),
         1 => "the last row".to_owned(),
         depth => format!("the last {depth} rows"),
     };
+    let waiting = running.turns.map(|turns| {
+        format!(
+            "; rows that wait for their turn, until the watermark ({} behind) has passed their {}",
+            delay(node, named),
+            micros(turns.slice_us)
+        )
+    });
     StateNote {
         operator: format!("figures of ({})", names(&running.partition, node)),
         kind: StateKind::Rows,
         bound: format!(
-            "one row per key, for as long as the view is there; with it {kept}, as far as figures read them"
+            "one row per key, for as long as the view is there; with it {kept}, as far as figures \
+             read them{}",
+            waiting.unwrap_or_default()
         ),
     }
 }

@@ -136,7 +136,10 @@ fn operator(defs: &Definitions, inputs: &[Input], node: &Node, out: &mut String)
 
 fn figures(running: &Running) -> String {
     let figures: Vec<String> = running.figures.iter().map(figure).collect();
-    format!("running {:?} {figures:?}", running.partition)
+    let turns = running.turns.map(|turns| (turns.time, turns.slice_us));
+    let turns = turns.map(|(time, slice)| format!(" turns @{time} {slice}"));
+    let turns = turns.unwrap_or_default();
+    format!("running {:?} {figures:?}{turns}", running.partition)
 }
 
 fn ranked(rank: &Rank) -> String {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     Input, Node,
-    node::{Rank, Running},
+    node::{Rank, Running, Turns},
     shape::column,
 };
 
@@ -81,9 +81,15 @@ pub(crate) fn event_time(node: &Node, index: usize, inputs: &[Input]) -> Option<
             let is_input = index < input.schema().fields().len();
             is_input.then(|| event_time(input, index, inputs)).flatten()
         }
-        Node::Running(Running { input, .. }) => {
+        Node::Running(Running { input, turns, .. }) => {
             let is_input = index < input.schema().fields().len();
-            is_input.then(|| event_time(input, index, inputs)).flatten()
+            let behind = is_input
+                .then(|| event_time(input, index, inputs))
+                .flatten()?;
+            // Rows of a slice come when the watermark has passed it.
+            let waits = turns.map_or(0, |turns| turns.slice_us);
+            let waits = Duration::from_micros(u64::try_from(waits).unwrap_or(0));
+            Some(behind.saturating_add(waits))
         }
         Node::Rank(rank) => match index == rank.number() {
             true => None,
@@ -121,6 +127,24 @@ pub(crate) fn aggregate(node: &Node) -> Option<&Node> {
     match node {
         Node::Aggregate { .. } => Some(node),
         other => aggregate(other.input()?),
+    }
+}
+
+/// The operator that tells figures of the rows before, if there is one.
+pub(crate) fn running(node: &Node) -> Option<&Running> {
+    match node {
+        Node::Running(found) => Some(found),
+        other => running(other.input()?),
+    }
+}
+
+/// The turns that rows take, if they do.
+pub(crate) fn turns(node: &Node) -> Option<Turns> {
+    match node {
+        Node::Running(Running {
+            turns: Some(turns), ..
+        }) => Some(*turns),
+        other => turns(other.input()?),
     }
 }
 

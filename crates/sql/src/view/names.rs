@@ -10,13 +10,14 @@ mod judge;
 mod ordered;
 mod star;
 
+pub(crate) use judge::of_several_streams;
 pub(crate) use ordered::ordered_by;
 
 use mainstem_catalog::{Definitions, Emit};
 use mainstem_kernel::{Code, Place, Problem, TenantId};
 use sqlparser::ast::{
     Cte, Expr, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, Query, Select,
-    SetExpr, Spanned, TableAlias, TableFactor, TableWithJoins,
+    SelectItem, SetExpr, Spanned, TableAlias, TableFactor, TableWithJoins,
 };
 
 use self::joined::Joined;
@@ -44,6 +45,8 @@ pub(crate) struct Against<'a> {
     pub(crate) emit: Option<Emit>,
     /// Different values per group that each COUNT(DISTINCT …) may hold, if declared.
     pub(crate) distinct_max: Option<u64>,
+    /// Length of its turns in µs, if the rows that it reads take some.
+    pub(crate) turn_us: Option<i64>,
 }
 
 /// A bound question.
@@ -163,6 +166,9 @@ impl<'a> Binder<'a> {
         }
         for side in sides.into_iter().rev() {
             self.body(side, scope);
+            if let SetExpr::Select(select) = side.as_mut() {
+                name_again(select);
+            }
         }
     }
 
@@ -302,9 +308,12 @@ impl<'a> Binder<'a> {
                 .hint("name the stream first: FROM stream JOIN table FOR SYSTEM_TIME AS OF PROCTIME() ON …"));
         }
         let alias = self.alias(alias, &ident)?;
-        let plain = match self.becomes {
-            For::Plan => None,
-            For::Question | For::Check => Some(batch::named(known.name.as_str(), &alias)),
+        let plain = match (self.becomes, self.against.turn_us) {
+            (For::Plan, _) => None,
+            (For::Check, Some(turn_us)) => {
+                Some(judge::in_turn(self.against, &known, turn_us, &alias)?)
+            }
+            (For::Question | For::Check, _) => Some(batch::named(known.name.as_str(), &alias)),
         };
         let index = self.relation(known, Role::Rows);
         let becomes = plain.unwrap_or_else(|| batch::named(&format!("${index}"), &alias));
@@ -396,6 +405,24 @@ fn condition(join: &mut Join, place: Place) -> Result<&mut Expr, Problem> {
         J::FullOuter(_) => Err(refused("FULL JOIN")),
         J::CrossJoin(_) => Err(refused("CROSS JOIN")),
         _ => Err(refused("this kind of join")),
+    }
+}
+
+/// Gives what is selected twice a name of its own, which nobody sees: a UNION has those of its first side.
+fn name_again(select: &mut Select) {
+    let mut seen = Vec::new();
+    for (at, item) in select.projection.iter_mut().enumerate() {
+        if let SelectItem::UnnamedExpr(expr) = item {
+            let text = expr.to_string();
+            if seen.contains(&text) {
+                *item = SelectItem::ExprWithAlias {
+                    expr: expr.clone(),
+                    alias: Ident::new(format!("_again{at}")),
+                };
+            } else {
+                seen.push(text);
+            }
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use datafusion::{
 use super::Windows;
 use crate::sketch::Moment;
 pub use rank::{Order, Rank};
-pub use running::{Figure, Frame, Running};
+pub use running::{Figure, Frame, Running, Turns};
 
 /// One operator; its inputs are within.
 #[derive(Clone, Debug)]

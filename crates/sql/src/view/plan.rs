@@ -77,15 +77,26 @@ pub fn plan_again(
     }
 }
 
-/// The plain question for the rows that a view has by now; what is read has to have the names that
-/// `plan_again` gives.
+/// The plain question for the rows that a view with this plan has by now; what is read has to have the
+/// names that `plan_again` gives.
 ///
 /// # Errors
 /// What stands against asking it.
-pub(crate) fn check_question(defs: &Definitions, def: &ViewDef) -> Result<Query, Vec<Problem>> {
+pub(crate) fn check_question(
+    defs: &Definitions,
+    def: &ViewDef,
+    plan: &Node,
+) -> Result<Query, Vec<Problem>> {
     let text = view_text(&def.spec.sql)?;
     let query = ties::complete(&text.parsed.query, defs, def.tenant);
-    names::bind_check(&query, against(defs, def.tenant, &text))
+    let against = Against {
+        turn_us: lineage::turns(plan).map(|turns| turns.slice_us),
+        ..against(defs, def.tenant, &text)
+    };
+    if against.turn_us.is_some() && plan.sources().len() > 1 {
+        return Err(vec![names::of_several_streams(against)]);
+    }
+    names::bind_check(&query, against)
 }
 
 fn against<'a>(defs: &'a Definitions, tenant: TenantId, text: &'a ViewText) -> Against<'a> {
@@ -97,6 +108,7 @@ fn against<'a>(defs: &'a Definitions, tenant: TenantId, text: &'a ViewText) -> A
         own: text.name.as_str(),
         emit: text.emit,
         distinct_max: text.distinct_max,
+        turn_us: None,
     }
 }
 

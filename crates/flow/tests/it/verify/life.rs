@@ -18,7 +18,7 @@ CREATE TABLE guides (shop TEXT PRIMARY KEY, guide TEXT) WITH (ttl = '5 minutes')
 ";
 
 /// One of each way to compute; those that come later read those before.
-const VIEWS: [&str; 46] = [
+const VIEWS: [&str; 48] = [
     "totals AS SELECT shop, count(*) AS n, sum(pieces) AS pieces, avg(pieces) AS mean, sum(weight) AS weight, avg(weight) AS mean_weight, min(weight) AS least
      FROM sales GROUP BY shop EMIT ON UPDATE",
     "hidden AS SELECT count(*) AS n, max(price) AS most FROM sales WHERE pieces > 0 GROUP BY shop, pieces % 3 EMIT ON UPDATE",
@@ -80,6 +80,10 @@ const VIEWS: [&str; 46] = [
     "together_by_shop AS SELECT shop, count(*) AS n, sum(pieces) AS pieces FROM (SELECT shop, pieces FROM sales UNION ALL SELECT shop, pieces FROM together) t
      GROUP BY shop EMIT ON UPDATE",
     "counts AS SELECT n, count(*) AS shops FROM totals GROUP BY n EMIT ON UPDATE",
+    "in_turn AS SELECT shop, at, pieces, lag(pieces) OVER (PARTITION BY shop ORDER BY at) AS before, count(*) OVER (ORDER BY at) AS place,
+     sum(price) OVER (PARTITION BY shop ORDER BY at ROWS BETWEEN 3 PRECEDING AND CURRENT ROW) AS price FROM sales WHERE pieces <> 4",
+    "rises AS SELECT s.shop, s.at, s.was FROM (SELECT shop, at, pieces, lag(pieces) OVER (PARTITION BY shop ORDER BY at) AS was FROM sales) s
+     WHERE s.pieces > s.was",
     "dearest AS SELECT shop, price, weight FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY shop ORDER BY price DESC) AS n FROM sales) s WHERE n <= 3 EMIT ON UPDATE",
     "latest AS SELECT shop, pieces, at FROM sales QUALIFY ROW_NUMBER() OVER (PARTITION BY shop ORDER BY at DESC) = 1 EMIT ON UPDATE",
     "last_visits AS SELECT shop, n, seconds FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY shop ORDER BY _seq DESC) AS n FROM visits) v WHERE n <= 5 EMIT ON UPDATE",

@@ -59,7 +59,7 @@ impl Subject {
         };
         let (plan, defs) = plan_again(&with_lower_names(defs, def), def).map_err(against)?;
         let read = read(&defs, def, &plan);
-        let question = check_question(&defs, def).map_err(against)?;
+        let question = check_question(&defs, def, &plan.plan).map_err(against)?;
         if let Some((stream, retention)) = forgetful(&defs, &read, now) {
             let retention = span_text(retention);
             let reason = format!(

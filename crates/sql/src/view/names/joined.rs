@@ -42,7 +42,7 @@ impl Binder<'_> {
             self.problems.push(problem);
         }
         if self.becomes == For::Check {
-            self.problems.push(judge::of_two_streams(self.against));
+            self.problems.push(judge::of_several_streams(self.against));
         }
         self.first(&mut join.relation, scope).map(Joined::Stream)
     }

@@ -17,7 +17,8 @@
 //! ```
 //!
 //! Of session windows a row is late when its own time is behind W: no session that has closed could
-//! go on with it. What is left makes sessions.
+//! go on with it. What is left makes sessions. The same holds for rows that take turns; those whose turn
+//! has not come are left out.
 //!
 //! Rows of a view that emits on window close are never late for the view above: they leave when W
 //! passes the end of their window, and its watermark is a whole window behind. Rows of a view that
@@ -126,6 +127,36 @@ pub(super) fn windowed(
     let filter = filter(is_there.into_iter().chain(open).chain(closed));
     batch::factor(&format!(
         "(SELECT {shown}, window_start, window_end FROM {rows}{marks}{filter}) AS {alias}"
+    ))
+}
+
+/// A stream whose rows take turns: those that were taken, as far as their turn has come.
+///
+/// # Errors
+/// When its rows do not say when they came.
+pub(super) fn in_turn(
+    against: Against<'_>,
+    known: &Known,
+    turn_us: i64,
+    alias: &Ident,
+) -> Result<TableFactor, Problem> {
+    let root = root(against, known)?;
+    let Source { from, is_judged } = source(against, known)?;
+    if !is_judged {
+        return Err(refused(against, known));
+    }
+    let columns = known.schema.fields().iter();
+    let columns: Vec<String> = columns.map(|field| quoted(field.name())).collect();
+    let columns = columns.join(", ");
+    let (stream, time) = (quoted(root.stream.spec.name.as_str()), quoted(root.time));
+    let marks = marks(&root, &stream);
+    let (ahead, greatest) = (within(&time), greatest(&root));
+    let behind = root.delay_us.saturating_add(root.behind_us);
+    batch::factor(&format!(
+        "(SELECT {columns} FROM (SELECT {columns} FROM {from} WHERE {ahead}) AS cut_rows{marks} \
+         WHERE (_before IS NULL OR {time} >= _before - INTERVAL '{behind} microseconds') \
+         AND {time} < tumble_start((SELECT {greatest} FROM {stream}) \
+         - INTERVAL '{behind} microseconds', INTERVAL '{turn_us} microseconds')) AS {alias}"
     ))
 }
 
@@ -252,6 +283,10 @@ fn passed(against: Against<'_>, view: &ViewDef) -> Option<Query> {
     if !matches!(first, Object::Stream(_)) || text.parsed.query.with.is_some() || !is_direct {
         return None;
     }
+    if ties::orders(&text.parsed.query) {
+        // Its rows leave later than those that they were made of.
+        return None;
+    }
     let query = ties::complete(&text.parsed.query, against.defs, against.tenant);
     let mut query = bind_check(&query, against_of(against, &text)).ok()?;
     let SetExpr::Select(select) = query.body.as_mut() else {
@@ -284,15 +319,16 @@ fn against_of<'a>(against: Against<'a>, text: &'a ViewText) -> Against<'a> {
         own: text.name.as_str(),
         emit: text.emit,
         distinct_max: text.distinct_max,
+        turn_us: None,
         ..against
     }
 }
 
-/// A view of pairs: which rows were late for it no question says.
-pub(super) fn of_two_streams(against: Against<'_>) -> Problem {
+/// A view of several streams that waits: which rows were late for it no question says.
+pub(crate) fn of_several_streams(against: Against<'_>) -> Problem {
     unverified(against)
         .detail(
-            "It joins two streams, and a row is late for it by how far the other stream was when it \
+            "It reads several streams, and a row is late for it by how far the others were when it \
              came: no question knows that any more.",
         )
         .hint("ask the view and a question of your own for the rows that you doubt")

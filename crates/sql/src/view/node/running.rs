@@ -9,18 +9,30 @@ use datafusion::{
 
 use super::{Call, Node};
 
-/// Functions with OVER (PARTITION BY … ORDER BY _seq …): each row as it comes, with figures of its
-/// key's rows up to it, in the order of the log.
+/// Functions with OVER (PARTITION BY … ORDER BY …): each row with figures of its key's rows up to it. In
+/// the order of the log a row is told as it comes; in that of event time once its turn has come.
 #[derive(Clone, Debug)]
 pub struct Running {
     /// Below; only adds rows.
     pub input: Box<Node>,
     /// Columns of the key.
     pub partition: Vec<usize>,
+    /// Rows take turns in the order of event time, if not in that of the log.
+    pub turns: Option<Turns>,
     /// What is told of the rows of a key.
     pub figures: Vec<Figure>,
     /// The input's columns, then the figures.
     pub schema: SchemaRef,
+}
+
+/// Rows in the order of event time; those of one time in that of the log. They wait in slices of event
+/// time, whose turn comes when the watermark has passed them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turns {
+    /// The column that holds event time.
+    pub time: usize,
+    /// Length of a slice in µs: how much longer than the watermark's delay a row may wait.
+    pub slice_us: i64,
 }
 
 /// What is told of the rows of a key.
@@ -78,12 +90,11 @@ impl fmt::Display for Running {
         });
         let names: Vec<String> = names.collect();
         let figures: Vec<String> = self.figures.iter().map(ToString::to_string).collect();
-        write!(
-            f,
-            "running by ({}): {}",
-            names.join(", "),
-            figures.join(", ")
-        )
+        write!(f, "running by ({})", names.join(", "))?;
+        if let Some(Turns { time, slice_us }) = self.turns {
+            write!(f, " in turns of {slice_us} µs by @{time}")?;
+        }
+        write!(f, ": {}", figures.join(", "))
     }
 }
 

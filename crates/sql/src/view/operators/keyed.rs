@@ -39,8 +39,11 @@ fn before(running: &Running, below: &[String]) -> Operator {
         "figures of the rows before{}",
         of_each(&running.partition, below)
     );
+    let order = running.turns.and_then(|turns| below.get(turns.time));
+    let order = order.map(|time| format!("in the order of {time}"));
     let figures = running.figures.iter().map(|one| figure(one, below));
-    operator(OperatorKind::Other, title, figures.collect())
+    let details = order.into_iter().chain(figures).collect();
+    operator(OperatorKind::Other, title, details)
 }
 
 /// What a figure is computed of.

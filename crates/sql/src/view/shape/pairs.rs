@@ -123,18 +123,22 @@ impl Shape<'_> {
             return Err(refused("a join of more than two streams")
                 .hint("make a view of the first two, and join with that"));
         }
-        let fields = side.schema().fields().iter();
-        if let Some(field) = fields
-            .into_iter()
-            .find(|field| !is_carried(field.data_type()))
-        {
-            let (name, ty) = (field.name(), field.data_type());
-            return Err(
-                refused(&format!("a join of streams that carries \"{name}\", {ty},"))
-                    .hint("select parts of it in a subquery, or convert it"),
-            );
-        }
+        self.carried(&side, "a join of streams that carries")?;
         Ok(side)
+    }
+
+    /// Refuses columns that rows which wait cannot have.
+    pub(super) fn carried(&self, node: &Node, what: &str) -> Result<(), Problem> {
+        let mut fields = node.schema().fields().iter();
+        match fields.find(|field| !is_carried(field.data_type())) {
+            None => Ok(()),
+            Some(field) => {
+                let (name, ty) = (field.name(), field.data_type());
+                let message = format!("{what} \"{name}\", {ty},");
+                Err(unbuilt(&message, self.place.clone())
+                    .hint("select parts of it in a subquery, or convert it"))
+            }
+        }
     }
 
     /// Sorts the conditions into keys, distances, and others.
@@ -303,6 +307,6 @@ fn is_carried(ty: &DataType) -> bool {
     }
 }
 
-fn has_pairs(node: &Node) -> bool {
+pub(super) fn has_pairs(node: &Node) -> bool {
     matches!(node, Node::Pairs(_)) || node.inputs().into_iter().any(has_pairs)
 }

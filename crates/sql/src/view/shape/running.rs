@@ -1,4 +1,4 @@
-//! Aggregates with OVER and LAG as figures of a key's rows, in the order of the log.
+//! Aggregates with OVER and LAG as figures of a key's rows, in the order of the log or of event time.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use super::{
     super::{
         Input, Node,
         lineage::{self, Origin},
-        node::{Figure, Frame, Running},
+        node::{Figure, Frame, Pairs, Running, Turns},
         refuse::unbuilt,
     },
     Shape, column, position, projected,
@@ -47,8 +47,11 @@ impl Shape<'_> {
         };
         let over = window.input.schema();
         let input = self.node(&window.input)?;
-        self.arrives(&input, &first.params, window)?;
+        let turns = self.order(&input, &first.params, window)?;
         let width = input.schema().fields().len();
+        if turns.is_some() {
+            self.carried(&input, "OVER (… ORDER BY the event time) that carries")?;
+        }
         let keys = self.physical(&first.params.partition_by, over)?;
         let (input, partition) = self.partitioned(input, &keys)?;
         let fields: Vec<FieldRef> = schema.fields().iter().skip(width).cloned().collect();
@@ -61,6 +64,7 @@ impl Shape<'_> {
         let running = Running {
             input: Box::new(input),
             partition,
+            turns,
             figures,
             schema: all,
         };
@@ -77,42 +81,86 @@ impl Shape<'_> {
         Ok(projected(Node::Running(running), exprs, schema))
     }
 
-    /// Refuses what is not in the order in which rows come.
-    fn arrives(
+    /// In which order rows count: that of the log, or turns; anything else is refused.
+    fn order(
         &self,
         input: &Node,
         params: &WindowFunctionParams,
         window: &Window,
-    ) -> Result<(), Problem> {
-        let reads_stream = lineage::aggregate(input).is_none()
-            && lineage::rank(input).is_none()
-            && self
-                .bound
-                .inputs
-                .iter()
-                .any(|known| matches!(known.input, Input::Stream { .. }));
+    ) -> Result<Option<Turns>, Problem> {
         let over = window.input.schema();
         let mut order = Vec::with_capacity(params.order_by.len());
         for sort in &params.order_by {
             let expr = self.one(&sort.expr, over)?;
-            let origin = column(&expr).and_then(|place| lineage::origin(input, place));
-            order.push(match origin {
-                Some(Origin::Source(name)) if sort.asc => name,
-                _ => String::new(),
-            });
+            order.push(column(&expr).filter(|_| sort.asc));
         }
         order.dedup();
-        if reads_stream && order == [SEQ_COLUMN, PARTITION_COLUMN, OFFSET_COLUMN] {
-            return Ok(());
+        let name = |place: Option<usize>| match lineage::origin(input, place?)? {
+            Origin::Source(name) => Some(name),
+            _ => None,
+        };
+        let names: Vec<Option<String>> = order.iter().copied().map(name).collect();
+        let arrival = [SEQ_COLUMN, PARTITION_COLUMN, OFFSET_COLUMN];
+        let arrives = |names: &[Option<String>]| {
+            let names = names.iter().map(Option::as_deref);
+            names.eq(arrival.map(Some))
+        };
+        if self.only_passes(input) {
+            // Figures over figures: what is below has put rows in its order.
+            let below = lineage::running(input).map(|running| running.turns.is_some());
+            if arrives(&names) && self.reads_stream(input) && below != Some(true) {
+                return Ok(None);
+            }
+            if let ([Some(time), ..], [_, ties @ ..]) = (order.as_slice(), names.as_slice())
+                && let Some(slice_us) = self.turn_us(input, *time)
+                // Of several streams the order of the log is that of no column.
+                && (arrives(ties) || input.sources().len() > 1)
+                && below != Some(false)
+            {
+                let turns = Turns {
+                    time: *time,
+                    slice_us,
+                };
+                return Ok(below.is_none().then_some(turns));
+            }
         }
         Err(unbuilt(
-            "OVER (…) in another order than that of arrival",
+            "OVER (…) in another order than that of arrival or of event time",
             self.place.clone(),
         )
-        .detail("A row is told as it comes, with figures of those that came before it.")
+        .detail("A row is told with figures of those before it, and no row comes in between later.")
         .hint(
-            "read a stream directly behind FROM, and write OVER (PARTITION BY key ORDER BY _seq …)",
+            "read a stream directly behind FROM, and write OVER (PARTITION BY key ORDER BY _seq …), \
+             or ORDER BY the column that has the stream's WATERMARK",
         ))
+    }
+
+    /// Whether rows below are only added, each as it is read.
+    fn only_passes(&self, input: &Node) -> bool {
+        lineage::aggregate(input).is_none()
+            && lineage::rank(input).is_none()
+            && lineage::window(input).is_none()
+            && !super::pairs::has_pairs(input)
+            && self.changing(input).is_none()
+    }
+
+    fn reads_stream(&self, input: &Node) -> bool {
+        let mut read = input.sources().into_iter();
+        read.all(|at| {
+            let known = self.bound.inputs.get(at);
+            known.is_some_and(|known| matches!(known.input, Input::Stream { .. }))
+        })
+    }
+
+    /// Length of a turn, if a column is the event time of what is read.
+    fn turn_us(&self, input: &Node, time: usize) -> Option<i64> {
+        let known = self.bound.inputs.iter();
+        let inputs: Vec<Input> = known.map(|known| known.input.clone()).collect();
+        let behind = lineage::event_time(input, time, &inputs)?;
+        let sources = input.sources().into_iter();
+        let read = sources.filter_map(|at| inputs.get(at)?.watermark());
+        let delay = read.map(|watermark| watermark.delay).max()?;
+        Some(Pairs::slice_us((0, 0), delay.max(behind)))
     }
 
     fn figure(

@@ -29,7 +29,7 @@ GROUP BY v.owner_id EMIT ON UPDATE EVERY INTERVAL '1 second'",
 ];
 
 /// Other forms, over the views before them too.
-pub(super) const OTHERS: [&str; 58] = [
+pub(super) const OTHERS: [&str; 61] = [
     "fast AS SELECT * FROM readings WHERE speed_kmh > 130 AND celsius IS NOT NULL",
     "days AS SELECT window_start, count(*) AS n FROM TUMBLE(readings, at, INTERVAL '1 day', TIME ZONE 'Europe/Berlin') GROUP BY window_start, window_end EMIT ON WINDOW CLOSE",
     "weeks AS SELECT window_start AS week, window_end, country, sum(quantity) AS pieces FROM TUMBLE(purchases, invoice_date, INTERVAL '1' WEEK, INTERVAL '4 days') p WHERE p.country <> 'Unspecified' GROUP BY country, window_start, window_end HAVING sum(quantity) > 10 EMIT ON WINDOW CLOSE",
@@ -88,6 +88,9 @@ pub(super) const OTHERS: [&str; 58] = [
     "running_totals AS SELECT country, invoice_no, sum(quantity) OVER (PARTITION BY country ORDER BY _seq) AS pieces, count(*) OVER (PARTITION BY country ORDER BY _seq) AS n, max(quantity) OVER (PARTITION BY country ORDER BY _seq ROWS BETWEEN 3 PRECEDING AND CURRENT ROW) AS most FROM purchases",
     "entered AS SELECT vehicle_id, at, is_fast FROM (SELECT vehicle_id, at, speed_kmh > 100 AS is_fast, lag(speed_kmh > 100) OVER (PARTITION BY vehicle_id ORDER BY _seq) AS was_fast FROM readings) r WHERE is_fast IS DISTINCT FROM was_fast",
     "lagging AS SELECT id, lag(n, 2) OVER (PARTITION BY id ORDER BY _seq) AS before, min(n) OVER (PARTITION BY id, upper(j ->> 'a') ORDER BY _seq ROWS BETWEEN 4 PRECEDING AND 2 PRECEDING) AS least FROM plain WHERE n > 0",
+    "in_turn AS SELECT vehicle_id, at, speed_kmh, lag(speed_kmh) OVER (PARTITION BY vehicle_id ORDER BY at) AS before, avg(celsius) OVER (PARTITION BY vehicle_id ORDER BY at ROWS BETWEEN 3 PRECEDING AND CURRENT ROW) AS mean, count(*) OVER (ORDER BY at) AS n FROM readings WHERE speed_kmh > 1",
+    "on_trip AS SELECT vehicle_id, at, trip FROM (SELECT vehicle_id, at, is_reading, max_by(trip, since) OVER (PARTITION BY vehicle_id ORDER BY at) AS trip FROM (SELECT vehicle_id, at, true AS is_reading, CAST(NULL AS TEXT) AS trip, CAST(NULL AS TIMESTAMPTZ) AS since FROM readings UNION ALL SELECT vehicle_id, ended_at, false, trip_id, ended_at FROM trips) u) r WHERE is_reading",
+    "turns_of_minutes AS SELECT window_start, vehicle_id, sum(n) AS n FROM TUMBLE(in_turn, at, INTERVAL '1 minute') GROUP BY window_start, window_end, vehicle_id EMIT ON WINDOW CLOSE",
 ];
 
 #[test]

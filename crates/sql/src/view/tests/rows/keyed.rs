@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use datafusion::{
     arrow::{
-        array::{ArrayRef, RecordBatch, UInt32Array, UInt64Array},
-        compute::{SortColumn, SortOptions, lexsort_to_indices, take},
+        array::{Array as _, ArrayRef, AsArray, RecordBatch, UInt32Array, UInt64Array},
+        compute::{SortColumn, SortOptions, lexsort_to_indices, take, take_record_batch},
+        datatypes::TimestampMicrosecondType,
     },
     common::ScalarValue,
 };
 
 use super::{
-    super::super::{Figure, Rank, Running},
+    super::super::{Figure, Rank, Running, Turns},
     data::Rows,
     operators::{Evaluated, array_of, batch, evaluate, result, values},
 };
@@ -61,9 +62,26 @@ pub(super) fn rank(rank: &Rank, input: &dyn Fn(usize) -> Rows) -> Evaluated {
     }
 }
 
+/// Rows in the order of their times; those of one time as they are.
+fn in_turn(rows: Evaluated, turns: Option<Turns>) -> Evaluated {
+    let Some(turns) = turns else {
+        return rows;
+    };
+    let times = rows.batch.column(turns.time);
+    let times = times.as_primitive::<TimestampMicrosecondType>();
+    let mut order: Vec<u32> = (0..u32::try_from(rows.seqs.len()).unwrap()).collect();
+    order.sort_by_key(|row| (times.is_null(*row as usize), times.value(*row as usize)));
+    let order = UInt32Array::from(order);
+    let seqs = order.values().iter().map(|row| rows.seqs[*row as usize]);
+    Evaluated {
+        seqs: seqs.collect(),
+        batch: take_record_batch(&rows.batch, &order).unwrap(),
+    }
+}
+
 /// Each row with what the rows of its key before it come to.
 pub(super) fn running(running: &Running, input: &dyn Fn(usize) -> Rows) -> Evaluated {
-    let rows = evaluate(&running.input, input);
+    let rows = in_turn(evaluate(&running.input, input), running.turns);
     let count = rows.seqs.len();
     let keys: Vec<Vec<ScalarValue>> = (0..count)
         .map(|row| key_of(&running.partition, &rows.batch, row))
