@@ -7,6 +7,9 @@ use datafusion::arrow::{array::AsArray, datatypes::TimestampMicrosecondType, err
 use super::{Pane, Told};
 use crate::group_by::GroupBy;
 
+/// Groups with their last times.
+type Ended = Vec<(u32, i64)>;
+
 impl Pane {
     /// First and last times of groups that are there, and the numbers of these.
     fn times(&self) -> Result<Vec<(u32, i64, i64)>, ArrowError> {
@@ -39,7 +42,7 @@ impl Pane {
 
     /// Groups whose last time is `until` or before, and the last time of the first one behind, if
     /// there is one.
-    pub(crate) fn ended(&self, until: i64) -> Result<(Vec<(u32, i64)>, Option<i64>), ArrowError> {
+    pub(crate) fn ended(&self, until: i64) -> Result<(Ended, Option<i64>), ArrowError> {
         let times = self.times()?;
         let (mut ended, mut next) = (Vec::new(), None::<i64>);
         for (group, _, last) in times {
@@ -57,7 +60,7 @@ impl Pane {
     pub(crate) fn go_on_with(
         &mut self,
         before: &Self,
-        ended: Vec<(u32, i64)>,
+        ended: Ended,
         gap_us: i64,
     ) -> Result<Vec<u32>, ArrowError> {
         let mut firsts = vec![None; self.groups()];
