@@ -67,9 +67,10 @@ impl Row {
         told.join(" ")
     }
 
-    /// Whether clients were told what it was.
+    /// Whether clients who were refused were told what it was. Where others go on, nobody may have been.
     fn is_named(&self) -> bool {
-        self.wanted.is_empty() || self.wanted.iter().any(|code| self.told.contains(*code))
+        let is_told = self.wanted.iter().any(|code| self.told.contains(*code));
+        is_told || self.wanted.is_empty() || (self.told.is_empty() && self.refused.is_zero())
     }
 }
 

@@ -15,7 +15,7 @@ mod ending;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use mainstem_kernel::Offset as RowOffset;
+use mainstem_kernel::{Clock as _, Offset as RowOffset, clock::SystemClock};
 use rdkafka::{
     config::FromClientConfigAndContext,
     error::{KafkaError, RDKafkaErrorCode},
@@ -175,10 +175,11 @@ impl Output {
         }
     }
 
-    /// Tries what may be tried again, for as long as anything may take.
+    /// Tries what may be tried again, for as long as anything may take. A try may take all of that by
+    /// itself, so it is the time that ends it: a client that waits for a new epoch may never get it.
     fn insist(&self, mut act: impl FnMut(Duration) -> Result<(), KafkaError>) -> Tried {
         let limit = self.config.acknowledge_max;
-        let mut waited = Duration::ZERO;
+        let begin = SystemClock.monotonic();
         loop {
             let error = match act(limit) {
                 Ok(()) => return Ok(()),
@@ -193,10 +194,10 @@ impl Output {
             if said.txn_requires_abort() {
                 return Err((Verdict::Abort, error));
             }
+            let waited = SystemClock.monotonic().saturating_sub(begin);
             if !said.is_retriable() || waited >= limit {
                 return Err((Verdict::Drop, error));
             }
-            waited += RETRY_PAUSE;
             self.producer.poll(RETRY_PAUSE);
         }
     }
