@@ -1,4 +1,4 @@
-"""The views of the applications that are shipped, on Spark and on one machine, over the same rows."""
+"""The views of whole applications, on Spark and on one machine, over the same rows."""
 
 import datetime
 import json
@@ -15,17 +15,22 @@ BEGIN = datetime.datetime(2026, 3, 1, 8, tzinfo=UTC)
 PATIENCE = 500
 # What reads which stream, looks up which table by which columns, and how long its windows stay open.
 VIEWS = {
-    "retail": {
+    "apps/retail": {
         "revenue_by_country": ("purchases", None, None),
         "revenue_by_hour": ("purchases", None, datetime.timedelta(hours=1)),
     },
-    "fleet": {
+    "apps/fleet": {
         "minute_by_vehicle": ("readings", "vehicles", datetime.timedelta(seconds=10)),
         "trips_by_owner": ("trips", "vehicles", None),
         "shop_by_country": ("shop_orders", None, None),
     },
+    "crates/mainstem/tests/operators/windows": {
+        "hops": ("clicks", None, datetime.timedelta(seconds=10)),
+        "visits": ("clicks", None, datetime.timedelta(seconds=10)),
+        "now_by_hop": ("clicks", None, None),
+    },
 }
-TIMES = {"purchases": "invoice_date", "readings": "at", "trips": "ended_at", "shop_orders": "ordered_at"}
+TIMES = {"purchases": "invoice_date", "readings": "at", "trips": "ended_at", "shop_orders": "ordered_at", "clicks": "at"}
 
 
 def text(seconds):
@@ -59,6 +64,11 @@ def streams(chance):
              "unit_price": f"{chance.uniform(1, 900):.2f}", "country": chance.choice(countries), "ordered_at": text(at)}
             for number, at in enumerate(seconds(600, 1_800))
         ],
+        # Some of them just the gap of a session behind another one.
+        "clicks": [
+            {"user_id": f"u{chance.randrange(40)}", "amount": chance.randrange(-9, 50), "at": text(round(at / 15) * 15)}
+            for at in seconds(1_500, 7_200)
+        ],
     }
 
 
@@ -83,13 +93,13 @@ def compare(server, spark, program, folder, answer):
     }
     wrong = 0
     for app, views in VIEWS.items():
-        command = [program, "check", f"apps/{app}", "--engine", "cluster", "--format", "json"]
+        command = [program, "check", app, "--engine", "cluster", "--format", "json"]
         document = json.loads(subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=True).stdout)
         lowered = {view["view"]: view for view in document["views"]}
         if set(lowered) != set(views):
-            raise SystemExit(f"apps/{app} has other views than are compared here: {sorted(lowered)}")
-        server.run("apply", f"apps/{app}", "--yes")
-        if app == "fleet":
+            raise SystemExit(f"{app} has other views than are compared here: {sorted(lowered)}")
+        server.run("apply", app, "--yes")
+        if app == "apps/fleet":
             values = ", ".join(f"('{v['vehicle_id']}', '{v['model']}', '{v['owner_id']}')" for v in table.values())
             server.run("sql", f"INSERT INTO vehicles VALUES {values}")
         for stream in {stream for stream, _, _ in views.values()}:

@@ -4,8 +4,8 @@
 Usage: spark_views.py --mainstem target/debug/mainstem [--rows 150] [--views 40] [--seed 1]
 
 Every function of docs/reference/functions.md with a Spark spelling is called over edge and random
-values; then random views, and the views of apps/retail and apps/fleet, are run by Spark in batch
-and as a stream. Numbers are equal to the last digit, but where `mainstem check` says of a view that
+values; then random views, and the views of whole applications, are run by Spark in batch and as a
+stream. Numbers are equal to the last digit, but where `mainstem check` says of a view that
 floating point is rounded elsewhere. Needs Java and the package pyspark. Exit code 1 names what
 differs.
 """
