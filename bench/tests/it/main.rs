@@ -23,7 +23,7 @@ fn what_cannot_strike_is_refused_before_anything_is_started() {
     };
     check(
         "burn:worker-1",
-        "expected kill:NAME, pause:NAME or cut:gateway-N",
+        "expected kill:NAME, pause:NAME, cut:gateway-N, fill:kafka-N or forbid:kafka",
     );
     check("cut:gateway-1", "where --ways says how it gets there");
 }
