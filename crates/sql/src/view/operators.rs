@@ -268,9 +268,12 @@ fn together(node: &Node) -> Option<Operator> {
                 signed(pairs.from_us),
                 signed(pairs.to_us)
             );
-            let title = "join of rows near in time".to_owned();
+            let title = match pairs.outer {
+                false => "join of rows near in time",
+                true => "left join of rows near in time",
+            };
             let details = keys.chain([apart]).collect();
-            Some(operator(OperatorKind::Join, title, details))
+            Some(operator(OperatorKind::Join, title.to_owned(), details))
         }
         _ => None,
     }
