@@ -24,5 +24,4 @@ mod retail;
 mod settings;
 mod transcripts;
 mod views;
-mod windows;
 mod world;

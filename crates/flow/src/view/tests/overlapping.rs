@@ -8,7 +8,7 @@ use mainstem_sql::view::{WindowKind, Windows};
 
 use super::{
     bed::{BEFORE, Bed, DELAY, Frame, Group, Line, MINUTE, SECOND, plan_over, time},
-    windows::{emits, frames, run},
+    windows::{emits, frames, run, run_dying},
 };
 use crate::{
     pool::Pool,
@@ -177,28 +177,7 @@ fn crashes_and_little_memory_change_nothing() {
                 run(&mut whole, &frames, &mut random, 9);
                 let size_max = [0, 1 << 14, usize::MAX][random.below(3)];
                 let mut bed = Bed::small(&plan, Pool::alone(), size_max);
-                let (mut done, mut kept) = (0, 0);
-                while done < frames.len() {
-                    let end = (done + 1 + random.below(10)).min(frames.len());
-                    bed.step(&frames[done..end]);
-                    done = end;
-                    match random.below(5) {
-                        0 => {
-                            bed.crash();
-                            done = kept;
-                        }
-                        1 | 2 => {
-                            bed.checkpoint();
-                            kept = done;
-                        }
-                        3 => {
-                            bed.seal();
-                            bed.commit();
-                            kept = done;
-                        }
-                        _ => {}
-                    }
-                }
+                run_dying(&mut bed, &frames, &mut random);
                 check(&bed, (emit, &windows), &frames, &format!("seed {seed}"));
                 if emit.is_stream() {
                     assert_eq!(bed.told.all, whole.told.all, "{windows} seed {seed}");

@@ -192,6 +192,32 @@ fn rows_are_those_of_the_rules_however_the_log_is_cut() {
     }
 }
 
+/// Runs frames with crashes, checkpoints and sealed state at random; a crash goes back to what was kept.
+pub(super) fn run_dying(bed: &mut Bed, frames: &[Frame], random: &mut Random) {
+    let (mut done, mut kept) = (0, 0);
+    while done < frames.len() {
+        let end = (done + 1 + random.below(10)).min(frames.len());
+        bed.step(&frames[done..end]);
+        done = end;
+        match random.below(5) {
+            0 => {
+                bed.crash();
+                done = kept;
+            }
+            1 | 2 => {
+                bed.checkpoint();
+                kept = done;
+            }
+            3 => {
+                bed.seal();
+                bed.commit();
+                kept = done;
+            }
+            _ => {}
+        }
+    }
+}
+
 #[test]
 fn a_crash_changes_nothing() {
     for emit in emits() {
