@@ -226,6 +226,7 @@ fn stream() -> StreamDef {
             watermark: Some(Watermark {
                 column: ColumnName::new("at").unwrap(),
                 delay: Duration::from_secs(10),
+                idle_timeout: None,
             }),
             retention: None,
             deduplicate: None,

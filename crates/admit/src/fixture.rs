@@ -98,6 +98,7 @@ pub(crate) fn every_type() -> StreamDef {
     spec.watermark = Some(Watermark {
         column: ColumnName::new("at").unwrap(),
         delay: Duration::from_secs(10),
+        idle_timeout: None,
     });
     stream(spec)
 }

@@ -206,7 +206,7 @@ fn options(old: &StreamSpec, new: &StreamSpec, lines: &mut Vec<String>) {
             .columns
             .get(watermark.column.as_str())
             .map(|column| column.id);
-        Some((column, watermark.delay))
+        Some((column, watermark.delay, watermark.idle_timeout))
     };
     if time(old) != time(new) {
         let (from, to) = (old.watermark.as_ref(), new.watermark.as_ref());

@@ -44,11 +44,18 @@ pub(crate) fn partition_by(columns: &[ColumnName]) -> String {
     format!("PARTITION BY ({})", names(columns))
 }
 
-/// `at - 10 seconds`, or `none`.
+/// `at - 10 seconds, by itself after 30 seconds`, or `none`.
 pub(crate) fn watermark(watermark: Option<&Watermark>) -> String {
     match watermark {
         None => "none".to_owned(),
-        Some(Watermark { column, delay }) => format!("{column} - {}", span(*delay)),
+        Some(Watermark {
+            column,
+            delay,
+            idle_timeout,
+        }) => {
+            let idle = idle_timeout.map(|idle| format!(", by itself after {}", span(idle)));
+            format!("{column} - {}{}", span(*delay), idle.unwrap_or_default())
+        }
     }
 }
 

@@ -88,6 +88,9 @@ pub struct Watermark {
     pub column: ColumnName,
     /// How far the watermark stays behind the greatest event time.
     pub delay: Duration,
+    /// After how long without rows event time goes on by itself, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_timeout: Option<Duration>,
 }
 
 /// DEDUPLICATE BY column WITHIN span.

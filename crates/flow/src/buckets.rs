@@ -460,6 +460,11 @@ impl Buckets {
         self.is_spilled
     }
 
+    /// Whether a window waits for event time to pass its end.
+    pub(crate) fn waits(&self) -> bool {
+        self.by.window.is_some() && self.directory.has_open()
+    }
+
     /// Bytes of changes that wait for the next checkpoint, beside panes in memory.
     pub(crate) fn waiting(&self) -> usize {
         self.buckets.iter().map(Bucket::waiting).sum()

@@ -15,6 +15,7 @@ mod evaluate;
 mod group_by;
 mod grouping;
 mod hash;
+mod idle;
 mod keys;
 mod moment;
 mod note;

@@ -292,6 +292,11 @@ impl Pairs {
         }
     }
 
+    /// Whether rows wait for event time to go on.
+    pub(crate) fn waits(&self) -> bool {
+        self.rows() > 0 || self.shelves.iter().any(|shelf| shelf.has_before(i64::MAX))
+    }
+
     /// Whether the last step had to let panes go.
     pub(crate) fn is_spilled(&self) -> bool {
         self.is_spilled

@@ -19,6 +19,7 @@ use mainstem_kernel::{Seq, StreamId};
 use crate::{
     change::{NO_WATERMARK, Run},
     errors::FlowError,
+    idle::Idle,
     moment::Moment,
     source::{Piece, Reader, ReaderParts, SourceColumn},
     table::LookupTables,
@@ -71,11 +72,11 @@ impl Track {
         };
         let reader = self.reader(def);
         reader.want(columns);
-        if let Some((time, delay_us)) = event_time(def) {
+        if let Some((time, pace)) = event_time(def) {
             reader.want(&[time]);
             let begin = || match kept.iter().find(|(of, _)| of == id) {
-                Some((_, kept)) => Watermarks::from_parts(delay_us, *kept),
-                None => Watermarks::new(delay_us),
+                Some((_, kept)) => Watermarks::from_parts(pace, *kept),
+                None => Watermarks::new(pace.0, pace.1),
             };
             self.watermarks.entry(*id).or_insert_with(begin);
         }
@@ -123,6 +124,7 @@ impl Track {
         is_table: impl Fn(StreamId) -> bool,
     ) -> Result<(Inputs, BTreeMap<StreamId, Vec<Piece>>), FlowError> {
         let mut inputs = Inputs::new(through);
+        let after = self.at;
         let mut tables = BTreeMap::new();
         for (id, reader) in &mut self.readers {
             let pieces = reader.take(through);
@@ -138,7 +140,7 @@ impl Track {
             let fed = match (self.watermarks.get_mut(id), time) {
                 (Some(watermarks), Some(time)) => {
                     let at = reader.wanted().iter().position(|wanted| *wanted == time);
-                    let (fed, moment) = observed(pieces, at, (watermarks, through))?;
+                    let (fed, moment) = observed(pieces, at, (watermarks, after, through))?;
                     inputs.moments.insert(*id, moment);
                     fed
                 }
@@ -169,6 +171,14 @@ impl Track {
         self.lookups.values().map(|table| table.size()).sum()
     }
 
+    /// The first seq at which event time goes on by itself, if some view waits for it.
+    pub(crate) fn next_move(&self) -> Option<Seq> {
+        let moves = self.watermarks.values();
+        let next = moves.filter_map(|kept| kept.next_move(self.at)).min()?;
+        let is_awaited = self.units.iter().any(|unit| unit.view.waits());
+        is_awaited.then_some(next)
+    }
+
     /// What has to be kept of event time.
     pub(crate) fn kept_watermarks(&self) -> BTreeMap<StreamId, KeptWatermark> {
         let watermarks = self.watermarks.iter();
@@ -185,12 +195,16 @@ fn units_look_up(units: &[Unit], table: StreamId) -> bool {
     units.iter().any(|unit| unit.lookups.contains(&table))
 }
 
-/// The column that holds event time, and by how much rows may be late, in µs.
-fn event_time(def: &StreamDef) -> Option<(SourceColumn, i64)> {
+/// By how much rows may be late, in µs, and how event time goes on without them.
+type TimePace = (i64, Option<Idle>);
+
+/// The column that holds event time, and how that moves.
+fn event_time(def: &StreamDef) -> Option<(SourceColumn, TimePace)> {
     let watermark = def.spec.watermark.as_ref()?;
     let column = def.spec.columns.get(watermark.column.as_str())?;
     let delay = i64::try_from(watermark.delay.as_micros()).unwrap_or(i64::MAX);
-    Some((SourceColumn::Declared(column.id), delay))
+    let idle = watermark.idle_timeout.map(Idle::after);
+    Some((SourceColumn::Declared(column.id), (delay, idle)))
 }
 
 type FedPiece = (Vec<datafusion::arrow::array::ArrayRef>, Arc<[Run]>);
@@ -199,9 +213,10 @@ type FedPiece = (Vec<datafusion::arrow::array::ArrayRef>, Arc<[Run]>);
 fn observed(
     pieces: Vec<Piece>,
     time: Option<usize>,
-    (watermarks, through): (&mut Watermarks, Seq),
+    (watermarks, after, through): (&mut Watermarks, Seq, Seq),
 ) -> Result<(Vec<FedPiece>, Moment), ArrowError> {
-    let (before, mut trace) = (watermarks.now(), Trace::new());
+    let (before, mut trace) = (watermarks.as_of(after), Trace::new());
+    watermarks.begin(after);
     let mut fed = Vec::with_capacity(pieces.len());
     for piece in pieces {
         let column = time.and_then(|at| piece.columns.get(at));
@@ -222,10 +237,11 @@ fn observed(
         debug_assert_eq!(start, times.len());
         fed.push((piece.columns, runs));
     }
+    watermarks.end(through, &mut trace);
     let moment = Moment {
         through,
         before,
-        watermark: watermarks.now(),
+        watermark: watermarks.as_of(through),
         trace,
     };
     Ok((fed, moment))

@@ -233,6 +233,11 @@ impl View {
             || self.states.iter().any(Buckets::is_spilled)
     }
 
+    /// Whether it has something to say once event time goes on.
+    pub(crate) fn waits(&self) -> bool {
+        self.pairs.as_ref().is_some_and(Pairs::waits) || self.states.iter().any(Buckets::waits)
+    }
+
     /// Groups in memory, and rows that wait for others.
     pub(crate) fn groups(&self) -> usize {
         let pairs = self.pairs.as_ref().map_or(0, Pairs::rows);

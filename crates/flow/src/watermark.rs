@@ -3,12 +3,13 @@
 //! The watermark W is the greatest event time so far less the declared delay. A row is judged by W
 //! as of all rows with smaller seqs, so W is a function of the seq and of nothing else: the answer
 //! does not depend on how the log is cut into steps, files or chunks. Times more than five minutes
-//! ahead of their arrival do not move it.
+//! ahead of their arrival do not move it. While no rows come it may go on by itself (`Idle`): then W goes
+//! on from where that brought it.
 
 use datafusion::arrow::array::{Array, TimestampMicrosecondArray};
 use mainstem_kernel::Seq;
 
-use crate::change::NO_WATERMARK;
+use crate::{change::NO_WATERMARK, idle::Idle};
 
 /// How far a time may be ahead of its arrival, in µs.
 pub(crate) const AHEAD_US_MAX: i64 = 5 * 60 * 1_000_000;
@@ -17,7 +18,10 @@ pub(crate) const AHEAD_US_MAX: i64 = 5 * 60 * 1_000_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Watermarks {
     delay_us: i64,
-    /// Greatest time of rows with seqs below `at`.
+    idle: Option<Idle>,
+    /// Up to here it was told how it moved.
+    told: Seq,
+    /// Greatest time of rows with seqs below `at`, and how far it has gone on by itself since.
     before: i64,
     /// Seq of the rows that were observed last.
     at: Seq,
@@ -30,19 +34,19 @@ pub(crate) type Trace = Vec<(Seq, i64)>;
 
 impl Watermarks {
     /// Before the first row.
-    pub(crate) fn new(delay_us: i64) -> Self {
-        Self {
-            delay_us,
-            before: NO_WATERMARK,
-            at: Seq::ZERO,
-            greatest: NO_WATERMARK,
-        }
+    pub(crate) fn new(delay_us: i64, idle: Option<Idle>) -> Self {
+        Self::from_parts((delay_us, idle), (NO_WATERMARK, Seq::ZERO, NO_WATERMARK))
     }
 
     /// As `parts` gave it.
-    pub(crate) fn from_parts(delay_us: i64, (before, at, greatest): (i64, Seq, i64)) -> Self {
+    pub(crate) fn from_parts(
+        (delay_us, idle): (i64, Option<Idle>),
+        (before, at, greatest): (i64, Seq, i64),
+    ) -> Self {
         Self {
             delay_us,
+            idle,
+            told: Seq::ZERO,
             before,
             at,
             greatest,
@@ -54,9 +58,49 @@ impl Watermarks {
         (self.before, self.at, self.greatest)
     }
 
-    /// The watermark after all rows that were observed.
-    pub(crate) fn now(&self) -> i64 {
-        self.less_delay(self.greatest)
+    /// The watermark after all rows that were observed, as of a seq behind them.
+    pub(crate) fn as_of(&self, seq: Seq) -> i64 {
+        self.less_delay(self.greatest_as_of(seq))
+    }
+
+    /// Begins a step behind a seq.
+    pub(crate) fn begin(&mut self, after: Seq) {
+        self.told = after;
+    }
+
+    /// Ends a step: it may have gone on by itself behind the last row.
+    pub(crate) fn end(&mut self, through: Seq, trace: &mut Trace) {
+        self.go_on(through, trace);
+        self.told = through;
+    }
+
+    /// The first seq behind `at` where it goes on by itself, if no row comes before.
+    pub(crate) fn next_move(&self, at: Seq) -> Option<Seq> {
+        let idle = self.idle.filter(|_| self.greatest != NO_WATERMARK)?;
+        Some(idle.next(self.at, at))
+    }
+
+    fn greatest_as_of(&self, seq: Seq) -> i64 {
+        match self.idle {
+            Some(idle) if self.greatest != NO_WATERMARK => {
+                let gone_on = idle.gone_on(self.at, seq);
+                self.greatest.saturating_add(gone_on)
+            }
+            _ => self.greatest,
+        }
+    }
+
+    /// Notes where it has gone on by itself, up to a seq.
+    fn go_on(&self, through: Seq, trace: &mut Trace) {
+        let Some(idle) = self.idle.filter(|_| self.greatest != NO_WATERMARK) else {
+            return;
+        };
+        let moves = idle.moves(self.at, (self.told.max(self.at), through));
+        let moves = moves.map(|(seq, gone_on)| {
+            let greatest = self.greatest.saturating_add(gone_on);
+            (seq, self.less_delay(greatest))
+        });
+        trace.extend(moves);
     }
 
     fn less_delay(&self, time: i64) -> i64 {
@@ -81,14 +125,18 @@ impl Watermarks {
     /// The same with the greatest time already found; `NO_WATERMARK` if there is none.
     pub(crate) fn move_to(&mut self, seq: Seq, greatest: i64, trace: &mut Trace) -> i64 {
         if seq != self.at {
+            let before = Seq(seq.0.saturating_sub(1));
+            self.go_on(before, trace);
+            self.greatest = self.greatest_as_of(before);
             self.before = self.greatest;
             self.at = seq;
         }
         if greatest > self.greatest {
             self.greatest = greatest;
+            let now = self.less_delay(greatest);
             match trace.last_mut() {
-                Some((at, watermark)) if *at == seq => *watermark = self.now(),
-                _ => trace.push((seq, self.now())),
+                Some((at, watermark)) if *at == seq => *watermark = now,
+                _ => trace.push((seq, now)),
             }
         }
         self.less_delay(self.before)

@@ -65,6 +65,10 @@ pub const PROMISES: &[Promise] = &[
         "senders at once lose nothing",
         rows::senders_at_once_lose_nothing,
     ),
+    (
+        "a heartbeat moves the frontier",
+        rows::a_heartbeat_moves_the_frontier,
+    ),
     ("requests are recognised", stamps::requests_are_recognised),
     (
         "a request may go to several partitions",

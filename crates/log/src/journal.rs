@@ -115,7 +115,8 @@
 //! its sync failed before the restart, the system may show what is not on the disk (Rebello et
 //! al., USENIX ATC 2020). Then a group without frames is written: it proves that the last group
 //! was whole, so that later damage to it is not taken for a torn tail. (`prove` writes such a
-//! group at any time; a heartbeat will need it.)
+//! group at any time, and so does a heartbeat, which gives it a seq of its own: the frontier is the
+//! greatest `last seq`, so it stays where the heartbeat moved it.)
 //!
 //! What was trimmed since the last snapshot comes back and has to be trimmed again. Carried frames
 //! may be there twice; the newer copy counts. A frame whose successor in the chain is gone was
@@ -239,6 +240,20 @@ impl Journal {
         self.check_poison()?;
         self.make_room(format::PAGE_BYTES)?;
         self.write_group(group::Group::new(), 0).map(drop)
+    }
+
+    /// Moves the frontier to the present, with a group without frames.
+    ///
+    /// # Errors
+    /// As `commit`.
+    pub(crate) fn heartbeat(&mut self) -> Result<(), AppendError> {
+        self.check_poison()?;
+        self.check_clock()?;
+        self.make_room(format::PAGE_BYTES)?;
+        self.ledger.pass(self.clock.now());
+        let written = self.write_group(group::Group::new(), 0)?;
+        self.publish(Vec::new(), &written);
+        Ok(())
     }
 
     fn check_poison(&self) -> Result<(), AppendError> {

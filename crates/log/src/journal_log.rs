@@ -267,6 +267,15 @@ impl Log for JournalLog {
         self.journal.lock().next_row(stream, producer)
     }
 
+    fn heartbeat(&self) -> Result<Seq, AppendError> {
+        let mut journal = self.journal.lock();
+        journal.heartbeat()?;
+        let frontier = journal.frontier();
+        drop(journal);
+        sequencer::show(&self.frontier, frontier);
+        Ok(frontier)
+    }
+
     fn frontier(&self) -> Seq {
         *self.frontier.borrow()
     }

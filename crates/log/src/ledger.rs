@@ -151,6 +151,11 @@ impl Ledger {
         Ok(places)
     }
 
+    /// Gives a seq away to nobody, so that all later ones are behind `now`.
+    pub(crate) fn pass(&mut self, now: Timestamp) {
+        self.last = self.last.next(now);
+    }
+
     /// Behind which seq an append of so many frames begins. All of its seqs are in one millisecond,
     /// the next one if this one has no room left: so whoever stops between two milliseconds never
     /// has a part of it.

@@ -69,6 +69,13 @@ pub trait Log: Debug + Send + Sync {
     /// The row number that a loader has to go on from; `None` if it is not known.
     fn next_row(&self, stream: StreamId, producer: ProducerId) -> Option<u64>;
 
+    /// Moves the frontier to the present although no rows come, durably: whatever is appended from
+    /// now on has a greater seq. Gives the frontier. Blocks on the disk.
+    ///
+    /// # Errors
+    /// As `append`; the frontier stays where it was.
+    fn heartbeat(&self) -> Result<Seq, AppendError>;
+
     /// The greatest seq up to which everything is durable and visible.
     fn frontier(&self) -> Seq;
 

@@ -180,6 +180,13 @@ impl Log for MemoryLog {
         self.ledger.lock().next_row(stream, producer)
     }
 
+    fn heartbeat(&self) -> Result<Seq, AppendError> {
+        let mut ledger = self.ledger.lock();
+        ledger.pass(self.clock.now());
+        self.frontier.send_replace(ledger.last());
+        Ok(ledger.last())
+    }
+
     fn frontier(&self) -> Seq {
         *self.frontier.borrow()
     }

@@ -119,6 +119,19 @@ impl Log for Gate {
         self.log.next_row(stream, producer)
     }
 
+    fn heartbeat(&self) -> Result<Seq, AppendError> {
+        if let Some(error) = self.refusal() {
+            return Err(error);
+        }
+        self.moving.enter()?;
+        let outcome = self.log.heartbeat();
+        if let Err(AppendError::Poisoned { path }) = &outcome {
+            self.health.note_log_poisoned(path);
+        }
+        self.moving.leave();
+        outcome
+    }
+
     fn frontier(&self) -> Seq {
         self.log.frontier()
     }

@@ -33,6 +33,7 @@ use mainstem_kernel::{ColumnName, Columns, StreamId};
 
 pub use crate::error::row_reason;
 pub use engine::{Progress, ViewEngine, ViewStatus};
+pub(crate) use names::at_frontier;
 pub use node::{Call, Figure, Frame, Function, Node, Order, Pairs, Rank, Running, Turns};
 pub use operators::{Operator, OperatorKind};
 pub use overlap::{Overlapping, Slice};

@@ -116,6 +116,10 @@ impl Log for Gate {
         self.inner.next_row(stream, producer)
     }
 
+    fn heartbeat(&self) -> Result<Seq, AppendError> {
+        self.inner.heartbeat()
+    }
+
     fn frontier(&self) -> Seq {
         self.inner.frontier()
     }

@@ -195,6 +195,11 @@ impl Log for DefinitionLog {
         None
     }
 
+    /// Definitions do not wait for time to pass.
+    fn heartbeat(&self) -> Result<Seq, AppendError> {
+        Ok(self.frontier())
+    }
+
     fn frontier(&self) -> Seq {
         *self.frontier.borrow()
     }

@@ -142,6 +142,7 @@ impl Application {
             committer,
             resume: (start.checkpoint > 0).then_some(note),
             has_failed: false,
+            beat: None,
         };
         Ok((application, steps))
     }

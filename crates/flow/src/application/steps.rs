@@ -11,7 +11,7 @@ use std::{
 
 use mainstem_catalog::{Catalog, Definitions, TableDef, ViewDef};
 use mainstem_kernel::{
-    Fault, StreamId,
+    Fault, Seq, StreamId,
     clock::SharedClock,
     fault::chain,
     spawn::{SharedSpawn, Spawn},
@@ -33,6 +33,8 @@ use crate::{
 
 /// How long it waits when there is nothing to do, if nobody wakes it.
 const IDLE: Duration = Duration::from_secs(10);
+/// Shortest time between two heartbeats of the log, and before one that failed is tried again.
+const BEAT_PAUSE: Duration = Duration::from_millis(250);
 /// How long it waits for the applier at a time.
 const ROOM_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -81,6 +83,8 @@ pub struct Steps {
     /// What the last checkpoint of an earlier run says; until definitions are followed.
     pub(super) resume: Option<Note>,
     pub(super) has_failed: bool,
+    /// When it last asked the log for a heartbeat.
+    pub(super) beat: Option<Duration>,
 }
 
 impl Steps {
@@ -150,7 +154,8 @@ impl Steps {
             true => (false, Room::Ample),
             false => {
                 let (has_stepped, room) = self.step(frontier)?;
-                (self.build()? || has_stepped, room)
+                let has_moved = self.build()? || has_stepped;
+                (has_moved || self.beat_if_due(), room)
             }
         };
         self.checkpoint_if_due(room)?;
@@ -161,8 +166,43 @@ impl Steps {
         Ok(has_moved)
     }
 
+    /// Lets the log move on without rows, if a view waits for event time that goes on by itself;
+    /// whether it did.
+    fn beat_if_due(&mut self) -> bool {
+        if self.until_beat() != Some(Duration::ZERO) {
+            return false;
+        }
+        self.beat = Some(self.clock.monotonic());
+        let outcome = self.log.heartbeat();
+        if let Err(error) = &outcome {
+            let error = chain(error);
+            tracing::debug!(app = %self.application.app.name, error, "no heartbeat");
+        }
+        outcome.is_ok()
+    }
+
+    /// How long until a heartbeat is due, if a view waits for one.
+    fn until_beat(&self) -> Option<Duration> {
+        let due = self.live.next_move()?;
+        // It moves just before the millisecond that is due.
+        let millis = due.millis().saturating_add(1);
+        let due = Seq::from_millis(millis).ahead_of(self.clock.now());
+        let since = |beat| self.clock.monotonic().saturating_sub(beat);
+        let pause = self.beat.map(|beat| BEAT_PAUSE.saturating_sub(since(beat)));
+        Some(due.max(pause.unwrap_or_default()))
+    }
+
     /// How long there is nothing to do.
     fn patience(&self) -> Duration {
+        let until = self.until_checkpoint();
+        match self.until_beat() {
+            Some(beat) if !self.is_held_up() => until.min(beat.max(Duration::from_millis(1))),
+            _ => until,
+        }
+    }
+
+    /// How long no checkpoint is due.
+    fn until_checkpoint(&self) -> Duration {
         // The committer wakes it.
         let is_away = matches!(self.pending, Some(Pending::Away));
         if is_away || !self.is_dirty && self.pending.is_none() {

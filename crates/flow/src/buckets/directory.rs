@@ -139,6 +139,11 @@ impl Directory {
         closing.map(|(start, entry)| (*start, entry.end)).collect()
     }
 
+    /// Whether some window was not closed yet.
+    pub(super) fn has_open(&self) -> bool {
+        self.entries.values().any(|entry| !entry.is_closed)
+    }
+
     /// Start and end of all.
     pub(super) fn all(&self) -> impl Iterator<Item = (i64, i64)> + '_ {
         let entries = self.entries.iter();

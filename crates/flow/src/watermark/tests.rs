@@ -10,7 +10,7 @@ fn times(times: &[i64]) -> TimestampMicrosecondArray {
 
 #[test]
 fn rows_are_judged_by_rows_of_smaller_seqs_alone() {
-    let (mut watermarks, mut trace) = (Watermarks::new(10), Trace::new());
+    let (mut watermarks, mut trace) = (Watermarks::new(10, None), Trace::new());
     assert_eq!(
         watermarks.observe(seq(1), &times(&[100, 50]), &mut trace),
         NO_WATERMARK
@@ -22,27 +22,27 @@ fn rows_are_judged_by_rows_of_smaller_seqs_alone() {
     );
     assert_eq!(watermarks.observe(seq(2), &times(&[200]), &mut trace), 290);
     assert_eq!(watermarks.observe(seq(3), &times(&[]), &mut trace), 290);
-    assert_eq!(watermarks.now(), 290);
+    assert_eq!(watermarks.as_of(Seq::ZERO), 290);
     assert_eq!(trace, [(seq(1), 290)]);
 }
 
 #[test]
 fn times_far_ahead_of_their_arrival_do_not_move_it() {
-    let (mut watermarks, mut trace) = (Watermarks::new(0), Trace::new());
+    let (mut watermarks, mut trace) = (Watermarks::new(0, None), Trace::new());
     let ahead = ahead_limit(seq(1_000));
     watermarks.observe(seq(1_000), &times(&[5, ahead + 1, 7]), &mut trace);
-    assert_eq!(watermarks.now(), 7);
+    assert_eq!(watermarks.as_of(Seq::ZERO), 7);
     watermarks.observe(seq(1_000), &times(&[ahead]), &mut trace);
-    assert_eq!(watermarks.now(), ahead);
+    assert_eq!(watermarks.as_of(Seq::ZERO), ahead);
     assert_eq!(trace, [(seq(1_000), ahead)]);
 }
 
 #[test]
 fn goes_on_from_what_was_kept() {
-    let (mut watermarks, mut trace) = (Watermarks::new(10), Trace::new());
+    let (mut watermarks, mut trace) = (Watermarks::new(10, None), Trace::new());
     watermarks.observe(seq(1), &times(&[100]), &mut trace);
     watermarks.observe(seq(2), &times(&[200]), &mut trace);
-    let mut again = Watermarks::from_parts(10, watermarks.parts());
+    let mut again = Watermarks::from_parts((10, None), watermarks.parts());
     assert_eq!(again, watermarks);
     assert_eq!(again.observe(seq(2), &times(&[400]), &mut trace), 90);
     assert_eq!(again.observe(seq(3), &times(&[]), &mut trace), 390);

@@ -12,6 +12,7 @@ mod building;
 mod changes;
 mod crash;
 mod failing;
+mod idle;
 mod lookups;
 mod oracle;
 mod pairs;

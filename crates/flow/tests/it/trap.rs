@@ -81,6 +81,10 @@ impl Log for Trap {
         self.log.next_row(stream, producer)
     }
 
+    fn heartbeat(&self) -> Result<Seq, AppendError> {
+        self.log.heartbeat()
+    }
+
     fn frontier(&self) -> Seq {
         self.log.frontier()
     }

@@ -47,6 +47,10 @@ impl Log for Elsewhere {
         None
     }
 
+    fn heartbeat(&self) -> Result<Seq, AppendError> {
+        Ok(self.frontier())
+    }
+
     fn frontier(&self) -> Seq {
         *self.frontier.borrow()
     }

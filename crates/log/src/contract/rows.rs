@@ -53,6 +53,19 @@ pub(super) fn what_was_appended_is_read_back(log: &dyn Log) {
     assert_eq!(log.extents(), [(STREAM, extent)]);
 }
 
+pub(super) fn a_heartbeat_moves_the_frontier(log: &dyn Log) {
+    let first = put(log, STREAM, 1, 2);
+    let mut watch = log.watch();
+    watch.mark_unchanged();
+    let beat = log.heartbeat().unwrap();
+    assert!(beat > first && log.frontier() == beat);
+    assert!(watch.has_changed().unwrap() && *watch.borrow() == beat);
+    let chunk = frames(log, STREAM, Seq::ZERO);
+    assert_eq!(chunk.len(), 1, "a heartbeat has no rows");
+    let second = put(log, STREAM, 3, 1);
+    assert!(second > beat, "what comes behind a heartbeat is behind it");
+}
+
 pub(super) fn offsets_go_on_per_partition(log: &dyn Log) {
     let mut next = [0_u64; 3];
     for round in 0..20_u16 {

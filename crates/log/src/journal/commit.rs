@@ -121,7 +121,7 @@ impl Journal {
 
     /// Refuses when the wall clock shows a time long before the last seq, and tells when it has
     /// jumped forward: later seqs carry the new time, right or wrong.
-    fn check_clock(&mut self) -> Result<(), AppendError> {
+    pub(super) fn check_clock(&mut self) -> Result<(), AppendError> {
         let (now, monotonic) = (self.clock.now(), self.clock.monotonic());
         let limit = self.config.clock_behind_max;
         let (then, monotonic_then) = std::mem::replace(&mut self.clock_seen, (now, monotonic));
@@ -139,7 +139,7 @@ impl Journal {
         Ok(())
     }
 
-    fn publish(&self, frames: Vec<Published>, written: &Written) {
+    pub(super) fn publish(&self, frames: Vec<Published>, written: &Written) {
         let refs = frames.into_iter().map(|published| {
             let frame = FrameRef {
                 seq: published.frame.seq,

@@ -30,6 +30,15 @@ pub(super) struct Sequencer {
     pub(super) held: Option<Job>,
 }
 
+/// Shows a frontier to whoever watches, unless a later one was shown already.
+pub(super) fn show(watched: &watch::Sender<Seq>, frontier: Seq) {
+    watched.send_if_modified(|seen| {
+        let is_new = frontier > *seen;
+        *seen = frontier.max(*seen);
+        is_new
+    });
+}
+
 impl Sequencer {
     /// Runs until the log is closed and nothing waits.
     pub(super) fn run(mut self) {
@@ -42,11 +51,7 @@ impl Sequencer {
             };
             let frontier = journal.frontier();
             drop(journal);
-            self.frontier.send_if_modified(|seen| {
-                let is_new = frontier > *seen;
-                *seen = frontier.max(*seen);
-                is_new
-            });
+            show(&self.frontier, frontier);
             let mut results = results.into_iter();
             for (refused, done) in dones {
                 let result = match refused {

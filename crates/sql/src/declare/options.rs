@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use mainstem_catalog::{Durability, StreamSpec};
-use mainstem_kernel::{ByteSize, Code, Problem};
+use mainstem_kernel::{ByteSize, Code, Place, Problem};
 use sqlparser::tokenizer::Token;
 
 use super::{
@@ -18,11 +18,19 @@ pub(crate) const PARTITIONS: u16 = 8;
 /// Largest event if the stream does not say.
 pub(crate) const EVENT_SIZE_MAX: ByteSize = ByteSize::kib(32);
 
-const NAMES: [&str; 4] = ["retention", "partitions", "durability", "event_size_max"];
+const NAMES: [&str; 5] = [
+    "retention",
+    "partitions",
+    "durability",
+    "event_size_max",
+    "idle_timeout",
+];
 /// Options of the language that are not built yet.
-const UNBUILT: [&str; 4] = ["ttl", "idle_timeout", "region", "sealed"];
+const UNBUILT: [&str; 3] = ["ttl", "region", "sealed"];
 const PARTITIONS_MAX: u16 = 1_024;
 const RETENTION_MIN: Duration = Duration::from_secs(60);
+const IDLE_TIMEOUTS: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(7 * 86_400);
 const EVENT_SIZES: std::ops::RangeInclusive<u64> = 64..=(8 << 20);
 
 /// One option as it was written.
@@ -32,7 +40,8 @@ pub(crate) struct Given {
     pub(crate) value: Written,
 }
 
-/// Reads the options after WITH into the spec.
+/// Reads the options after WITH into the spec; gives `idle_timeout`, which is the watermark's, and
+/// where it stands.
 ///
 /// # Errors
 /// When the grammar is broken; other mistakes go to `problems`.
@@ -40,8 +49,16 @@ pub(crate) fn read(
     cursor: &mut Cursor<'_>,
     spec: &mut StreamSpec,
     problems: &mut Vec<Problem>,
-) -> Result<(), Problem> {
-    each(cursor, problems, |given| set(spec, given))
+) -> Result<Option<(Place, Duration)>, Problem> {
+    let mut idle = None;
+    each(cursor, problems, |given| {
+        if given.name.text == "idle_timeout" {
+            idle = Some((given.name.place.clone(), idle_timeout(&given.value)?));
+            return Ok(());
+        }
+        set(spec, given)
+    })?;
+    Ok(idle)
 }
 
 /// Reads a list of options, each of which is `taken`.
@@ -143,6 +160,18 @@ pub(crate) fn forever_or(
             Err(unfit(value, "a span of time").hint("write '90 days', '2 years' or 'for ever'"))
         }
     }
+}
+
+fn idle_timeout(value: &Written) -> Result<Duration, Problem> {
+    let span = span::read(&value.text);
+    let fits = |span: &Duration| {
+        // The log tells arrival to the millisecond.
+        IDLE_TIMEOUTS.contains(span) && span.subsec_nanos().is_multiple_of(1_000_000)
+    };
+    span.filter(fits).ok_or_else(|| {
+        unfit(value, "a span of 1 second to 7 days, in whole milliseconds")
+            .hint("write '30 seconds': so long no row comes before event time goes on by itself")
+    })
 }
 
 fn partitions(value: &Written) -> Result<u16, Problem> {

@@ -112,6 +112,10 @@ pub fn show_view(text: &ViewText) -> String {
 
 fn options_text(spec: &StreamSpec) -> Vec<String> {
     let mut options = Vec::new();
+    let idle_timeout = spec.watermark.as_ref().and_then(|w| w.idle_timeout);
+    if let Some(idle_timeout) = idle_timeout {
+        options.push(format!("idle_timeout = '{}'", span::write(idle_timeout)));
+    }
     if let Some(retention) = spec.retention {
         options.push(format!("retention = '{}'", span::write(retention)));
     }

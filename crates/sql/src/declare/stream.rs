@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mainstem_catalog::{Deduplicate, Durability, StreamSpec, Watermark};
-use mainstem_kernel::{Code, Column, ColumnName, ColumnType, Columns, Problem};
+use mainstem_kernel::{Code, Column, ColumnName, ColumnType, Columns, Place, Problem};
 use sqlparser::tokenizer::Token;
 
 use super::{
@@ -24,6 +24,7 @@ const WITHIN_MAX: Duration = Duration::from_secs(31 * 86_400);
 struct Named {
     complete: Complete,
     watermark: Option<(Written, Duration)>,
+    idle_timeout: Option<(Place, Duration)>,
     partition_by: Vec<Written>,
     deduplicate: Option<(Written, Duration)>,
     origin: Origin,
@@ -201,7 +202,7 @@ fn clauses(
             "DEDUPLICATE" => named.deduplicate = Some(deduplicate(cursor, problems)?),
             "FROM" => named.topic = Some(foreign::topic(cursor)?),
             "FORMAT" => foreign::format(cursor)?,
-            _ => options::read(cursor, spec, problems)?,
+            _ => named.idle_timeout = options::read(cursor, spec, problems)?,
         }
     }
     Ok(())
@@ -273,10 +274,18 @@ fn resolve(spec: &mut StreamSpec, named: &Named, problems: &mut Vec<Problem>) {
                 spec.watermark = Some(Watermark {
                     column,
                     delay: *delay,
+                    idle_timeout: named.idle_timeout.as_ref().map(|(_, span)| *span),
                 });
             }
             Err(problem) => problems.extend(problem),
         }
+    }
+    if let (None, Some((place, _))) = (&named.watermark, &named.idle_timeout) {
+        let message = "idle_timeout of a stream that has no watermark";
+        problems.push(
+            mistake(Code::Sql008, place.clone(), message)
+                .hint("declare the column that holds event time: WATERMARK FOR at AS at"),
+        );
     }
     for written in &named.partition_by {
         match keyed(written, "partition by") {

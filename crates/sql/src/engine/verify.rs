@@ -40,6 +40,7 @@ use super::{Begun, Engine, statement::Named};
 use crate::{
     error::{QueryError, from_engine},
     functions::exact,
+    view::at_frontier,
 };
 
 impl Engine {
@@ -53,9 +54,10 @@ impl Engine {
         tenant: TenantId,
     ) -> Result<Begun, QueryError> {
         let now = self.parts.clock.now();
-        let (subject, cut) = self
+        let (mut subject, cut) = self
             .parts
             .moment(tenant, |defs| Subject::of((defs, tenant), named, now))?;
+        at_frontier(&mut subject.question, cut.frontier);
         let state = with_exact_sums(self.session(&cut)?).map_err(from_engine)?;
         let compared = compare::plan(&state, &subject).await.map_err(from_engine)?;
         let plan = state.create_physical_plan(&compared).await;

@@ -76,15 +76,17 @@ fn operator(defs: &Definitions, inputs: &[Input], node: &Node, out: &mut String)
             columns,
             ..
         } => {
-            let watermark = inputs.get(*index).and_then(Input::watermark);
-            let watermark = watermark.map(|w| {
+            let event_time = inputs.get(*index).and_then(Input::watermark);
+            let watermark = event_time.map(|w| {
                 (
                     column_id(defs.by_id(input(*index)), w.column.as_str()),
                     w.delay,
                 )
             });
+            let idle = event_time.and_then(|w| w.idle_timeout);
+            let idle = idle.map_or_else(String::new, |span| format!(" idle {span:?}"));
             format!(
-                "source {} {:?} {watermark:?}",
+                "source {} {:?} {watermark:?}{idle}",
                 input(*index),
                 ids(*index, columns)
             )

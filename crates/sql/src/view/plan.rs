@@ -184,6 +184,7 @@ fn watermark(
             Some(Watermark {
                 delay: lineage::event_time(plan, index, inputs)?,
                 column: named(index)?,
+                idle_timeout: None,
             })
         }),
         // A window comes out when the watermark passes its end: its start is its length behind.
@@ -206,6 +207,7 @@ fn watermark(
             Some(Watermark {
                 column: named(columns.find(is_start)?)?,
                 delay: delay.saturating_add(lineage::most_behind(plan, inputs)),
+                idle_timeout: None,
             })
         }
         Emit::OnUpdate { .. } | Emit::OnWindowClose { .. } => None,

@@ -279,7 +279,7 @@ impl Bed {
         let source = Arc::new(MemoryState::new(size_max));
         let shared: SharedState = Arc::<MemoryState>::clone(&source);
         let view = View::open(Arc::clone(&pipeline), 0, (&shared, Kept::State)).unwrap();
-        let watermarks = Watermarks::new(DELAY);
+        let watermarks = Watermarks::new(DELAY, None);
         let (told, kept) = (Told::default(), (watermarks, Told::default()));
         Self {
             pipeline,
@@ -296,7 +296,7 @@ impl Bed {
 
     /// Runs a step over frames.
     pub(crate) fn step(&mut self, frames: &[Frame]) {
-        let (mut trace, before) = (Trace::new(), self.watermarks.now());
+        let (mut trace, before) = (Trace::new(), self.watermarks.as_of(Seq::ZERO));
         let rows = frames.iter().map(|frame| {
             let watermark = self
                 .watermarks
@@ -308,7 +308,7 @@ impl Bed {
         let moment = Moment {
             through,
             before,
-            watermark: self.watermarks.now(),
+            watermark: self.watermarks.as_of(Seq::ZERO),
             trace,
         };
         let tables = Arc::new(LookupTables::new());
@@ -380,7 +380,7 @@ impl Bed {
     }
 
     pub(crate) fn watermark(&self) -> i64 {
-        self.watermarks.now()
+        self.watermarks.as_of(Seq::ZERO)
     }
 }
 

@@ -28,7 +28,7 @@ struct Met {
     poisoned: bool,
 }
 
-/// Appends, trims all but a slow stream, and reopens now and then.
+/// Appends, lets time pass by heartbeats, trims all but a slow stream, and reopens now and then.
 fn run(world: &World, seed: u64, on_error: OnError) -> (Model, Met) {
     let (mut random, mut model, mut met) = (Random(seed), Model::default(), Met::default());
     let Ok((mut journal, _)) = world.try_open() else {
@@ -51,6 +51,18 @@ fn run(world: &World, seed: u64, on_error: OnError) -> (Model, Met) {
                 }
                 if on_error == OnError::Stop {
                     break;
+                }
+            }
+        }
+        if step % 7 == 3 && !met.poisoned {
+            match journal.heartbeat() {
+                Ok(()) => model.beat = journal.frontier(),
+                Err(error) => {
+                    met.errors += 1;
+                    met.poisoned |= matches!(error, AppendError::Poisoned { .. });
+                    if on_error == OnError::Stop {
+                        break;
+                    }
                 }
             }
         }

@@ -170,6 +170,8 @@ pub(super) struct Model {
     pub(super) trimmed: BTreeMap<StreamId, Seq>,
     /// Appends whose answer never came, or said that it is not known.
     pub(super) unknown: Vec<Vec<Maybe>>,
+    /// How far the last heartbeat that was acknowledged moved the frontier.
+    pub(super) beat: Seq,
     next_number: i64,
 }
 
@@ -210,6 +212,8 @@ impl Model {
     /// Everything acknowledged is there, once, where it was said to be, and nothing else is but
     /// whole appends that were under way. What was trimmed may have come back from its end.
     pub(super) fn check(&mut self, journal: &Journal) {
+        let frontier = journal.frontier();
+        assert!(frontier >= self.beat, "a heartbeat was taken back");
         let mut extra: BTreeMap<StreamId, Vec<Kept>> = BTreeMap::new();
         for stream in [16, 17, 18, 19].map(StreamId) {
             let trimmed = self.trimmed.get(&stream).copied().unwrap_or(Seq::ZERO);

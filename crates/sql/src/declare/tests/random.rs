@@ -101,6 +101,8 @@ impl Random {
         let mut span =
             |least: u64| Duration::from_micros(least + (1 + self.below(500)) * self.pick(&units));
         let (retention, within, delay) = (span(60_000_000), span(0), span(0));
+        let idle = Duration::from_millis(1_000 + self.below(1_000_000));
+        let idle_timeout = (self.below(2) == 0).then_some(idle);
         StreamSpec {
             name: StreamName::new(&self.name(7)).unwrap(),
             columns: Columns(columns),
@@ -110,7 +112,11 @@ impl Random {
                 .cloned()
                 .collect(),
             partitions: *self.pick(&[8, 1, 64]),
-            watermark: times.map(|column| Watermark { column, delay }),
+            watermark: times.map(|column| Watermark {
+                column,
+                delay,
+                idle_timeout,
+            }),
             retention: (self.below(2) == 0).then_some(retention),
             deduplicate: keys.first().map(|key| Deduplicate {
                 column: key.clone(),

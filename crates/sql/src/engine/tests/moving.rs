@@ -88,6 +88,10 @@ impl Log for Meddling {
         self.inner.next_row(stream, producer)
     }
 
+    fn heartbeat(&self) -> Result<Seq, AppendError> {
+        self.inner.heartbeat()
+    }
+
     fn frontier(&self) -> Seq {
         self.inner.frontier()
     }

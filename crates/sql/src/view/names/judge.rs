@@ -7,11 +7,9 @@
 //! more than five minutes ahead of their arrival do not count. A row is judged by W as of all rows
 //! with smaller seqs. It is late when its window ended at or before W, less the time for which
 //! windows are corrected; where windows overlap that is asked of each window of a row. So lateness is a function of the rows and their seqs, and a question can
-//! find out without having been there:
+//! find out without having been there (`event_time`):
 //!
 //! ```text
-//! frames   greatest time of each seq          SELECT _seq, max(time) … GROUP BY _seq
-//! marks    greatest time of all smaller seqs  max(…) OVER (ORDER BY _seq … 1 PRECEDING)
 //! kept     rows JOIN marks ON _seq            WHERE window_end > before - delay - corrections
 //! closed                                      WHERE window_end <= greatest of all - delay
 //! ```
@@ -25,9 +23,11 @@
 //! passes them on as they come are judged by the seqs of the rows that they were made of: so its
 //! own question stands in its place, with these seqs.
 
+mod event_time;
+
 use std::{ops::ControlFlow, time::Duration};
 
-use mainstem_catalog::{Emit, Object, StreamDef, ViewDef};
+use mainstem_catalog::{Emit, Object, ViewDef};
 use mainstem_kernel::{Code, Problem, StreamId, types::SEQ_COLUMN};
 use sqlparser::ast::{
     DuplicateTreatment, Expr, FunctionArguments, Ident, Query, Select, SelectItem, SetExpr,
@@ -49,17 +49,8 @@ use crate::{
     engine::{bare, folded},
 };
 
-/// How far an event time may be ahead of its arrival: rows beyond it go to dead letters.
-const AHEAD: &str = "INTERVAL '5 minutes'";
-
-/// The stream whose rows move the watermark of what windows are opened over.
-struct Root<'a> {
-    stream: &'a StreamDef,
-    time: &'a str,
-    delay_us: u128,
-    /// How far the watermark is behind that of the stream.
-    behind_us: u128,
-}
+pub(crate) use event_time::at_frontier;
+use event_time::{EventTime, within};
 
 /// An object cut into windows: those of its rows that were taken, in windows that are closed if the
 /// view emits on window close.
@@ -72,8 +63,7 @@ pub(super) fn windowed(
     cut: &Cut,
     alias: &Ident,
 ) -> Result<TableFactor, Problem> {
-    let root = root(against, known)?;
-    let stream = quoted(root.stream.spec.name.as_str());
+    let event_time = event_time(against, known)?;
     let columns = known.schema.fields().iter();
     let mut columns: Vec<String> = columns.map(|field| quoted(field.name())).collect();
     let shown = columns.join(", ");
@@ -87,23 +77,17 @@ pub(super) fn windowed(
         columns.push(SEQ_COLUMN.to_owned());
     }
     let columns = columns.join(", ");
-    let behind = root.delay_us.saturating_add(root.behind_us);
     let marks = match source.is_judged {
-        true => marks(&root, &stream),
+        true => event_time.marks(),
         false => String::new(),
     };
     let is_final = matches!(against.emit, Some(Emit::OnWindowClose { .. }));
-    let closed = is_final.then(|| {
-        format!(
-            "window_end <= (SELECT {} FROM {stream}) - INTERVAL '{behind} microseconds'",
-            greatest(&root)
-        )
-    });
+    let closed = is_final.then(|| event_time.is_over("window_end"));
     if cut.windows.kind == WindowKind::Session {
         let time = quoted(&cut.time);
-        let late = source.is_judged.then(|| {
-            format!("(_before IS NULL OR {time} >= _before - INTERVAL '{behind} microseconds')")
-        });
+        let late = source
+            .is_judged
+            .then(|| event_time.is_in_time(&time, ">=", 0));
         let rows = format!("(SELECT {columns} FROM {}{ahead}) AS cut_rows", source.from);
         let rows = format!("{rows}{marks}{}", filter(late));
         let kept = format!("(SELECT {columns} FROM {rows}) AS kept");
@@ -121,8 +105,8 @@ pub(super) fn windowed(
         .overlaps()
         .then(|| "window_end IS NOT NULL".to_owned());
     let open = source.is_judged.then(|| {
-        let behind = behind.saturating_add(kept(against.emit).as_micros());
-        format!("(_before IS NULL OR window_end > _before - INTERVAL '{behind} microseconds')")
+        let kept = kept(against.emit).as_micros();
+        event_time.is_in_time("window_end", ">", kept)
     });
     let filter = filter(is_there.into_iter().chain(open).chain(closed));
     batch::factor(&format!(
@@ -140,7 +124,7 @@ pub(super) fn in_turn(
     turn_us: i64,
     alias: &Ident,
 ) -> Result<TableFactor, Problem> {
-    let root = root(against, known)?;
+    let event_time = event_time(against, known)?;
     let Source { from, is_judged } = source(against, known)?;
     if !is_judged {
         return Err(refused(against, known));
@@ -148,15 +132,13 @@ pub(super) fn in_turn(
     let columns = known.schema.fields().iter();
     let columns: Vec<String> = columns.map(|field| quoted(field.name())).collect();
     let columns = columns.join(", ");
-    let (stream, time) = (quoted(root.stream.spec.name.as_str()), quoted(root.time));
-    let marks = marks(&root, &stream);
-    let (ahead, greatest) = (within(&time), greatest(&root));
-    let behind = root.delay_us.saturating_add(root.behind_us);
+    let time = quoted(event_time.column);
+    let (marks, ahead) = (event_time.marks(), within(&time));
+    let in_time = event_time.is_in_time(&time, ">=", 0);
+    let in_turn = event_time.is_in_turn(&time, turn_us);
     batch::factor(&format!(
         "(SELECT {columns} FROM (SELECT {columns} FROM {from} WHERE {ahead}) AS cut_rows{marks} \
-         WHERE (_before IS NULL OR {time} >= _before - INTERVAL '{behind} microseconds') \
-         AND {time} < tumble_start((SELECT {greatest} FROM {stream}) \
-         - INTERVAL '{behind} microseconds', INTERVAL '{turn_us} microseconds')) AS {alias}"
+         WHERE {in_time} AND {in_turn}) AS {alias}"
     ))
 }
 
@@ -169,27 +151,6 @@ fn filter(conditions: impl IntoIterator<Item = String>) -> String {
     }
 }
 
-/// The greatest time of all rows with smaller seqs, beside each row.
-fn marks(root: &Root<'_>, stream: &str) -> String {
-    format!(
-        " JOIN (SELECT {SEQ_COLUMN} AS _at, max(_greatest) OVER (ORDER BY {SEQ_COLUMN} \
-         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS _before \
-         FROM (SELECT {SEQ_COLUMN}, {} AS _greatest FROM {stream} GROUP BY {SEQ_COLUMN}) \
-         AS frames) AS marks ON marks._at = cut_rows.{SEQ_COLUMN}",
-        greatest(root)
-    )
-}
-
-/// Rows whose time is not NULL and not too far ahead.
-fn within(time: &str) -> String {
-    format!("{time} <= arrival_time({SEQ_COLUMN}) + {AHEAD}")
-}
-
-fn greatest(root: &Root<'_>) -> String {
-    let time = quoted(root.time);
-    format!("max({time}) FILTER (WHERE {})", within(&time))
-}
-
 /// How long a window can change after its end was passed.
 fn kept(emit: Option<Emit>) -> Duration {
     match emit {
@@ -200,7 +161,7 @@ fn kept(emit: Option<Emit>) -> Duration {
     }
 }
 
-fn root<'a>(against: Against<'a>, known: &Known) -> Result<Root<'a>, Problem> {
+fn event_time<'a>(against: Against<'a>, known: &Known) -> Result<EventTime<'a>, Problem> {
     let mut behind_us = 0;
     let mut id = known.input.id();
     loop {
@@ -208,11 +169,12 @@ fn root<'a>(against: Against<'a>, known: &Known) -> Result<Root<'a>, Problem> {
             Some(Object::Stream(stream)) => {
                 let watermark = stream.spec.watermark.as_ref();
                 let watermark = watermark.ok_or_else(|| refused(against, known))?;
-                return Ok(Root {
+                return Ok(EventTime {
                     stream,
-                    time: watermark.column.as_str(),
+                    column: watermark.column.as_str(),
                     delay_us: watermark.delay.as_micros(),
                     behind_us,
+                    idle_ms: watermark.idle_timeout.map(|idle| idle.as_millis()),
                 });
             }
             Some(Object::View(view)) => {

@@ -207,6 +207,10 @@ impl Log for Failing {
         self.log.next_row(stream, producer)
     }
 
+    fn heartbeat(&self) -> Result<Seq, AppendError> {
+        self.log.heartbeat()
+    }
+
     fn frontier(&self) -> Seq {
         self.log.frontier()
     }

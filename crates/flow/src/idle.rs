@@ -1,0 +1,104 @@
+//! `Idle`: how event time goes on by itself while a stream has no rows (`idle_timeout`).
+//!
+//! When no row has come for the timeout T, event time goes on by T, at the pace of arrival; and by T
+//! again for every further T. So a stream that never pauses for as long as T never notices, and one that
+//! does is at most T behind. After a thousand times it goes on ten T at a time, after ten thousand a
+//! hundred: a stream that rests for a year costs no more than one that rests for a day, and stays within
+//! a hundredth of the time that it rests.
+//!
+//! Where it has gone on is a function of the seq of the last row and of the seq that asks, and of
+//! nothing else: whether anybody looked in between makes no difference.
+//!
+//! ```text
+//! row at a ms ──── T ────┬──── T ────┬──── …        the k-th move is just before the first seq of
+//!                        +T          +T             millisecond a + k·T
+//! ```
+//!
+//! It never observes a row: `Watermarks` does.
+
+use std::time::Duration;
+
+use mainstem_kernel::Seq;
+
+/// Times that are taken one by one; ten times as many are taken in tens, and so on.
+const EXACT: u64 = 1_000;
+
+/// How event time goes on by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Idle {
+    timeout_ms: u64,
+}
+
+impl Idle {
+    /// With a timeout, at least a millisecond.
+    pub(crate) fn after(timeout: Duration) -> Self {
+        let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            timeout_ms: timeout_ms.max(1),
+        }
+    }
+
+    /// How far event time has gone on, in µs, as of a seq, if the last row was at `last`.
+    pub(crate) fn gone_on(self, last: Seq, at: Seq) -> i64 {
+        self.micros(self.times(last, at))
+    }
+
+    /// Where it moved behind `after` and up to `through`: each seq, and how far it had gone on by
+    /// then, in µs.
+    pub(crate) fn moves(
+        self,
+        last: Seq,
+        (after, through): (Seq, Seq),
+    ) -> impl Iterator<Item = (Seq, i64)> {
+        let most = self.times(last, through);
+        let first = following(self.times(last, after));
+        let times = std::iter::successors(Some(first), |times| Some(following(*times)));
+        times
+            .take_while(move |times| *times <= most)
+            .map(move |times| (self.seq_of(last, times), self.micros(times)))
+    }
+
+    /// The first seq behind `at` where it moves.
+    pub(crate) fn next(self, last: Seq, at: Seq) -> Seq {
+        self.seq_of(last, following(self.times(last, at)))
+    }
+
+    /// How many times it has gone on as of a seq.
+    fn times(self, last: Seq, at: Seq) -> u64 {
+        let millis = Seq(at.0.saturating_add(1)).millis();
+        taken(millis.saturating_sub(last.millis()) / self.timeout_ms)
+    }
+
+    fn seq_of(self, last: Seq, times: u64) -> Seq {
+        let millis = times.saturating_mul(self.timeout_ms);
+        let millis = last.millis().saturating_add(millis);
+        Seq(Seq::from_millis(millis).0.saturating_sub(1))
+    }
+
+    fn micros(self, times: u64) -> i64 {
+        let micros = times.saturating_mul(self.timeout_ms).saturating_mul(1_000);
+        i64::try_from(micros).unwrap_or(i64::MAX)
+    }
+}
+
+/// How many of so many times have been taken.
+fn taken(times: u64) -> u64 {
+    times - times % unit(times)
+}
+
+/// The number of times that is taken after this one, which was taken.
+fn following(times: u64) -> u64 {
+    times.saturating_add(unit(times))
+}
+
+/// How many are taken at a time.
+fn unit(times: u64) -> u64 {
+    let mut unit = 1_u64;
+    while times / unit >= EXACT {
+        unit = unit.saturating_mul(10);
+    }
+    unit
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! How far the event time of a stream was, in SQL: as of each of its seqs, and as of the frontier.
+//!
+//! ```text
+//! frames   greatest time of each seq             SELECT _seq, max(time) … GROUP BY _seq
+//! marks    greatest time of all smaller seqs     max(…) OVER (ORDER BY _seq … 1 PRECEDING)
+//! ```
+//!
+//! Where event time goes on by itself (`idle_timeout`), a time counts for as much more as the stream has
+//! rested since: with the rest R of all pauses up to a seq,
+//!
+//! ```text
+//! W(seq) = max over smaller seqs s of (time(s) - R(s)) + R(seq) - delay
+//! ```
+//!
+//! Such times are numbers of microseconds; all others are times.
+
+use std::ops::ControlFlow;
+
+use mainstem_catalog::StreamDef;
+use mainstem_kernel::{Seq, types::SEQ_COLUMN};
+use sqlparser::ast::{Expr, Statement, Value, visit_expressions_mut};
+
+use crate::declare::quoted;
+
+/// How far an event time may be ahead of its arrival: rows beyond it go to dead letters.
+const AHEAD: &str = "INTERVAL '5 minutes'";
+/// Stands for the millisecond of the frontier until it is known.
+const FRONTIER: &str = "_frontier_millis";
+/// Seqs of one millisecond.
+const SEQS: &str = "65536";
+
+/// The stream whose rows move the watermark of what windows are opened over.
+pub(super) struct EventTime<'a> {
+    pub(super) stream: &'a StreamDef,
+    pub(super) column: &'a str,
+    pub(super) delay_us: u128,
+    /// How far the watermark is behind that of the stream.
+    pub(super) behind_us: u128,
+    /// After how long without rows it goes on by itself, in ms.
+    pub(super) idle_ms: Option<u128>,
+}
+
+impl EventTime<'_> {
+    /// ` JOIN …` that puts `_before`, the greatest time of all rows with smaller seqs, beside each row of
+    /// `cut_rows`.
+    pub(super) fn marks(&self) -> String {
+        let frames = self.frames();
+        let smaller = format!(
+            "OVER (ORDER BY {SEQ_COLUMN} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)"
+        );
+        let before = match self.idle_ms {
+            None => format!("max(_greatest) {smaller}"),
+            Some(_) => format!("max(_greatest - _rested) {smaller} + _rested"),
+        };
+        format!(
+            " JOIN (SELECT {SEQ_COLUMN} AS _at, {before} AS _before FROM {frames}) AS marks \
+             ON marks._at = cut_rows.{SEQ_COLUMN}"
+        )
+    }
+
+    /// Whether a time is not behind the watermark that its row is judged by, less so many µs; `op` is `>`
+    /// or `>=`.
+    pub(super) fn is_in_time(&self, time: &str, op: &str, less_us: u128) -> String {
+        let behind = self.behind().saturating_add(less_us);
+        let (time, before) = (self.instant(time), self.less("_before", behind));
+        format!("(_before IS NULL OR {time} {op} {before})")
+    }
+
+    /// Whether the watermark has passed a time by now.
+    pub(super) fn is_over(&self, time: &str) -> String {
+        let now = self.less(&self.now(), self.behind());
+        format!("{} <= {now}", self.instant(time))
+    }
+
+    /// Whether a time is in a slice of so many µs that the watermark has passed by now.
+    pub(super) fn is_in_turn(&self, time: &str, turn_us: i64) -> String {
+        let now = self.less(&self.now(), self.behind());
+        match self.idle_ms {
+            None => format!("{time} < tumble_start({now}, INTERVAL '{turn_us} microseconds')"),
+            // Of two whole numbers `/` cuts towards zero, and times may be before 1970.
+            Some(_) => {
+                let slice = format!("(({now}) % {turn_us} + {turn_us}) % {turn_us}");
+                format!("{} < {now} - {slice}", self.instant(time))
+            }
+        }
+    }
+
+    fn behind(&self) -> u128 {
+        self.delay_us.saturating_add(self.behind_us)
+    }
+
+    /// The greatest time by now.
+    fn now(&self) -> String {
+        let Some(idle_ms) = self.idle_ms else {
+            let stream = quoted(self.stream.spec.name.as_str());
+            return format!("(SELECT {} FROM {stream})", self.greatest());
+        };
+        let pause = format!("{FRONTIER} - max({SEQ_COLUMN}) / {SEQS}");
+        let rest = rest(&pause, idle_ms);
+        let frames = self.frames();
+        format!("(SELECT max(_greatest - _rested) + max(_rested) + {rest} FROM {frames})")
+    }
+
+    /// Each seq with the greatest time of its rows; where event time goes on by itself also with how
+    /// long it had done so by then.
+    fn frames(&self) -> String {
+        let stream = quoted(self.stream.spec.name.as_str());
+        let greatest = self.greatest();
+        let frames = format!(
+            "(SELECT {SEQ_COLUMN}, {greatest} AS _greatest FROM {stream} GROUP BY {SEQ_COLUMN}) AS frames"
+        );
+        let Some(idle_ms) = self.idle_ms else {
+            return frames;
+        };
+        let pause = format!(
+            "{SEQ_COLUMN} / {SEQS} - lag({SEQ_COLUMN}) OVER (ORDER BY {SEQ_COLUMN}) / {SEQS}"
+        );
+        let rest = rest("_pause", idle_ms);
+        format!(
+            "(SELECT {SEQ_COLUMN}, CAST(_greatest AS BIGINT) AS _greatest, \
+             CAST(sum(coalesce({rest}, 0)) OVER (ORDER BY {SEQ_COLUMN} ROWS UNBOUNDED PRECEDING) AS BIGINT) AS _rested \
+             FROM (SELECT {SEQ_COLUMN}, _greatest, {pause} AS _pause FROM {frames}) AS pauses) AS rested"
+        )
+    }
+
+    fn greatest(&self) -> String {
+        let column = quoted(self.column);
+        format!("max({column}) FILTER (WHERE {})", within(&column))
+    }
+
+    /// A time as it is compared.
+    fn instant(&self, time: &str) -> String {
+        match self.idle_ms {
+            None => time.to_owned(),
+            Some(_) => format!("CAST({time} AS BIGINT)"),
+        }
+    }
+
+    fn less(&self, time: &str, micros: u128) -> String {
+        match self.idle_ms {
+            None => format!("{time} - INTERVAL '{micros} microseconds'"),
+            Some(_) => format!("{time} - {micros}"),
+        }
+    }
+}
+
+/// Rows whose time is not NULL and not too far ahead.
+pub(super) fn within(time: &str) -> String {
+    format!("{time} <= arrival_time({SEQ_COLUMN}) + {AHEAD}")
+}
+
+/// How long event time goes on in a pause of so many ms, in µs: by the timeout whenever it has passed,
+/// after a thousand times ten at a time, after ten thousand a hundred, and so on.
+fn rest(pause: &str, idle_ms: u128) -> String {
+    let times = format!("(({pause}) / {idle_ms})");
+    let mut cases = String::new();
+    for unit in [1_000_000, 100_000, 10_000, 1_000, 100, 10] {
+        let least = unit * 100;
+        cases.push_str(&format!(
+            " WHEN {times} >= {least} THEN {times} - {times} % {unit}"
+        ));
+    }
+    format!("(CASE{cases} ELSE {times} END * {idle_ms} * 1000)")
+}
+
+/// Says which frontier a question is asked at, which it may have to know.
+pub(crate) fn at_frontier(question: &mut Statement, frontier: Seq) {
+    // What moves just before a millisecond has moved as of the seq before it.
+    let millis = Seq(frontier.0.saturating_add(1)).millis();
+    // It never breaks off.
+    let _never = visit_expressions_mut(question, |expr| {
+        if matches!(expr, Expr::Identifier(name) if name.value == FRONTIER) {
+            let number = Value::Number(millis.to_string(), false);
+            *expr = Expr::Value(number.into());
+        }
+        ControlFlow::<()>::Continue(())
+    });
+}
