@@ -142,7 +142,11 @@ pub(crate) fn fuzz(args: &[String]) -> Result<()> {
 fn deny(place: Place) -> Result<()> {
     let is_there = shell::output(&mut shell::command("cargo", &["deny", "--version"])).is_ok();
     match (is_there, place) {
-        (true, _) => cargo(&["deny", "--offline", "check", "bans", "licenses", "sources"]),
+        (true, _) => {
+            // It reads the crates of every platform; a build has fetched those of this one.
+            cargo(&["fetch", "--locked"])?;
+            cargo(&["deny", "--offline", "check", "bans", "licenses", "sources"])
+        }
         (false, Place::Laptop) => {
             println!("\nSKIPPED: cargo-deny is not installed: cargo install --locked cargo-deny");
             Ok(())
