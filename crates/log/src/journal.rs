@@ -242,20 +242,6 @@ impl Journal {
         self.write_group(group::Group::new(), 0).map(drop)
     }
 
-    /// Moves the frontier to the present, with a group without frames.
-    ///
-    /// # Errors
-    /// As `commit`.
-    pub(crate) fn heartbeat(&mut self) -> Result<(), AppendError> {
-        self.check_poison()?;
-        self.check_clock()?;
-        self.make_room(format::PAGE_BYTES)?;
-        self.ledger.pass(self.clock.now());
-        let written = self.write_group(group::Group::new(), 0)?;
-        self.publish(Vec::new(), &written);
-        Ok(())
-    }
-
     fn check_poison(&self) -> Result<(), AppendError> {
         match &self.poisoned {
             Some(path) => Err(AppendError::Poisoned { path: path.clone() }),

@@ -119,9 +119,23 @@ impl Journal {
         Ok(results)
     }
 
+    /// Moves the frontier to the present, with a group without frames.
+    ///
+    /// # Errors
+    /// As `commit`.
+    pub(crate) fn heartbeat(&mut self) -> Result<(), AppendError> {
+        self.check_poison()?;
+        self.check_clock()?;
+        self.make_room(PAGE_BYTES)?;
+        self.ledger.pass(self.clock.now());
+        let written = self.write_group(Group::new(), 0)?;
+        self.publish(Vec::new(), &written);
+        Ok(())
+    }
+
     /// Refuses when the wall clock shows a time long before the last seq, and tells when it has
     /// jumped forward: later seqs carry the new time, right or wrong.
-    pub(super) fn check_clock(&mut self) -> Result<(), AppendError> {
+    fn check_clock(&mut self) -> Result<(), AppendError> {
         let (now, monotonic) = (self.clock.now(), self.clock.monotonic());
         let limit = self.config.clock_behind_max;
         let (then, monotonic_then) = std::mem::replace(&mut self.clock_seen, (now, monotonic));
@@ -139,7 +153,7 @@ impl Journal {
         Ok(())
     }
 
-    pub(super) fn publish(&self, frames: Vec<Published>, written: &Written) {
+    fn publish(&self, frames: Vec<Published>, written: &Written) {
         let refs = frames.into_iter().map(|published| {
             let frame = FrameRef {
                 seq: published.frame.seq,
