@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use mainstem_kernel::{ProducerId, Seq, StreamId};
-use mainstem_log::{Append, Chunk, Done, Extent, Log, ReadError, ReadFrom, SharedLog};
+use mainstem_log::{Append, AppendError, Chunk, Done, Extent, Log, ReadError, ReadFrom, SharedLog};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
