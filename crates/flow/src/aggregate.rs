@@ -38,10 +38,10 @@ use mainstem_sql::{
 
 use self::{
     by::Chosen, count::Counts, decimal::DecimalSums, distinct::Distincts, extreme::Extremes,
-    float::FloatSums, integer::IntegerSums, ranks::Ranks, rings::Rings, sketches::Sketches,
-    truth::Truths,
+    float::FloatSums, integer::IntegerSums, rings::Rings, sketches::Sketches, truth::Truths,
 };
 pub(crate) use bytes::{Cursor, Damaged, put_count};
+pub(crate) use ranks::Ranks;
 
 /// What is computed of each group.
 #[derive(Clone, Debug)]

@@ -51,6 +51,7 @@ use crate::{
     change::{NO_WATERMARK, Run, Weighted, Weights},
     errors::FlowError,
     group_by::{BUCKETS, Emission, GroupBy, NO_WINDOW, Partial},
+    matching::Found,
     moment::Moment,
     pane::{Tells, Told},
     pool::Pool,
@@ -97,6 +98,8 @@ pub(crate) struct Answer {
 struct Merged {
     answers: Vec<Answer>,
     ran: Vec<(usize, Ran)>,
+    /// Changes of pairs, with the number of their bucket.
+    found: Vec<(usize, Found)>,
     /// Sessions that are over.
     over: Vec<Over>,
 }
@@ -180,6 +183,7 @@ impl Buckets {
         let Merged {
             mut answers,
             ran,
+            mut found,
             over,
         } = if is_quiet {
             Merged::default()
@@ -188,6 +192,11 @@ impl Buckets {
         };
         if let Some(running) = &self.by.running {
             return Ok(joined(running, (chunks, ran), aside)?);
+        }
+        if let Some(matching) = &self.by.matching {
+            found.sort_unstable_by_key(|(bucket, _)| *bucket);
+            let found: Vec<Found> = found.into_iter().map(|(_, found)| found).collect();
+            return Ok(matching.told(&found, moment.through)?);
         }
         self.forget_past(moment.watermark);
         answers.sort_unstable_by_key(|answer| (answer.end, answer.start, answer.bucket));
@@ -245,6 +254,7 @@ impl Buckets {
                 buckets,
                 answers,
                 ran,
+                found,
                 over,
                 opened: new,
             } = lane?;
@@ -253,6 +263,7 @@ impl Buckets {
             }
             merged.answers.extend(answers);
             merged.ran.extend(ran);
+            merged.found.extend(found);
             merged.over.extend(over);
             opened.extend(new);
         }

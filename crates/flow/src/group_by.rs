@@ -19,6 +19,7 @@ use crate::{
     grouping::{Grouping, group_rows},
     hash::{bucket_of, hash_rows, with_number},
     keys::{KeyBytes, KeyColumn, as_key},
+    matching::Matching,
     ranked::Ranked,
     running::{Chunk, Running},
 };
@@ -61,6 +62,8 @@ pub(crate) struct GroupBy {
     pub(crate) calls: Vec<GroupCall>,
     /// Instead of calls: the rows of a group that are told are its first ones.
     pub(crate) ranked: Option<Ranked>,
+    /// Instead of groups: pairs of their rows, which are of two sides.
+    pub(crate) matching: Option<Matching>,
     /// Instead of groups: each row is told, with figures of those of its key before it.
     pub(crate) running: Option<Running>,
     pub(crate) emission: Emission,
@@ -116,6 +119,12 @@ impl GroupBy {
         }) = self.ranked
         {
             return Ok(vec![Aggregate::ranks(limit, retracts)]);
+        }
+        if self.matching.is_some() {
+            return Ok(vec![
+                Aggregate::ranks(usize::MAX, true),
+                Aggregate::ranks(usize::MAX, true),
+            ]);
         }
         let calls = self.calls.iter();
         let calls = calls.map(|call| Aggregate::new(&call.spec));
@@ -234,6 +243,9 @@ fn aggregated(
             },
             call.arg.map(|at| &columns[at]),
         )?;
+    }
+    if let Some(matching) = &by.matching {
+        matching.update(&mut aggregates, columns, (&taken, count))?;
     }
     if let (Some(ranked), [ranks]) = (&by.ranked, aggregates.as_mut_slice()) {
         ranks.grow(count);

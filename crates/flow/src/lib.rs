@@ -17,6 +17,7 @@ mod grouping;
 mod hash;
 mod idle;
 mod keys;
+mod matching;
 mod moment;
 mod note;
 mod outbox;

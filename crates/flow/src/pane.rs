@@ -8,6 +8,7 @@
 //!
 //! It never knows the watermark, nor where it is kept.
 
+mod matching;
 mod merge;
 mod ranked;
 mod running;

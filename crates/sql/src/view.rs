@@ -34,7 +34,9 @@ use mainstem_kernel::{ColumnName, Columns, StreamId};
 pub use crate::error::row_reason;
 pub use engine::{Progress, ViewEngine, ViewStatus};
 pub(crate) use names::at_frontier;
-pub use node::{Call, Figure, Frame, Function, Node, Order, Pairs, Rank, Running, Turns};
+pub use node::{
+    Call, Figure, Frame, Function, Near, Node, Order, Pairs, PairsKind, Rank, Running, Turns,
+};
 pub use operators::{Operator, OperatorKind};
 pub use overlap::{Overlapping, Slice};
 pub(crate) use plan::check_question;

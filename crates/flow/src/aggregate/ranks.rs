@@ -140,6 +140,21 @@ impl Ranks {
         each.take(self.limit).for_each(|entry| list(entry, first));
     }
 
+    /// The entries of a group whose rows may be taken back, with their counts.
+    pub(crate) fn counted(&self, group: u32) -> impl Iterator<Item = (&[u8], i64)> {
+        let set = match &self.kept {
+            Kept::All(sets, _) => sets.get(group as usize),
+            Kept::First(_) => None,
+        };
+        let entries = set.into_iter().flatten();
+        entries.map(|(entry, count)| (&**entry, *count))
+    }
+
+    /// Whether such a group has a row.
+    pub(crate) fn is_any(&self, group: u32) -> bool {
+        self.counted(group).next().is_some()
+    }
+
     pub(crate) fn write(&self, groups: &[u32], out: &mut Vec<u8>) {
         out.push(VERSION);
         for group in groups {

@@ -3,7 +3,11 @@
 
 mod tables;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use datafusion::arrow::buffer::BooleanBuffer;
 use mainstem_catalog::{Definitions, ViewDef};
@@ -258,19 +262,19 @@ impl Steps {
     /// Feeds a view with all rows of what it reads.
     fn load_rows(&mut self, unit: &mut Unit) -> Result<(), FlowError> {
         let pointer = self.tables.pointer();
-        let Some(id) = unit.sources.first().map(Source::id) else {
-            return Ok(());
-        };
-        for rows in pointer.scan(id, &KeyRange::all(), SCAN_ROWS)? {
-            let mut inputs = Inputs::new(self.live.at);
-            inputs
-                .changes
-                .insert(id, vec![Weighted::inserts(rows?, self.live.at)]);
-            let mut step = self.no_step();
-            let (output, _) =
-                unit.step(&inputs, (&self.live.lookups, Tells::Changes), &self.pool)?;
-            self.tell(&unit.def, &output, &mut step)?;
-            self.advance(step)?;
+        let read: BTreeSet<StreamId> = unit.sources.iter().map(Source::id).collect();
+        for id in read {
+            for rows in pointer.scan(id, &KeyRange::all(), SCAN_ROWS)? {
+                let mut inputs = Inputs::new(self.live.at);
+                inputs
+                    .changes
+                    .insert(id, vec![Weighted::inserts(rows?, self.live.at)]);
+                let mut step = self.no_step();
+                let (output, _) =
+                    unit.step(&inputs, (&self.live.lookups, Tells::Changes), &self.pool)?;
+                self.tell(&unit.def, &output, &mut step)?;
+                self.advance(step)?;
+            }
         }
         Ok(())
     }

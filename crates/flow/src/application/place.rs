@@ -78,13 +78,12 @@ impl Steps {
             self.remove_rows(def)?;
         }
         let unit = Unit::open(&self.defs, def, (def.id, 0), (&self.state, Kept::Nothing))?;
-        match unit.sources.as_slice() {
-            [Source::Keyed { .. }] => {
-                self.loading.push(unit);
-                Ok(())
-            }
-            _ => self.go_on_building(def, Build::begin(self, def)),
+        let is_keyed = |source: &Source| matches!(source, Source::Keyed { .. });
+        if unit.sources.iter().all(is_keyed) {
+            self.loading.push(unit);
+            return Ok(());
         }
+        self.go_on_building(def, Build::begin(self, def))
     }
 
     /// A view that looks up more than there is room for is not built; the live ones go on.

@@ -21,7 +21,8 @@ use super::{
 use crate::{
     change::NO_WATERMARK,
     errors::FlowError,
-    group_by::{Emission, GroupBy, Partial},
+    group_by::{Emission, GroupBy, NO_WINDOW, Partial},
+    matching::Found,
     pane::{KeepBefore, Tells},
     running::Ran,
     state::{SharedState, StateKey},
@@ -57,6 +58,8 @@ pub(super) struct Lane {
     pub(super) answers: Vec<Answer>,
     /// Figures of rows, with the number of their chunk.
     pub(super) ran: Vec<(usize, Ran)>,
+    /// Changes of pairs, with the number of their bucket.
+    pub(super) found: Vec<(usize, Found)>,
     /// Sessions that are over.
     pub(super) over: Vec<Over>,
     /// Windows that are not in the directory: start and end.
@@ -69,6 +72,7 @@ impl LaneTask {
             buckets: Vec::with_capacity(buckets.len()),
             answers: Vec::new(),
             ran: Vec::new(),
+            found: Vec::new(),
             over: Vec::new(),
             opened: Vec::new(),
         };
@@ -84,6 +88,15 @@ impl LaneTask {
             if let Some(sessions) = self.by.sessions {
                 if self.run_sessions((number, &mut bucket), sessions, &mut lane)? {
                     self.fit((number, &mut bucket))?;
+                }
+                lane.buckets.push((number, bucket));
+                continue;
+            }
+            if let Some(matching) = &self.by.matching {
+                let found = self.pair((number, &mut bucket), matching.outer)?;
+                lane.found.extend(found.map(|found| (number, found)));
+                if !self.directory.knows(NO_WINDOW.0) && lane.opened.is_empty() {
+                    lane.opened.push(NO_WINDOW);
                 }
                 lane.buckets.push((number, bucket));
                 continue;
@@ -120,6 +133,32 @@ impl LaneTask {
             directory: &self.directory,
             checkpoint: self.checkpoint,
         }
+    }
+
+    /// Pairs the rows of all chunks of a bucket, if it has some.
+    fn pair(
+        &self,
+        (number, bucket): (usize, &mut Bucket),
+        outer: bool,
+    ) -> Result<Option<Found>, FlowError> {
+        let mut found = Found::default();
+        let chunks = self.partials.iter();
+        let mut chunks = chunks
+            .map(|partial| (partial, partial.of_bucket(number)))
+            .filter(|(_, groups)| !groups.is_empty())
+            .peekable();
+        if chunks.peek().is_none() {
+            return Ok(None);
+        }
+        for (partial, groups) in chunks {
+            let (start, _) = NO_WINDOW;
+            let pane = bucket.pane(start, (number, &self.keeper()))?;
+            pane.used = self.step;
+            pane.pair((partial, groups), outer, &mut found)?;
+        }
+        found.settle();
+        self.fit((number, bucket))?;
+        Ok(Some(found))
     }
 
     /// Lets panes of a bucket go while all buckets take more than they may.

@@ -35,7 +35,9 @@ fn moves_are_the_same_however_they_are_asked_for() {
         assert_eq!(idle.gone_on(last, *seq), *gone_on);
         assert!(idle.gone_on(last, Seq(seq.0 - 1)) < *gone_on, "not before");
     }
-    for cut in [1_000_001, 1_001_499, 1_001_500, 2_499_999, 2_500_000, 9_000_000] {
+    for cut in [
+        1_000_001, 1_001_499, 1_001_500, 2_499_999, 2_500_000, 9_000_000,
+    ] {
         let cut = Seq(at(cut).0 + 3);
         let mut parts: Vec<_> = idle.moves(last, (last, cut)).collect();
         parts.extend(idle.moves(last, (cut, end)));

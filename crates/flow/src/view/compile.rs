@@ -2,6 +2,7 @@
 
 mod argument;
 mod feeds;
+mod matching;
 mod ranked;
 mod running;
 
@@ -15,7 +16,7 @@ use datafusion::{
 use mainstem_catalog::Emit;
 use mainstem_kernel::StreamId;
 use mainstem_sql::view::{
-    Call, Function, Node, Overlapping, PlannedView, Running, Tumbling, WindowKind,
+    Call, Function, Node, Overlapping, PairsKind, PlannedView, Running, Tumbling, WindowKind,
 };
 
 use self::argument::Argument;
@@ -115,7 +116,12 @@ impl Compiling<'_> {
         match node {
             Node::Source { .. } => return self.source(node),
             Node::Union { inputs, schema } => return self.union(inputs, schema),
-            Node::Pairs(pairs) => return self.pairs(pairs),
+            Node::Pairs(pairs) => {
+                return match &pairs.kind {
+                    PairsKind::Near(near) => self.pairs(pairs, near),
+                    PairsKind::Changing { .. } => self.matching(pairs),
+                };
+            }
             _ => {}
         }
         let below = node
@@ -270,6 +276,7 @@ impl Compiling<'_> {
             sessions,
             calls,
             ranked: None,
+            matching: None,
             running: None,
             emission,
             only_grows,

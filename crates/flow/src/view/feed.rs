@@ -49,6 +49,8 @@ pub(crate) enum Feed {
     Source(usize),
     /// All sides, in the order of the log.
     Union { sides: Vec<Side>, schema: SchemaRef },
+    /// The changes of both sides of a join, one after the other: what they come to has no order.
+    Changes { sides: Vec<Side>, schema: SchemaRef },
     /// Pairs of rows of two sides, or rows of one that take turns.
     Pairs {
         sides: Vec<Side>,
@@ -77,7 +79,7 @@ impl Feed {
     pub(crate) fn segments(&self) -> Vec<&Arc<Segment>> {
         match self {
             Self::Source(_) => Vec::new(),
-            Self::Union { sides, .. } | Self::Pairs { sides, .. } => {
+            Self::Union { sides, .. } | Self::Changes { sides, .. } | Self::Pairs { sides, .. } => {
                 sides.iter().flat_map(Side::segments).collect()
             }
         }
@@ -87,7 +89,7 @@ impl Feed {
     pub(crate) fn pairing(&self) -> Option<&Arc<Pairing>> {
         match self {
             Self::Pairs { plan, .. } => Some(plan),
-            Self::Source(_) | Self::Union { .. } => None,
+            Self::Source(_) | Self::Union { .. } | Self::Changes { .. } => None,
         }
     }
 
@@ -110,6 +112,16 @@ impl Feed {
                     rows.push(side.rows(feeding, parts, aside)?);
                 }
                 Ok(merged(rows, schema)?)
+            }
+            Self::Changes { sides, schema } => {
+                let mut rows = Vec::new();
+                for side in sides {
+                    let own = side.rows(feeding, parts, aside)?.into_iter();
+                    let own = own.filter(|rows| rows.rows() > 0);
+                    let own = own.map(|rows| shaped(rows, schema));
+                    rows.extend(own.collect::<Result<Vec<_>, _>>()?);
+                }
+                Ok(rows)
             }
             Self::Pairs { sides, .. } => {
                 let mut rows = [Vec::new(), Vec::new()];

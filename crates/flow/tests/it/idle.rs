@@ -283,9 +283,14 @@ async fn what_closed_while_a_stream_rested_is_what_it_should_be() {
                 _ => world.flush("readings"),
             }
             world.settle();
+            world.swap();
+            world.settle();
             for view in ["slots", "turns"] {
                 let wrong = differences(&world, view).await;
-                assert!(wrong.is_empty(), "seed {seed}, part {part}, {view}: {wrong:#?}");
+                assert!(
+                    wrong.is_empty(),
+                    "seed {seed}, part {part}, {view}: {wrong:#?}"
+                );
             }
         }
         assert!(model.late[0] > 5 && model.missed > 5, "something came late");

@@ -13,6 +13,7 @@ mod changes;
 mod crash;
 mod failing;
 mod idle;
+mod joins;
 mod lookups;
 mod oracle;
 mod pairs;

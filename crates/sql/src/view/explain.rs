@@ -6,7 +6,7 @@ use mainstem_catalog::Emit;
 
 use super::{
     Input, Node, Pairs, PlannedView, StateKind, StateNote, WindowKind, lineage,
-    node::{Call, Function, Rank, Running},
+    node::{Call, Function, Near, PairsKind, Rank, Running},
     relation::Known,
 };
 use crate::declare::{emit_text, span_text};
@@ -21,9 +21,14 @@ pub(crate) fn notes(plan: &Node, emit: Emit, named: &[Known]) -> Vec<(usize, Sta
     noted
 }
 
-fn walk(node: &Node, next: &mut usize, visit: &mut impl FnMut(usize, &Node)) {
+fn walk(node: &Node, next: &mut usize, visit: &mut dyn FnMut(usize, &Node)) {
+    let changes = matches!(node, Node::Pairs(pairs) if pairs.near().is_none());
     for input in node.inputs() {
-        walk(input, next, visit);
+        match changes {
+            // A join of rows that change says for both sides what is kept of them.
+            true => walk(input, next, &mut |_, _| {}),
+            false => walk(input, next, visit),
+        }
     }
     visit(*next, node);
     *next = next.saturating_add(1);
@@ -66,10 +71,17 @@ fn note(node: &Node, emit: Emit, named: &[Known]) -> Option<StateNote> {
                 bound: "one row per row that it reads".to_owned(),
             })
         }
-        Node::Pairs(pairs) => Some(StateNote {
-            operator: "rows that wait for others".to_owned(),
-            kind: StateKind::Panes,
-            bound: waiting(pairs, named),
+        Node::Pairs(pairs) => Some(match &pairs.kind {
+            PairsKind::Near(near) => StateNote {
+                operator: "rows that wait for others".to_owned(),
+                kind: StateKind::Panes,
+                bound: waiting((pairs, near), named),
+            },
+            PairsKind::Changing { .. } => StateNote {
+                operator: "pairs of rows".to_owned(),
+                kind: StateKind::Rows,
+                bound: "every row of both sides, and one row per pair".to_owned(),
+            },
         }),
         Node::Filter { .. } | Node::Project { .. } | Node::Union { .. } | Node::Window { .. } => {
             None
@@ -78,12 +90,12 @@ fn note(node: &Node, emit: Emit, named: &[Known]) -> Option<StateNote> {
 }
 
 /// How long rows of both sides are kept.
-fn waiting(pairs: &Pairs, named: &[Known]) -> String {
+fn waiting((pairs, near): (&Pairs, &Near), named: &[Known]) -> String {
     let side = |side: &Node, reach_us: i64| {
         let labels: Vec<String> = sources(side, named).iter().map(|k| k.label()).collect();
         format!("of {} by {}", labels.join(" and "), micros(reach_us))
     };
-    let (left, right) = pairs.reach_us();
+    let (left, right) = near.reach_us();
     format!(
         "each until the watermark has passed it: {}, {}",
         side(&pairs.left, left),

@@ -17,7 +17,7 @@ use mainstem_kernel::StreamId;
 
 use super::{
     Input, Node, WindowKind, Windows,
-    node::{Call, Figure, Rank, Running},
+    node::{Call, Figure, PairsKind, Rank, Running},
 };
 
 /// Raised when equal texts no longer mean equal rows.
@@ -97,12 +97,15 @@ fn operator(defs: &Definitions, inputs: &[Input], node: &Node, out: &mut String)
         Node::Pairs(pairs) => {
             let keys = pairs.keys.iter();
             let keys = keys.map(|(left, right)| (anonymous(left), anonymous(right)));
-            let (keys, times) = (keys.collect::<Vec<_>>(), pairs.times);
-            let (from, to, slice) = (pairs.from_us, pairs.to_us, pairs.slice_us);
-            format!(
-                "pairs {keys:?} {times:?} {from} {to} {} {slice}",
-                pairs.outer
-            )
+            let (keys, outer) = (keys.collect::<Vec<_>>(), pairs.outer);
+            match &pairs.kind {
+                PairsKind::Near(near) => {
+                    let (from, to, slice) = (near.from_us, near.to_us, near.slice_us);
+                    let times = near.times;
+                    format!("pairs {keys:?} {times:?} {from} {to} {outer} {slice}")
+                }
+                PairsKind::Changing { key } => format!("pairs {keys:?} by {key:?} {outer}"),
+            }
         }
         Node::Lookup {
             table,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     Input, Node,
-    node::{Rank, Running, Turns},
+    node::{Pairs, PairsKind, Rank, Running, Turns},
     shape::column,
 };
 
@@ -68,14 +68,15 @@ pub(crate) fn event_time(node: &Node, index: usize, inputs: &[Input]) -> Option<
         // The later row of a pair is not behind the watermark, and the other near it.
         Node::Pairs(pairs) => {
             let behind = |us: i64| Duration::from_micros(u64::try_from(us).unwrap_or(0));
-            let (left, right) = pairs.reach_us();
+            let near = pairs.near()?;
+            let (left, right) = near.reach_us();
             let width = pairs.left.schema().fields().len();
-            if index == pairs.times.0 {
-                let waits = if pairs.outer { pairs.slice_us } else { 0 };
+            if index == near.times.0 {
+                let waits = if pairs.outer { near.slice_us } else { 0 };
                 return Some(behind(left.max(0).saturating_add(waits)));
             }
             // Where there is no pair, it is NULL.
-            (!pairs.outer && index == width.saturating_add(pairs.times.1)).then(|| behind(right))
+            (!pairs.outer && index == width.saturating_add(near.times.1)).then(|| behind(right))
         }
         Node::Lookup { input, .. } | Node::Window { input, .. } => {
             let is_input = index < input.schema().fields().len();
@@ -135,6 +136,17 @@ pub(crate) fn running(node: &Node) -> Option<&Running> {
     match node {
         Node::Running(found) => Some(found),
         other => running(other.input()?),
+    }
+}
+
+/// The operator that pairs rows that change, if there is one, and what identifies a pair.
+pub(crate) fn changing(node: &Node) -> Option<(&Pairs, &[usize])> {
+    match node {
+        Node::Pairs(pairs) => match &pairs.kind {
+            PairsKind::Changing { key } => Some((pairs, key)),
+            PairsKind::Near(_) => None,
+        },
+        other => changing(other.input()?),
     }
 }
 

@@ -208,14 +208,16 @@ impl<'a> Binder<'a> {
 
     fn tables(&mut self, from: &mut TableWithJoins, scope: &Scope, seen: &mut Vec<Seen>) {
         let TableWithJoins { relation, joins } = from;
+        let before = self.relations.len();
         let first = self.first(relation, scope);
+        let changes = self.change(before);
         let left = first.as_ref().and_then(|seen| seen.qualifier.clone());
         let is_stream = first.as_ref().is_some_and(|seen| self.is_stream(seen));
         seen.extend(first);
         let mut is_paired = false;
         for join in joins {
             let place = self.place(&join.relation);
-            match self.join(join, left.as_ref(), scope) {
+            match self.join(join, (left.as_ref(), changes), scope) {
                 Some(Joined::Lookup(_)) if !is_stream || is_paired => {
                     self.problems.push(
                         unbuilt("a lookup from anything but a stream", place)
@@ -232,6 +234,16 @@ impl<'a> Binder<'a> {
                 None => {}
             }
         }
+    }
+
+    /// Whether rows of all relations from this one on change.
+    fn change(&self, from: usize) -> bool {
+        let relations = self.relations.get(from..).unwrap_or_default();
+        let changes = |relation: &Relation| {
+            let known = self.inputs.get(relation.input);
+            known.is_some_and(|known| !known.input.is_append_only())
+        };
+        !relations.is_empty() && relations.iter().all(changes)
     }
 
     fn is_stream(&self, seen: &Seen) -> bool {
@@ -388,8 +400,9 @@ const fn seen(alias: Ident, index: usize) -> Seen {
 fn condition(join: &mut Join, place: Place) -> Result<&mut Expr, Problem> {
     use JoinOperator as J;
     let refused = |what: &str| {
-        unbuilt(what, place.clone())
-            .hint("JOIN … ON and LEFT JOIN … ON look a table up, or join two streams")
+        unbuilt(what, place.clone()).hint(
+            "JOIN … ON and LEFT JOIN … ON look a table up, or join two streams, or two tables",
+        )
     };
     match &mut join.join_operator {
         J::Join(constraint)

@@ -2,10 +2,11 @@
 //!
 //! Expressions are DataFusion's physical expressions over the input's columns, by position.
 
+mod pairs;
 mod rank;
 mod running;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use datafusion::{
     arrow::datatypes::{DataType, SchemaRef},
@@ -14,6 +15,7 @@ use datafusion::{
 
 use super::Windows;
 use crate::sketch::Moment;
+pub use pairs::{Near, Pairs, PairsKind};
 pub use rank::{Order, Rank};
 pub use running::{Figure, Frame, Running, Turns};
 
@@ -102,52 +104,6 @@ pub enum Node {
     Rank(Rank),
     /// Each row with figures of its key's rows before it.
     Running(Running),
-}
-
-/// Rows of two append-only inputs with equal keys whose event times lie near each other; a key that
-/// is NULL equals none. A pair comes when its second row does, if neither was behind the watermark.
-#[derive(Clone, Debug)]
-pub struct Pairs {
-    /// Below.
-    pub left: Node,
-    /// Below.
-    pub right: Node,
-    /// What has to be equal, over the columns of each; never empty.
-    pub keys: Vec<(Arc<dyn PhysicalExpr>, Arc<dyn PhysicalExpr>)>,
-    /// The columns that hold event time.
-    pub times: (usize, usize),
-    /// The least of (time of right − time of left), in µs.
-    pub from_us: i64,
-    /// The greatest.
-    pub to_us: i64,
-    /// Whether a row of left without a pair comes, too, with NULLs: once none can come any more.
-    pub outer: bool,
-    /// Length of the slices of event time in which rows are kept, in µs: how late a row without a
-    /// pair may come.
-    pub slice_us: i64,
-    /// Columns of left, then of right.
-    pub schema: SchemaRef,
-}
-
-/// Slices of the time for which rows are kept.
-const SLICES: i64 = 8;
-const SLICE_US_MIN: i64 = 1_000_000;
-
-impl Pairs {
-    /// How long after its time a row of left, and of right, may be joined with, in µs; less than 0
-    /// if what it joins with came before.
-    #[must_use]
-    pub const fn reach_us(&self) -> (i64, i64) {
-        (self.to_us, self.from_us.saturating_neg())
-    }
-
-    /// The length of slices where rows are kept for so long: an eighth of it.
-    #[must_use]
-    pub fn slice_us((from_us, to_us): (i64, i64), delay: Duration) -> i64 {
-        let delay = i64::try_from(delay.as_micros()).unwrap_or(i64::MAX);
-        let kept = to_us.saturating_sub(from_us).saturating_add(delay);
-        (kept / SLICES).max(SLICE_US_MIN)
-    }
 }
 
 /// What is computed of the rows of a group.
@@ -333,14 +289,21 @@ impl fmt::Display for Line<'_> {
                 let keys = pairs.keys.iter();
                 let keys = keys.map(|(left, right)| format!("{left} = {right}"));
                 let keys = keys.collect::<Vec<_>>().join(", ");
-                let ((left, right), Pairs { from_us, to_us, .. }) = (pairs.times, pairs.as_ref());
                 let kind = if pairs.outer {
                     "pairs or NULL"
                 } else {
                     "pairs"
                 };
-                write!(f, "{kind} by ({keys}) times @{left}, @{right} ")?;
-                write!(f, "from {from_us} µs to {to_us} µs")
+                write!(f, "{kind} by ({keys}) ")?;
+                match &pairs.kind {
+                    PairsKind::Near(Near {
+                        times: (left, right),
+                        from_us,
+                        to_us,
+                        ..
+                    }) => write!(f, "times @{left}, @{right} from {from_us} µs to {to_us} µs"),
+                    PairsKind::Changing { key } => write!(f, "that change, each {key:?}"),
+                }
             }
             Node::Lookup {
                 table,

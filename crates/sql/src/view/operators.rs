@@ -13,7 +13,7 @@ use std::time::Duration;
 use mainstem_catalog::Definitions;
 use mainstem_kernel::StreamId;
 
-use super::{Input, Node, PlannedView, StateNote, WindowKind, Windows};
+use super::{Input, Node, PairsKind, PlannedView, StateNote, WindowKind, Windows};
 use crate::declare::span_text;
 
 /// One operator, in words.
@@ -258,15 +258,26 @@ fn together(node: &Node) -> Option<Operator> {
             let keys = pairs.keys.iter();
             let keys = keys
                 .map(|(a, b)| format!("{} = {}", spell::expr(a, &left), spell::expr(b, &right)));
+            let PairsKind::Near(near) = &pairs.kind else {
+                let title = match pairs.outer {
+                    false => "join of rows that change",
+                    true => "left join of rows that change",
+                };
+                return Some(operator(
+                    OperatorKind::Join,
+                    title.to_owned(),
+                    keys.collect(),
+                ));
+            };
             let name = |names: &[String], place: usize| names.get(place).cloned();
-            let (a, b) = pairs.times;
+            let (a, b) = near.times;
             let (a, b) = (name(&left, a), name(&right, b));
             let apart = format!(
                 "{} - {} from {} to {}",
                 b.unwrap_or_default(),
                 a.unwrap_or_default(),
-                signed(pairs.from_us),
-                signed(pairs.to_us)
+                signed(near.from_us),
+                signed(near.to_us)
             );
             let title = match pairs.outer {
                 false => "join of rows near in time",

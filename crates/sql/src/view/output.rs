@@ -15,7 +15,7 @@ use mainstem_kernel::{
 };
 
 use super::{
-    Node, identity, lineage,
+    Node, PairsKind, identity, lineage,
     shape::{column, projected},
 };
 use crate::declare::{Told, mistake};
@@ -90,7 +90,7 @@ pub(crate) struct RowKey<'a> {
 }
 
 /// Adds the key behind the columns where it is not among them; gives its positions.
-fn carried(node: Node, row_key: &RowKey<'_>) -> (Node, Vec<usize>) {
+pub(crate) fn carried(node: Node, row_key: &RowKey<'_>) -> (Node, Vec<usize>) {
     match node {
         Node::Aggregate { ref keys, .. } => {
             let key = (0..keys.len()).collect();
@@ -153,12 +153,17 @@ fn carried(node: Node, row_key: &RowKey<'_>) -> (Node, Vec<usize>) {
             let key = partition.chain(&rank.identity).copied().collect();
             (node, key)
         }
+        Node::Pairs(ref pairs) => {
+            let key = match &pairs.kind {
+                PairsKind::Changing { key } => key.clone(),
+                PairsKind::Near(_) => Vec::new(),
+            };
+            (node, key)
+        }
         // They stand over what only adds rows, below the groups that have the key.
-        Node::Union { .. }
-        | Node::Pairs(_)
-        | Node::Lookup { .. }
-        | Node::Window { .. }
-        | Node::Running(_) => (node, Vec::new()),
+        Node::Union { .. } | Node::Lookup { .. } | Node::Window { .. } | Node::Running(_) => {
+            (node, Vec::new())
+        }
     }
 }
 

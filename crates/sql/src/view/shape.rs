@@ -4,6 +4,7 @@
 //! SELECT; columns are by position from here on.
 
 mod aggregate;
+mod changing;
 mod lookup;
 mod pairs;
 mod rank;

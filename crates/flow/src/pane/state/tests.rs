@@ -31,6 +31,7 @@ fn counts(only_grows: bool) -> GroupBy {
         sessions: None,
         window: None,
         ranked: None,
+        matching: None,
         running: None,
         calls: vec![GroupCall {
             spec,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
-use mainstem_sql::view::{Node, Pairs, Turns};
+use mainstem_sql::view::{Near, Node, Pairs, Turns};
 
 use super::{
     super::{Feed, Segment, Side, SourceRead},
@@ -62,7 +62,7 @@ impl Compiling<'_> {
         Ok(Side { feed, segment })
     }
 
-    pub(super) fn pairs(&mut self, pairs: &Pairs) -> Result<Feed, FlowError> {
+    pub(super) fn pairs(&mut self, pairs: &Pairs, near: &Near) -> Result<Feed, FlowError> {
         let sides = [self.side(&pairs.left)?, self.side(&pairs.right)?];
         let types = [self.carried(&pairs.left)?, self.carried(&pairs.right)?];
         for (left, right) in &pairs.keys {
@@ -84,10 +84,10 @@ impl Compiling<'_> {
         let plan = Pairing {
             kind,
             keys: [left, right],
-            times: [pairs.times.0, pairs.times.1],
-            from_us: pairs.from_us,
-            to_us: pairs.to_us,
-            slice_us: pairs.slice_us,
+            times: [near.times.0, near.times.1],
+            from_us: near.from_us,
+            to_us: near.to_us,
+            slice_us: near.slice_us,
             nothing: vec![0; types[1].len()],
             types,
             schema: Arc::clone(&pairs.schema),

@@ -44,6 +44,7 @@ impl Compiling<'_> {
             sessions: None,
             calls: Vec::new(),
             ranked: Some(ranked),
+            matching: None,
             running: None,
             emission,
             only_grows: false,

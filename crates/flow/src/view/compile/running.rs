@@ -45,6 +45,7 @@ impl Compiling<'_> {
             sessions: None,
             calls,
             ranked: None,
+            matching: None,
             running: Some(running.map_err(|error| failed(error.to_string()))?),
             emission: Emission::Update,
             only_grows: true,

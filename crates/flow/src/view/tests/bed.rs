@@ -204,6 +204,7 @@ pub(crate) fn plan_over(emit: Emit, windows: Option<&Windows>) -> PlannedView {
             watermark: Some(Watermark {
                 column: ColumnName::new("at").unwrap(),
                 delay: Duration::from_micros(DELAY.unsigned_abs()),
+                idle_timeout: None,
             }),
         }],
         columns: Columns(fields.iter().zip(0..).map(declared).collect()),

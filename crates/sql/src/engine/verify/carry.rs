@@ -8,7 +8,8 @@ use std::sync::Arc;
 use datafusion::{
     common::{Column, Result, plan_err},
     logical_expr::{
-        Distinct, Expr, Filter, LogicalPlan, LogicalPlanBuilder, Projection, SubqueryAlias, lit,
+        Distinct, Expr, Filter, Join, LogicalPlan, LogicalPlanBuilder, Projection, SubqueryAlias,
+        lit,
     },
 };
 
@@ -17,8 +18,10 @@ use crate::view::Rank;
 /// What identifies rows below.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Below<'a> {
-    /// The key of the source, if its rows change.
-    pub(super) source_key: &'a [String],
+    /// The key of each source, in order; empty if its rows do not change.
+    pub(super) source_keys: &'a [Vec<String>],
+    /// Whose rows identify a pair of rows that change, left's and right's; both where there are none.
+    pub(super) identifies: [bool; 2],
     /// The operator that numbers rows, if there is one.
     pub(super) rank: Option<&'a Rank>,
 }
@@ -72,8 +75,9 @@ pub(super) fn carried(plan: LogicalPlan, below: Below<'_>) -> Result<(LogicalPla
             Ok((LogicalPlan::SubqueryAlias(plan), keys))
         }
         LogicalPlan::Window(window) => ranked::carried(window, below),
+        LogicalPlan::Join(join) => joined(join, below),
         scan @ LogicalPlan::TableScan(_) => {
-            let places = below.source_key.iter();
+            let places = below.source_key().iter();
             let places =
                 places.filter_map(|name| scan.schema().index_of_column_by_name(None, name));
             let places = places.collect();
@@ -81,6 +85,43 @@ pub(super) fn carried(plan: LogicalPlan, below: Below<'_>) -> Result<(LogicalPla
         }
         other => plan_err!("a view has no {}", other.display()),
     }
+}
+
+impl<'a> Below<'a> {
+    /// The key of the first source.
+    pub(super) fn source_key(self) -> &'a [String] {
+        self.source_keys.first().map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Pairs of rows that change, each side of one source.
+fn joined(join: Join, below: Below<'_>) -> Result<(LogicalPlan, Vec<usize>)> {
+    let others = below.source_keys.get(1..).unwrap_or_default();
+    let right = Below {
+        source_keys: others,
+        ..below
+    };
+    let plan = LogicalPlan::Join(join);
+    let (exprs, inputs) = (plan.expressions(), plan.inputs());
+    let [one, other] = inputs.as_slice() else {
+        return plan_err!("a join has two sides");
+    };
+    let (left, mut keys) = carried((*one).clone(), below)?;
+    let (right, of_right) = carried((*other).clone(), right)?;
+    let width = left.schema().fields().len();
+    let [by_left, by_right] = below.identifies;
+    if !by_left {
+        keys.clear();
+    }
+    if by_right {
+        keys.extend(
+            of_right
+                .into_iter()
+                .map(|place| place.saturating_add(width)),
+        );
+    }
+    let plan = plan.with_new_exprs(exprs, vec![left, right])?;
+    Ok((plan, keys))
 }
 
 /// Of a grouping that makes one row of all the key is a constant, as in a view.

@@ -70,7 +70,8 @@ fn places(subject: &Subject, asked: LogicalPlan) -> Result<(LogicalPlan, Vec<usi
         return Ok((asked, (0..shown).collect()));
     }
     let below = Below {
-        source_key: &subject.source_key,
+        source_keys: &subject.source_keys,
+        identifies: subject.identifies(),
         rank: lineage::rank(&subject.plan.plan),
     };
     let (asked, keys) = carried(asked, below)?;

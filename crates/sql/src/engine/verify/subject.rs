@@ -16,7 +16,7 @@ use super::super::{
 use crate::{
     declare::{Told, mistake, span_text},
     error::QueryError,
-    view::{Node, PlannedView, changes_name, check_question, plan_again},
+    view::{Node, PlannedView, changes_name, check_question, lineage, plan_again},
 };
 
 /// A view that is verified.
@@ -26,8 +26,8 @@ pub(super) struct Subject {
     pub(super) plan: PlannedView,
     /// The question for its rows, without hidden columns.
     pub(super) question: Statement,
-    /// What identifies a row of what it reads, if rows of that change.
-    pub(super) source_key: Vec<String>,
+    /// What identifies a row of each source, if rows of that change.
+    pub(super) source_keys: Vec<Vec<String>>,
     place: Place,
 }
 
@@ -77,7 +77,7 @@ impl Subject {
         let mut question = Statement::Query(Box::new(question));
         let relations = names::resolve_with(&mut question, &defs, tenant, given)?;
         let subject = Self {
-            source_key: source_key(&defs, &plan),
+            source_keys: source_keys(&defs, &plan),
             def: Arc::clone(def),
             plan,
             question,
@@ -92,6 +92,17 @@ impl Subject {
             true => (0..self.plan.columns.0.len()).collect(),
             false => self.plan.key.clone(),
         }
+    }
+
+    /// Whose rows identify a pair of rows that change, left's and right's.
+    pub(super) fn identifies(&self) -> [bool; 2] {
+        lineage::changing(&self.plan.plan).map_or([true; 2], |(pairs, key)| {
+            let width = pairs.left.schema().fields().len();
+            [
+                key.iter().any(|place| *place < width),
+                key.iter().any(|place| *place >= width),
+            ]
+        })
     }
 
     /// Whether rows have a key, so that there is one of each.
@@ -236,14 +247,15 @@ fn forgetful<'a>(
     forgetful.next()
 }
 
-fn source_key(defs: &Definitions, plan: &PlannedView) -> Vec<String> {
-    // Rows of several sources are only added.
-    let source = plan.plan.sources().first().copied();
-    let source = source.and_then(|at| plan.inputs.get(at));
-    let key = match source.and_then(|input| defs.by_id(input.id())) {
-        Some(Object::Table(def)) => def.spec.key.as_slice(),
-        Some(Object::View(def)) => def.spec.key.as_slice(),
-        Some(Object::Stream(_)) | None => &[],
+fn source_keys(defs: &Definitions, plan: &PlannedView) -> Vec<Vec<String>> {
+    let key = |at: usize| {
+        let source = plan.inputs.get(at);
+        let key = match source.and_then(|input| defs.by_id(input.id())) {
+            Some(Object::Table(def)) => def.spec.key.as_slice(),
+            Some(Object::View(def)) => def.spec.key.as_slice(),
+            Some(Object::Stream(_)) | None => &[],
+        };
+        key.iter().map(|name| name.as_str().to_owned()).collect()
     };
-    key.iter().map(|name| name.as_str().to_owned()).collect()
+    plan.plan.sources().into_iter().map(key).collect()
 }

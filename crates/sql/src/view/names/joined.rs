@@ -1,5 +1,5 @@
-//! Joins of what stands behind FROM: a table that is looked up, or a second stream. How the rows of
-//! two streams find each other is decided over the plan.
+//! Joins of what stands behind FROM: a table that is looked up, a second stream, or, where rows behind
+//! FROM change, others that do. How rows of both sides find each other is decided over the plan.
 
 use mainstem_kernel::Problem;
 use sqlparser::ast::{Ident, Join, Spanned, TableFactor};
@@ -21,14 +21,19 @@ pub(super) enum Joined {
 }
 
 impl Binder<'_> {
-    /// The relation of a join; what is wrong with it is noted.
+    /// The relation of a join; what is wrong with it is noted. `changes` says whether rows on the left
+    /// are of tables, or of views whose rows change.
     pub(super) fn join(
         &mut self,
         join: &mut Join,
-        left: Option<&Ident>,
+        (left, changes): (Option<&Ident>, bool),
         scope: &Scope,
     ) -> Option<Joined> {
-        if self.is_looked_up(&join.relation, scope) {
+        let is_as_of = match &join.relation {
+            TableFactor::Table { name, .. } => self.against.marks.is_proctime(name.span().start),
+            _ => false,
+        };
+        if (is_as_of || !changes) && self.is_looked_up(&join.relation, scope) {
             return match self.lookup(join, left) {
                 Ok(seen) => Some(Joined::Lookup(seen)),
                 Err(problem) => {
@@ -41,7 +46,7 @@ impl Binder<'_> {
         if let Err(problem) = condition(join, place) {
             self.problems.push(problem);
         }
-        if self.becomes == For::Check {
+        if self.becomes == For::Check && !changes {
             self.problems.push(judge::of_several_streams(self.against));
         }
         self.first(&mut join.relation, scope).map(Joined::Stream)
@@ -74,9 +79,9 @@ impl Binder<'_> {
                 Input::View { .. } => "a join with a view whose rows change",
                 Input::Stream { .. } | Input::Table { .. } => "this kind of join",
             };
-            return Err(
-                unbuilt(what, place).hint("tables are looked up; a view is read behind FROM")
-            );
+            return Err(unbuilt(what, place).hint(
+                "tables are looked up, and tables and views whose rows change are joined with each other",
+            ));
         };
         let alias = self.alias(alias.as_ref(), &ident)?;
         if !self.against.marks.is_proctime(name.span().start) {

@@ -18,7 +18,7 @@ use mainstem_kernel::{Code, ColumnType, Problem, types::TYPE_METADATA};
 
 use self::distance::{Distance, term};
 use super::{
-    super::{Node, Pairs, lineage, refuse::unbuilt},
+    super::{Near, Node, Pairs, PairsKind, lineage, refuse::unbuilt},
     Shape, column, filtered,
 };
 use crate::declare::{Told, mistake};
@@ -51,9 +51,22 @@ impl Shape<'_> {
             JoinType::Left => true,
             _ => return Err(unbuilt("this kind of join", self.place.clone())),
         };
+        let (left, right) = (self.node(&join.left)?, self.node(&join.right)?);
+        match (self.changing(&left), self.changing(&right)) {
+            (Some(_), Some(_)) => return self.changing_pairs(join, (left, right), (outer, schema)),
+            (Some(label), None) | (None, Some(label)) => {
+                let what =
+                    format!("a join of a stream with rows that change, as those of {label} do,");
+                return Err(unbuilt(&what, self.place.clone()).hint(
+                    "look a table up: JOIN table FOR SYSTEM_TIME AS OF PROCTIME() …; or make a keyed \
+                     view of the stream, such as the newest row of each key, and join with that",
+                ));
+            }
+            (None, None) => {}
+        }
         let sides = Sides {
-            left: self.paired(&join.left)?,
-            right: self.paired(&join.right)?,
+            left: self.paired((left, &join.left))?,
+            right: self.paired((right, &join.right))?,
             schema: &join.schema,
         };
         let Compared {
@@ -84,16 +97,18 @@ impl Shape<'_> {
             return Err(unbuilt(what, self.place.clone())
                 .hint("filter in a subquery: LEFT JOIN (SELECT … FROM stream WHERE …) b ON …"));
         }
-        let slice_us = Pairs::slice_us((from_us, to_us), self.delay(&sides));
+        let near = Near {
+            times,
+            from_us,
+            to_us,
+            slice_us: Near::slice_us((from_us, to_us), self.delay(&sides)),
+        };
         let node = Node::Pairs(Box::new(Pairs {
             left: sides.left,
             right: sides.right,
             keys,
-            times,
-            from_us,
-            to_us,
+            kind: PairsKind::Near(near),
             outer,
-            slice_us,
             schema,
         }));
         match conjunction(rest) {
@@ -103,15 +118,8 @@ impl Shape<'_> {
     }
 
     /// One side: rows that are only added, as they come.
-    fn paired(&self, plan: &LogicalPlan) -> Result<Node, Problem> {
-        let side = self.node(plan)?;
+    fn paired(&self, (side, plan): (Node, &LogicalPlan)) -> Result<Node, Problem> {
         let refused = |what: &str| unbuilt(what, self.place.clone());
-        if let Some(label) = self.changing(&side) {
-            return Err(refused(&format!(
-                "a join with rows that change, as those of {label} do,"
-            ))
-            .hint("look a table up: JOIN table FOR SYSTEM_TIME AS OF PROCTIME() …"));
-        }
         if lineage::aggregate(&side).is_some()
             || lineage::window(&side).is_some()
             || super::rank::is_numbered(plan)
@@ -154,7 +162,7 @@ impl Shape<'_> {
                     compared.distance.at_most(0);
                 }
                 _ => {
-                    self.comparable(sides, (&left, &right))?;
+                    self.comparable((&left, &sides.left), (&right, &sides.right))?;
                     compared.keys.push((left, right));
                 }
             }
@@ -230,12 +238,12 @@ impl Shape<'_> {
     }
 
     /// Refuses keys whose equal values may look different.
-    fn comparable(
+    pub(super) fn comparable(
         &self,
-        sides: &Sides<'_>,
-        (left, right): (&Arc<dyn PhysicalExpr>, &Arc<dyn PhysicalExpr>),
+        left: (&Arc<dyn PhysicalExpr>, &Node),
+        right: (&Arc<dyn PhysicalExpr>, &Node),
     ) -> Result<(), Problem> {
-        for (key, side) in [(left, &sides.left), (right, &sides.right)] {
+        for (key, side) in [left, right] {
             let field = key.return_field(side.schema());
             let is_key = field.is_ok_and(|field| {
                 let marked = field.metadata().get(TYPE_METADATA);
@@ -244,7 +252,7 @@ impl Shape<'_> {
                 !ty.is_floating() && !ty.is_nested() && !ty.is_null() && !is_json
             });
             if !is_key {
-                let message = format!("streams cannot be joined by {key}");
+                let message = format!("rows cannot be joined by {key}");
                 return Err(mistake(Code::View008, self.place.clone(), message)
                     .detail("Equal values of its type do not always have the same text.")
                     .hint("convert it to NUMERIC, BIGINT or TEXT with CAST"));

@@ -49,6 +49,10 @@ impl Shape<'_> {
         let params = &numbering.params;
         let over = window.input.schema();
         let input = self.node(&window.input)?;
+        if lineage::changing(&input).is_some() {
+            return Err(unbuilt("ROW_NUMBER() over a join", self.place.clone())
+                .hint("make a view of the join, and number its rows in another"));
+        }
         let width = input.schema().fields().len();
         let keys = self.physical(&params.partition_by, over)?;
         let (input, partition) = self.partitioned(input, &keys)?;

@@ -20,7 +20,7 @@ use super::{
     super::{
         Input, Node,
         lineage::{self, Origin},
-        node::{Figure, Frame, Pairs, Running, Turns},
+        node::{Figure, Frame, Near, Running, Turns},
         refuse::unbuilt,
     },
     Shape, column, position, projected,
@@ -160,7 +160,7 @@ impl Shape<'_> {
         let sources = input.sources().into_iter();
         let read = sources.filter_map(|at| inputs.get(at)?.watermark());
         let delay = read.map(|watermark| watermark.delay).max()?;
-        Some(Pairs::slice_us((0, 0), delay.max(behind)))
+        Some(Near::slice_us((0, 0), delay.max(behind)))
     }
 
     fn figure(

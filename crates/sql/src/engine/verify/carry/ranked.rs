@@ -31,7 +31,7 @@ pub(super) fn carried(window: Window, below: Below<'_>) -> Result<(LogicalPlan, 
         keys.push(column(&LogicalPlan::Window(window.clone()), last));
     } else if !rank.identity.is_empty() {
         let identity =
-            match below.source_key.is_empty() && lineage::aggregate(&rank.input).is_none() {
+            match below.source_key().is_empty() && lineage::aggregate(&rank.input).is_none() {
                 true => places(&params),
                 false => {
                     let input = Arc::unwrap_or_clone(window.input);

@@ -119,9 +119,10 @@ fn pairs(pairs: &Pairs, input: &dyn Fn(usize) -> Rows) -> Evaluated {
                 let (a, b) = (value(a, l), value(b, r));
                 !a.is_null() && a == b
             });
-            let times = time(&left, pairs.times.0, l).zip(time(&right, pairs.times.1, r));
-            let is_near =
-                times.is_some_and(|(a, b)| (pairs.from_us..=pairs.to_us).contains(&(b - a)));
+            let is_near = pairs.near().is_none_or(|near| {
+                let times = time(&left, near.times.0, l).zip(time(&right, near.times.1, r));
+                times.is_some_and(|(a, b)| (near.from_us..=near.to_us).contains(&(b - a)))
+            });
             if is_same && is_near {
                 lefts.push(u32::try_from(l).ok());
                 rights.push(u32::try_from(r).ok());

@@ -1,0 +1,83 @@
+//! `Pairs`: rows of two inputs beside each other.
+
+use std::{sync::Arc, time::Duration};
+
+use datafusion::{arrow::datatypes::SchemaRef, physical_expr::PhysicalExpr};
+
+use super::Node;
+
+/// Rows of two inputs with equal keys; a key that is NULL equals none.
+#[derive(Clone, Debug)]
+pub struct Pairs {
+    /// Below.
+    pub left: Node,
+    /// Below.
+    pub right: Node,
+    /// What has to be equal, over the columns of each; never empty.
+    pub keys: Vec<(Arc<dyn PhysicalExpr>, Arc<dyn PhysicalExpr>)>,
+    /// Which pairs there are, and for how long a row waits for others.
+    pub kind: PairsKind,
+    /// Whether a row of left without a pair comes, too, with NULLs.
+    pub outer: bool,
+    /// Columns of left, then of right.
+    pub schema: SchemaRef,
+}
+
+/// Which pairs there are.
+#[derive(Clone, Debug)]
+pub enum PairsKind {
+    /// Both inputs are append-only, and event times lie near each other. A pair comes when its second
+    /// row does, if neither was behind the watermark; a row without one once none can come any more.
+    Near(Near),
+    /// The rows of both inputs change, and with them their pairs.
+    Changing {
+        /// The columns that identify a pair.
+        key: Vec<usize>,
+    },
+}
+
+/// How far apart the event times of a pair may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Near {
+    /// The columns that hold event time.
+    pub times: (usize, usize),
+    /// The least of (time of right − time of left), in µs.
+    pub from_us: i64,
+    /// The greatest.
+    pub to_us: i64,
+    /// Length of the slices of event time in which rows are kept, in µs: how late a row without a
+    /// pair may come.
+    pub slice_us: i64,
+}
+
+/// Slices of the time for which rows are kept.
+const SLICES: i64 = 8;
+const SLICE_US_MIN: i64 = 1_000_000;
+
+impl Pairs {
+    /// How near event times are, if they are compared.
+    #[must_use]
+    pub const fn near(&self) -> Option<&Near> {
+        match &self.kind {
+            PairsKind::Near(near) => Some(near),
+            PairsKind::Changing { .. } => None,
+        }
+    }
+}
+
+impl Near {
+    /// How long after its time a row of left, and of right, may be joined with, in µs; less than 0
+    /// if what it joins with came before.
+    #[must_use]
+    pub const fn reach_us(&self) -> (i64, i64) {
+        (self.to_us, self.from_us.saturating_neg())
+    }
+
+    /// The length of slices where rows are kept for so long: an eighth of it.
+    #[must_use]
+    pub fn slice_us((from_us, to_us): (i64, i64), delay: Duration) -> i64 {
+        let delay = i64::try_from(delay.as_micros()).unwrap_or(i64::MAX);
+        let kept = to_us.saturating_sub(from_us).saturating_add(delay);
+        (kept / SLICES).max(SLICE_US_MIN)
+    }
+}
