@@ -140,3 +140,30 @@ fn nodes_in_containers_know_every_engine_by_its_name() {
     assert!(settings.contains(&format!("kafka_replicas = {replicas}\n")));
     assert!(settings.contains(&format!("kafka_in_sync_min = {in_sync}\n")));
 }
+
+/// What a service of compose.yaml says behind a word.
+fn said<'a>(text: &'a str, service: &str, word: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(&format!("\n  {service}:\n"))?;
+    let service = rest.lines().take_while(|line| line.starts_with("    "));
+    let mut found = service.filter_map(|line| line.split_once(word));
+    let (_, value) = found.next()?;
+    Some(value.trim_matches(|c: char| !c.is_ascii_alphanumeric()))
+}
+
+#[test]
+fn a_node_of_cassandra_comes_back_while_any_other_is_away() {
+    let text = compose();
+    let nodes = ["cassandra-1", "cassandra-2", "cassandra-3"];
+    let address = |node: &str| said(&text, node, "ipv4_address: ").unwrap();
+    let [first, second, third] = nodes.map(address);
+    // A name would have no address while its container is away, and who is in its own list joins
+    // without asking the others for rows.
+    for (node, wanted) in [
+        ("cassandra-1", first.to_owned()),
+        ("cassandra-2", format!("{first},{third}")),
+        ("cassandra-3", format!("{first},{second}")),
+    ] {
+        let seeds = said(&text, node, "CASSANDRA_SEEDS: ");
+        assert_eq!(seeds, Some(wanted.as_str()), "{node}");
+    }
+}
