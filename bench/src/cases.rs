@@ -23,6 +23,7 @@ use anyhow::{Context, Result};
 use mainstem_disk::{Disk, RealDisk};
 
 use crate::{
+    flink::Flink,
     load::Outcome,
     report::{Findings, Unit},
     server::{Engine, Server},
@@ -49,6 +50,17 @@ pub(crate) struct Setting {
     pub(crate) config: PathBuf,
     /// The program that tells their processes.
     pub(crate) cluster: String,
+    /// Programs of others that run the same.
+    pub(crate) peers: Peers,
+}
+
+/// Whether the queries of `streaming` run in Flink, too.
+#[derive(Clone, Debug)]
+pub(crate) enum Peers {
+    None,
+    Flink(Flink),
+    /// It was asked for and is not here; why.
+    Missing(String),
 }
 
 /// A case by its name.

@@ -8,11 +8,13 @@ mod cases;
 mod client;
 mod duckdb;
 mod events;
+mod flink;
 mod load;
 mod probe;
 mod prove;
 mod python;
 mod report;
+mod script;
 mod server;
 mod sink;
 mod usage;
@@ -26,8 +28,9 @@ use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
 
 use crate::{
-    cases::{CLUSTER, Case, LEFT_OUT, LOG, Setting, VIEWS, streaming},
+    cases::{CLUSTER, Case, LEFT_OUT, LOG, Peers, Setting, VIEWS, streaming},
     events::AuctionMaker,
+    flink::Flink,
     report::Machine,
 };
 
@@ -49,8 +52,14 @@ enum Bench {
     ///
     /// Of Nexmark q0 to q9, q11, q13 and q15 to q20; their SQL is in bench/apps/nexmark. Left out is
     /// q12: it groups by the time at which the query happens to see a bid, and a view gives the
-    /// same rows whenever it is computed.
-    Streaming(Options),
+    /// same rows whenever it is computed. With --peers Apache Flink runs the same queries (but q6 and
+    /// q13) over the same events, as SQL in bench/peers/flink.
+    Streaming {
+        #[command(flatten)]
+        options: Options,
+        #[command(flatten)]
+        others: Others,
+    },
     /// Print Nexmark's events, one a line beside its stream
     Events(Asked),
     /// The same view on one machine, on a cluster, and in Spark SQL by hand; the engines run
@@ -101,6 +110,41 @@ struct Options {
     cluster: String,
 }
 
+/// Programs of others beside ours.
+#[derive(Debug, clap::Args)]
+struct Others {
+    /// Run Nexmark's queries in Apache Flink, too, and print the ratio of one run; needs Java 17 and
+    /// Maven
+    #[arg(long)]
+    peers: bool,
+    /// The Java that runs Flink
+    #[arg(long, value_name = "FILE", default_value = "java")]
+    java: PathBuf,
+    /// Where Flink's classes are; `cargo xtask bench` finds them by Maven
+    #[arg(long, value_name = "CLASS PATH")]
+    flink: Option<String>,
+    /// Why they were not found
+    #[arg(
+        long,
+        value_name = "WORDS",
+        default_value = "--flink says where its classes are"
+    )]
+    flink_missing: String,
+}
+
+impl Others {
+    fn into_peers(self) -> Peers {
+        match self.flink {
+            _ if !self.peers => Peers::None,
+            Some(class_path) => Peers::Flink(Flink {
+                java: self.java,
+                class_path,
+            }),
+            None => Peers::Missing(self.flink_missing),
+        }
+    }
+}
+
 /// Which events to print.
 #[derive(Debug, clap::Args)]
 struct Asked {
@@ -114,21 +158,26 @@ struct Asked {
 
 fn main() -> Result<()> {
     match Arguments::parse().bench {
-        Bench::Log(options) => run("log", (&LOG, 50_000_000), options),
-        Bench::Views(options) => run("views", (&VIEWS, 20_000_000), options),
-        Bench::Streaming(options) => {
+        Bench::Log(options) => run("log", (&LOG, 50_000_000), (options, Peers::None)),
+        Bench::Views(options) => run("views", (&VIEWS, 20_000_000), (options, Peers::None)),
+        Bench::Streaming { options, others } => {
             if options.only.is_empty() {
                 report::progress(LEFT_OUT)?;
             }
-            run("streaming", (&streaming(), 5_000_000), options)
+            let peers = others.into_peers();
+            run("streaming", (&streaming(), 5_000_000), (options, peers))
         }
         Bench::Events(asked) => print(&asked),
-        Bench::Cluster(options) => run("cluster", (&CLUSTER, 1_000_000), options),
+        Bench::Cluster(options) => run("cluster", (&CLUSTER, 1_000_000), (options, Peers::None)),
         Bench::Prove(options) => prove::run(&options),
     }
 }
 
-fn run(bench: &str, (cases, rows): (&[Case], u64), options: Options) -> Result<()> {
+fn run(
+    bench: &str,
+    (cases, rows): (&[Case], u64),
+    (options, peers): (Options, Peers),
+) -> Result<()> {
     let cases = chosen(cases, &options.only)?;
     let mainstem = std::path::absolute(&options.mainstem)?;
     let folder = options.folder.unwrap_or_else(|| beside(&mainstem));
@@ -142,6 +191,7 @@ fn run(bench: &str, (cases, rows): (&[Case], u64), options: Options) -> Result<(
         python: options.python,
         config: options.config,
         cluster: options.cluster,
+        peers,
     };
     let machine = Machine::here(&setting.folder);
     report::progress(&format!(

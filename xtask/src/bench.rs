@@ -1,5 +1,7 @@
 //! `cargo xtask bench`: builds the release programs and runs a bench with the rest of the line.
 
+mod peers;
+
 use anyhow::Result;
 
 use crate::{shell, steps};
@@ -18,6 +20,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     if is_cluster {
         build.arg(steps::CLUSTER);
     }
+    let peers = peers::arguments(args);
     // What the bench prints on stdout may be read by a machine.
     eprintln!("building the release programs");
     let status = build.status()?;
@@ -27,6 +30,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let mut bench = shell::command(&program, &[]);
     bench
         .args(args)
+        .args(peers)
         .arg("--mainstem")
         .arg(format!("{target}/release/mainstem"));
     if is_cluster {

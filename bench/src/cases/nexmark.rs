@@ -3,6 +3,7 @@
 //! Events of all three streams are sent and counted, whichever a query reads: so does everybody who
 //! runs it. A query that keeps rows for ever says here for how long.
 
+mod peers;
 mod queries;
 
 use anyhow::Result;
@@ -18,6 +19,7 @@ use crate::{
     server::Server,
     usage,
 };
+use peers::Ours;
 use queries::{QUERIES, Query};
 
 const STREAMS: &str = include_str!("../../apps/nexmark/streams.sql");
@@ -27,6 +29,8 @@ const EVENTS_PER_REQUEST: usize = 4_000;
 const SIDE_INPUT: u64 = 10_000;
 /// Rows of one INSERT.
 const INSERTED: usize = 500;
+/// Our rate per core over Flink's, where ours has a goal.
+const RATIO: &str = "≥ 3";
 
 /// Queries that are in the plan of this bench and not in it, and why.
 pub(crate) const LEFT_OUT: &str = "q12 is left out: it groups by the time at which the query \
@@ -78,7 +82,13 @@ fn run(setting: &Setting, query: &Query) -> Result<Findings> {
     let followed = follow(&server, load, query.name)?;
     add_costs(&mut findings, &server, (&followed, query.goal))?;
     check(&mut findings, &server, query.same)?;
+    let told = peers::ask(setting, &server, &mut findings)?;
     setting.finish(query.name, server, &mut findings)?;
+    if let Some(told) = told {
+        let per_core = followed.per_core();
+        let goal = query.goal.and(Some(RATIO));
+        peers::run(setting, &told, (&mut findings, Ours { per_core, goal }))?;
+    }
     Ok(findings)
 }
 
@@ -88,14 +98,13 @@ pub(super) fn add_costs(
     server: &Server,
     (followed, goal): (&Followed, Option<&'static str>),
 ) -> Result<()> {
-    let outcome = &followed.outcome;
-    let per_core = as_f64(outcome.accepted) / outcome.server.cpu;
+    let per_core = followed.per_core();
     findings
         .add("per core of the server", per_core, Unit::EventsPerSecond)
         .goal = goal;
     findings.add("kept up with", followed.rate(), Unit::EventsPerSecond);
     findings.add("behind at the end", followed.behind, Unit::Seconds);
-    add_load(findings, outcome);
+    add_load(findings, &followed.outcome);
     let views = server.status()?.views;
     let state: u64 = views.iter().map(|view| view.state_bytes).sum();
     findings.add("state in memory", as_f64(state), Unit::Bytes);

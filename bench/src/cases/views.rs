@@ -127,6 +127,11 @@ impl Followed {
         load::as_f64(self.outcome.accepted) / (self.outcome.seconds + self.behind)
     }
 
+    /// Events for each second of one of the server's processors.
+    pub(super) fn per_core(&self) -> f64 {
+        load::as_f64(self.outcome.accepted) / self.outcome.server.cpu
+    }
+
     /// Seconds of the server's processors for a million events.
     fn cost(&self) -> f64 {
         self.outcome.server.cpu / (load::as_f64(self.outcome.accepted) / 1e6)

@@ -1,4 +1,5 @@
-//! Which Java runs the engines: all three of them run on 17 and on nothing newer.
+//! Which Java runs the engines: all three of them run on 17 and on nothing newer. Flink, a peer in
+//! benches, runs on newer ones, too.
 
 use std::{path::PathBuf, process::Command};
 
@@ -9,8 +10,22 @@ use super::trouble::hinted;
 /// The release that Kafka 4 needs at least, and Cassandra 5.0 at most.
 const RELEASE: u32 = 17;
 
-/// Finds Java where Spark's scripts look for it too: `JAVA_HOME`, then the path.
+/// Finds a Java that all engines run on.
 pub(crate) fn find() -> Result<PathBuf> {
+    let (java, said) = start()?;
+    check(&said)?;
+    Ok(java)
+}
+
+/// Finds one that Flink runs on.
+pub(crate) fn find_for_flink() -> Result<PathBuf> {
+    let (java, said) = start()?;
+    check_for_flink(&said)?;
+    Ok(java)
+}
+
+/// Java where Spark's scripts look for it too, `JAVA_HOME`, then the path; and what it says of itself.
+fn start() -> Result<(PathBuf, String)> {
     let java = match std::env::var_os("JAVA_HOME") {
         Some(home) => PathBuf::from(home).join("bin/java"),
         None => PathBuf::from("java"),
@@ -28,8 +43,8 @@ pub(crate) fn find() -> Result<PathBuf> {
         }
     };
     // Java says its version on stderr.
-    check(&String::from_utf8_lossy(&output.stderr))?;
-    Ok(java)
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    Ok((java, said))
 }
 
 /// Accepts release 17 alone.
@@ -51,6 +66,18 @@ fn check(said: &str) -> Result<()> {
             ),
             "set JAVA_HOME to the folder of a Java 17",
         )),
+    }
+}
+
+/// Accepts release 17 and what came after it.
+fn check_for_flink(said: &str) -> Result<()> {
+    match release(said) {
+        Some(found) if found < RELEASE => Err(hinted(
+            format!("Java {found} is too old: the program that runs Flink wants Java 17"),
+            "install Java 17 and set JAVA_HOME to its folder",
+        )),
+        Some(_) => Ok(()),
+        None => check(said),
     }
 }
 
@@ -91,6 +118,15 @@ mod tests {
         ] {
             let error = check(said).unwrap_err().to_string();
             assert!(error.contains(word) && error.contains("hint: "), "{error}");
+        }
+    }
+
+    #[test]
+    fn flink_runs_on_newer_ones_too() {
+        assert!(check_for_flink("openjdk version \"17.0.15\"").is_ok());
+        assert!(check_for_flink("openjdk version \"21.0.2\"").is_ok());
+        for said in ["java version \"11.0.2\"", ""] {
+            assert!(check_for_flink(said).is_err(), "{said}");
         }
     }
 }

@@ -20,8 +20,21 @@ const PYSPARK: &str = "pyspark==3.5.7";
 /// A progress line for so many files.
 const FILES_PER_LINE: usize = 20;
 
-/// Group, artifact and version of what is asked for; the rest follows from them.
-pub(crate) fn artifacts(kind: Kind) -> &'static [(&'static str, &'static str, &'static str)] {
+/// Group, artifact and version.
+type Artifact = (&'static str, &'static str, &'static str);
+
+/// A peer in benches, no engine of a cluster.
+const FLINK: &[Artifact] = &[
+    ("org.apache.flink", "flink-clients", "2.1.0"),
+    ("org.apache.flink", "flink-table-api-java-bridge", "2.1.0"),
+    ("org.apache.flink", "flink-table-planner_2.12", "2.1.0"),
+    ("org.apache.flink", "flink-table-runtime", "2.1.0"),
+    ("org.apache.flink", "flink-connector-files", "2.1.0"),
+    ("org.apache.flink", "flink-json", "2.1.0"),
+];
+
+/// What is asked for; the rest follows from it.
+pub(crate) fn artifacts(kind: Kind) -> &'static [Artifact] {
     match kind {
         Kind::Kafka => &[
             ("org.apache.kafka", "kafka_2.13", "4.1.0"),
@@ -45,10 +58,19 @@ pub(crate) fn artifacts(kind: Kind) -> &'static [(&'static str, &'static str, &'
 
 /// The jars of an engine, and what it depends on.
 pub(crate) fn jars(kind: Kind, packages: &Path) -> Result<Vec<PathBuf>> {
-    let folder = packages.join(kind.name());
+    jars_of(kind.name(), artifacts(kind), packages)
+}
+
+/// Those of Flink.
+pub(crate) fn flink(packages: &Path) -> Result<Vec<PathBuf>> {
+    jars_of("flink", FLINK, packages)
+}
+
+fn jars_of(name: &str, artifacts: &[Artifact], packages: &Path) -> Result<Vec<PathBuf>> {
+    let folder = packages.join(name);
     let pom = folder.join("pom.xml");
     let list = folder.join("classpath");
-    let text = pom_text(kind);
+    let text = pom_text(name, artifacts);
     let known = || -> Option<Vec<PathBuf>> {
         let is_same = fs::read_to_string(&pom).ok()? == text;
         let jars: Vec<_> = std::env::split_paths(&fs::read_to_string(&list).ok()?).collect();
@@ -59,14 +81,14 @@ pub(crate) fn jars(kind: Kind, packages: &Path) -> Result<Vec<PathBuf>> {
     }
     fs::create_dir_all(&folder)?;
     fs::write(&pom, &text)?;
-    resolve(kind, &pom, &list)?;
+    resolve(name, &pom, &list)?;
     known().with_context(|| format!("Maven wrote no class path to \"{}\"", list.display()))
 }
 
-/// Lets Maven find the jars, with a line of progress now and then.
-fn resolve(kind: Kind, pom: &Path, list: &Path) -> Result<()> {
-    let name = kind.name();
-    println!("{name:<12} looking for its packages with Maven");
+/// Lets Maven find the jars, with a line of progress now and then: on stderr, since what a bench
+/// prints on stdout may be read by a machine.
+fn resolve(name: &str, pom: &Path, list: &Path) -> Result<()> {
+    eprintln!("{name:<12} looking for its packages with Maven");
     let mut maven = Command::new("mvn")
         .args(["--batch-mode", "-Dstyle.color=never", "--file"])
         .arg(pom)
@@ -88,7 +110,7 @@ fn resolve(kind: Kind, pom: &Path, list: &Path) -> Result<()> {
             if line.contains("Downloaded from") {
                 files += 1;
                 if files.is_multiple_of(FILES_PER_LINE) {
-                    println!("{name:<12} {files} files downloaded");
+                    eprintln!("{name:<12} {files} files downloaded");
                 }
             } else if line.contains("[ERROR]") && errors.len() < 5 {
                 errors.push(line);
@@ -96,7 +118,7 @@ fn resolve(kind: Kind, pom: &Path, list: &Path) -> Result<()> {
         }
     }
     if maven.wait()?.success() {
-        println!("{name:<12} packages are there, {files} files were downloaded");
+        eprintln!("{name:<12} packages are there, {files} files were downloaded");
         return Ok(());
     }
     Err(hinted(
@@ -108,8 +130,8 @@ fn resolve(kind: Kind, pom: &Path, list: &Path) -> Result<()> {
     ))
 }
 
-fn pom_text(kind: Kind) -> String {
-    let dependencies: Vec<String> = artifacts(kind)
+fn pom_text(name: &str, artifacts: &[Artifact]) -> String {
+    let dependencies: Vec<String> = artifacts
         .iter()
         .map(|(group, artifact, version)| {
             format!(
@@ -121,9 +143,8 @@ fn pom_text(kind: Kind) -> String {
     format!(
         "<project xmlns=\"http://maven.apache.org/POM/4.0.0\">\n\
          <modelVersion>4.0.0</modelVersion>\n\
-         <groupId>mainstem</groupId><artifactId>{}</artifactId><version>1</version>\n\
+         <groupId>mainstem</groupId><artifactId>{name}</artifactId><version>1</version>\n\
          <dependencies>\n{}\n</dependencies>\n</project>\n",
-        kind.name(),
         dependencies.join("\n")
     )
 }
@@ -207,9 +228,10 @@ mod tests {
 
     #[test]
     fn a_pom_names_every_artifact() {
-        for kind in [Kind::Kafka, Kind::Cassandra, Kind::Spark] {
-            let text = pom_text(kind);
-            for (_, artifact, version) in artifacts(kind) {
+        let engines = [Kind::Kafka, Kind::Cassandra, Kind::Spark];
+        for artifacts in engines.map(artifacts).into_iter().chain([FLINK]) {
+            let text = pom_text("x", artifacts);
+            for (_, artifact, version) in artifacts {
                 let line =
                     format!("<artifactId>{artifact}</artifactId><version>{version}</version>");
                 assert!(text.contains(&line), "{text}");
