@@ -127,7 +127,7 @@ struct Others {
     #[arg(
         long,
         value_name = "WORDS",
-        default_value = "--flink says where its classes are"
+        default_value = "no class path was given with --flink"
     )]
     flink_missing: String,
 }
