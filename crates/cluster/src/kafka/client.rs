@@ -119,7 +119,7 @@ pub(crate) fn silent(config: &KafkaConfig) -> ClusterError {
 const LEADER_TRIES: u32 = 50;
 const LEADER_PAUSE: Duration = Duration::from_millis(100);
 
-/// Asks again while a partition has no leader.
+/// Asks again while a partition has no leader, or is not known where it was asked.
 pub(crate) fn patiently<T>(
     mut ask: impl FnMut() -> Result<T, KafkaError>,
 ) -> Result<T, KafkaError> {

@@ -132,28 +132,37 @@ impl Reader {
     }
 
     fn assign(&mut self, start: Start<'_>) -> Result<(), ClusterError> {
-        let metadata = self
-            .consumer
-            .fetch_metadata(Some(&self.topic), self.config.connect_max)
-            .map_err(|error| unreachable(&self.config, error))?;
-        let partitions = metadata
-            .topics()
-            .iter()
-            .flat_map(|topic| topic.partitions());
+        let partitions =
+            patiently(|| self.partitions()).map_err(|error| match error.rdkafka_error_code() {
+                Some(RDKafkaErrorCode::UnknownTopicOrPartition) => {
+                    refused("read topic", &self.topic, error)
+                }
+                _ => unreachable(&self.config, error),
+            })?;
         let mut list = TopicPartitionList::new();
-        for partition in partitions.map(|partition| partition.id()) {
+        for partition in partitions {
             let next = self.begin(partition, start)?;
             list.add_partition_offset(&self.topic, partition, Offset::Offset(next))
                 .map_err(|error| refused("read topic", &self.topic, error))?;
             self.next.insert(partition, next);
         }
-        if self.next.is_empty() {
-            let error = KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition);
-            return Err(refused("read topic", &self.topic, error));
-        }
         self.consumer
             .assign(&list)
             .map_err(|error| refused("read topic", &self.topic, error))
+    }
+
+    /// Its partitions. A topic that was made a moment ago is not known to every broker yet.
+    fn partitions(&self) -> Result<Vec<i32>, KafkaError> {
+        let limit = self.config.connect_max;
+        let metadata = self.consumer.fetch_metadata(Some(&self.topic), limit)?;
+        let topics = metadata.topics().iter();
+        let partitions = topics.flat_map(|topic| topic.partitions());
+        let known: Vec<i32> = partitions.map(|partition| partition.id()).collect();
+        if known.is_empty() {
+            let unknown = RDKafkaErrorCode::UnknownTopicOrPartition;
+            return Err(KafkaError::MetadataFetch(unknown));
+        }
+        Ok(known)
     }
 
     /// Where a partition begins: where it is to, if the topic still has it.
