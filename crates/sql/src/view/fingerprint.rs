@@ -17,7 +17,7 @@ use mainstem_kernel::StreamId;
 
 use super::{
     Input, Node, WindowKind, Windows,
-    node::{Call, Figure, PairsKind, Rank, Running},
+    node::{Call, Figure, Pairs, PairsKind, Rank, Running},
 };
 
 /// Raised when equal texts no longer mean equal rows.
@@ -63,6 +63,20 @@ fn operators(defs: &Definitions, inputs: &[Input], node: &Node, out: &mut String
     }
 }
 
+fn paired(pairs: &Pairs) -> String {
+    let keys = pairs.keys.iter();
+    let keys = keys.map(|(left, right)| (anonymous(left), anonymous(right)));
+    let (keys, outer) = (keys.collect::<Vec<_>>(), pairs.outer);
+    match &pairs.kind {
+        PairsKind::Near(near) => {
+            let (from, to, slice) = (near.from_us, near.to_us, near.slice_us);
+            let times = near.times;
+            format!("pairs {keys:?} {times:?} {from} {to} {outer} {slice}")
+        }
+        PairsKind::Changing { key } => format!("pairs {keys:?} by {key:?} {outer}"),
+    }
+}
+
 fn operator(defs: &Definitions, inputs: &[Input], node: &Node, out: &mut String) {
     let input = |index: usize| inputs.get(index).map_or(StreamId::CATALOG, Input::id);
     let ids = |index: usize, names: &[String]| -> Vec<String> {
@@ -94,19 +108,7 @@ fn operator(defs: &Definitions, inputs: &[Input], node: &Node, out: &mut String)
         Node::Filter { predicate, .. } => format!("filter {}", anonymous(predicate)),
         Node::Project { exprs, .. } => format!("project {:?}", all(exprs)),
         Node::Union { inputs, .. } => format!("union {}", inputs.len()),
-        Node::Pairs(pairs) => {
-            let keys = pairs.keys.iter();
-            let keys = keys.map(|(left, right)| (anonymous(left), anonymous(right)));
-            let (keys, outer) = (keys.collect::<Vec<_>>(), pairs.outer);
-            match &pairs.kind {
-                PairsKind::Near(near) => {
-                    let (from, to, slice) = (near.from_us, near.to_us, near.slice_us);
-                    let times = near.times;
-                    format!("pairs {keys:?} {times:?} {from} {to} {outer} {slice}")
-                }
-                PairsKind::Changing { key } => format!("pairs {keys:?} by {key:?} {outer}"),
-            }
-        }
+        Node::Pairs(pairs) => paired(pairs),
         Node::Lookup {
             table,
             keys,

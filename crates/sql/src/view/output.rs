@@ -15,7 +15,7 @@ use mainstem_kernel::{
 };
 
 use super::{
-    Node, PairsKind, identity, lineage,
+    Node, identity, lineage,
     shape::{column, projected},
 };
 use crate::declare::{Told, mistake};
@@ -154,10 +154,7 @@ pub(crate) fn carried(node: Node, row_key: &RowKey<'_>) -> (Node, Vec<usize>) {
             (node, key)
         }
         Node::Pairs(ref pairs) => {
-            let key = match &pairs.kind {
-                PairsKind::Changing { key } => key.clone(),
-                PairsKind::Near(_) => Vec::new(),
-            };
+            let key = pairs.key().to_vec();
             (node, key)
         }
         // They stand over what only adds rows, below the groups that have the key.

@@ -63,6 +63,15 @@ impl Pairs {
             PairsKind::Changing { .. } => None,
         }
     }
+
+    /// What identifies a pair; nothing where pairs are never taken back.
+    #[must_use]
+    pub fn key(&self) -> &[usize] {
+        match &self.kind {
+            PairsKind::Near(_) => &[],
+            PairsKind::Changing { key } => key,
+        }
+    }
 }
 
 impl Near {
