@@ -1,5 +1,5 @@
 -- The highest bids of each ten seconds. Nexmark joins bids with highest prices for ever, and our view for
--- ten seconds; a join inside of the window has the same rows and costs Flink the least of the three.
+-- ten seconds: a join inside of the window has the same rows and costs Flink the least of the three.
 SELECT b.auction, b.price, b.bidder, b.date_time
 FROM TUMBLE(TABLE bid, DESCRIPTOR(date_time), INTERVAL '10' SECOND) b
 JOIN (
