@@ -24,7 +24,7 @@ use crate::{
     source::{Piece, Reader, ReaderParts, SourceColumn},
     table::LookupTables,
     unit::{Fed, Inputs, Source, Unit},
-    watermark::{Trace, Watermarks},
+    watermark::{Pace, Trace, Watermarks},
 };
 
 /// Views that go on together.
@@ -76,7 +76,7 @@ impl Track {
             reader.want(&[time]);
             let begin = || match kept.iter().find(|(of, _)| of == id) {
                 Some((_, kept)) => Watermarks::from_parts(pace, *kept),
-                None => Watermarks::new(pace.0, pace.1),
+                None => Watermarks::new(pace),
             };
             self.watermarks.entry(*id).or_insert_with(begin);
         }
@@ -195,11 +195,8 @@ fn units_look_up(units: &[Unit], table: StreamId) -> bool {
     units.iter().any(|unit| unit.lookups.contains(&table))
 }
 
-/// By how much rows may be late, in µs, and how event time goes on without them.
-type TimePace = (i64, Option<Idle>);
-
 /// The column that holds event time, and how that moves.
-fn event_time(def: &StreamDef) -> Option<(SourceColumn, TimePace)> {
+fn event_time(def: &StreamDef) -> Option<(SourceColumn, Pace)> {
     let watermark = def.spec.watermark.as_ref()?;
     let column = def.spec.columns.get(watermark.column.as_str())?;
     let delay = i64::try_from(watermark.delay.as_micros()).unwrap_or(i64::MAX);

@@ -19,8 +19,8 @@ pub(crate) const AHEAD_US_MAX: i64 = 5 * 60 * 1_000_000;
 pub(crate) struct Watermarks {
     delay_us: i64,
     idle: Option<Idle>,
-    /// Up to here it was told how it moved.
-    told: Seq,
+    /// Where the step began: how it moved before is known.
+    begun: Seq,
     /// Greatest time of rows with seqs below `at`, and how far it has gone on by itself since.
     before: i64,
     /// Seq of the rows that were observed last.
@@ -29,24 +29,27 @@ pub(crate) struct Watermarks {
     greatest: i64,
 }
 
+/// By how much rows may be late, in µs, and how event time goes on without them.
+pub(crate) type Pace = (i64, Option<Idle>);
+
 /// How a watermark moved within a step: the watermark after each seq that moved it.
 pub(crate) type Trace = Vec<(Seq, i64)>;
 
 impl Watermarks {
     /// Before the first row.
-    pub(crate) fn new(delay_us: i64, idle: Option<Idle>) -> Self {
-        Self::from_parts((delay_us, idle), (NO_WATERMARK, Seq::ZERO, NO_WATERMARK))
+    pub(crate) fn new(pace: Pace) -> Self {
+        Self::from_parts(pace, (NO_WATERMARK, Seq::ZERO, NO_WATERMARK))
     }
 
     /// As `parts` gave it.
     pub(crate) fn from_parts(
-        (delay_us, idle): (i64, Option<Idle>),
+        (delay_us, idle): Pace,
         (before, at, greatest): (i64, Seq, i64),
     ) -> Self {
         Self {
             delay_us,
             idle,
-            told: Seq::ZERO,
+            begun: Seq::ZERO,
             before,
             at,
             greatest,
@@ -65,13 +68,12 @@ impl Watermarks {
 
     /// Begins a step behind a seq.
     pub(crate) fn begin(&mut self, after: Seq) {
-        self.told = after;
+        self.begun = after;
     }
 
     /// Ends a step: it may have gone on by itself behind the last row.
-    pub(crate) fn end(&mut self, through: Seq, trace: &mut Trace) {
+    pub(crate) fn end(&self, through: Seq, trace: &mut Trace) {
         self.go_on(through, trace);
-        self.told = through;
     }
 
     /// The first seq behind `at` where it goes on by itself, if no row comes before.
@@ -95,7 +97,7 @@ impl Watermarks {
         let Some(idle) = self.idle.filter(|_| self.greatest != NO_WATERMARK) else {
             return;
         };
-        let moves = idle.moves(self.at, (self.told.max(self.at), through));
+        let moves = idle.moves(self.at, (self.begun.max(self.at), through));
         let moves = moves.map(|(seq, gone_on)| {
             let greatest = self.greatest.saturating_add(gone_on);
             (seq, self.less_delay(greatest))

@@ -10,7 +10,7 @@ fn times(times: &[i64]) -> TimestampMicrosecondArray {
 
 #[test]
 fn rows_are_judged_by_rows_of_smaller_seqs_alone() {
-    let (mut watermarks, mut trace) = (Watermarks::new(10, None), Trace::new());
+    let (mut watermarks, mut trace) = (Watermarks::new((10, None)), Trace::new());
     assert_eq!(
         watermarks.observe(seq(1), &times(&[100, 50]), &mut trace),
         NO_WATERMARK
@@ -28,7 +28,7 @@ fn rows_are_judged_by_rows_of_smaller_seqs_alone() {
 
 #[test]
 fn times_far_ahead_of_their_arrival_do_not_move_it() {
-    let (mut watermarks, mut trace) = (Watermarks::new(0, None), Trace::new());
+    let (mut watermarks, mut trace) = (Watermarks::new((0, None)), Trace::new());
     let ahead = ahead_limit(seq(1_000));
     watermarks.observe(seq(1_000), &times(&[5, ahead + 1, 7]), &mut trace);
     assert_eq!(watermarks.as_of(Seq::ZERO), 7);
@@ -39,7 +39,7 @@ fn times_far_ahead_of_their_arrival_do_not_move_it() {
 
 #[test]
 fn goes_on_from_what_was_kept() {
-    let (mut watermarks, mut trace) = (Watermarks::new(10, None), Trace::new());
+    let (mut watermarks, mut trace) = (Watermarks::new((10, None)), Trace::new());
     watermarks.observe(seq(1), &times(&[100]), &mut trace);
     watermarks.observe(seq(2), &times(&[200]), &mut trace);
     let mut again = Watermarks::from_parts((10, None), watermarks.parts());

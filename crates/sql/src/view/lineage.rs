@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     Input, Node,
-    node::{Pairs, PairsKind, Rank, Running, Turns},
+    node::{Pairs, Rank, Running, Turns},
     shape::column,
 };
 
@@ -139,13 +139,10 @@ pub(crate) fn running(node: &Node) -> Option<&Running> {
     }
 }
 
-/// The operator that pairs rows that change, if there is one, and what identifies a pair.
-pub(crate) fn changing(node: &Node) -> Option<(&Pairs, &[usize])> {
+/// The operator that pairs rows that change, if there is one.
+pub(crate) fn changing(node: &Node) -> Option<&Pairs> {
     match node {
-        Node::Pairs(pairs) => match &pairs.kind {
-            PairsKind::Changing { key } => Some((pairs, key)),
-            PairsKind::Near(_) => None,
-        },
+        Node::Pairs(pairs) => pairs.near().is_none().then_some(pairs),
         other => changing(other.input()?),
     }
 }

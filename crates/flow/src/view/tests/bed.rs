@@ -280,7 +280,7 @@ impl Bed {
         let source = Arc::new(MemoryState::new(size_max));
         let shared: SharedState = Arc::<MemoryState>::clone(&source);
         let view = View::open(Arc::clone(&pipeline), 0, (&shared, Kept::State)).unwrap();
-        let watermarks = Watermarks::new(DELAY, None);
+        let watermarks = Watermarks::new((DELAY, None));
         let (told, kept) = (Told::default(), (watermarks, Told::default()));
         Self {
             pipeline,

@@ -96,12 +96,11 @@ impl Subject {
 
     /// Whose rows identify a pair of rows that change, left's and right's.
     pub(super) fn identifies(&self) -> [bool; 2] {
-        lineage::changing(&self.plan.plan).map_or([true; 2], |(pairs, key)| {
+        lineage::changing(&self.plan.plan).map_or([true; 2], |pairs| {
             let width = pairs.left.schema().fields().len();
-            [
-                key.iter().any(|place| *place < width),
-                key.iter().any(|place| *place >= width),
-            ]
+            let (left, right): (Vec<usize>, Vec<usize>) =
+                pairs.key().iter().partition(|place| **place < width);
+            [!left.is_empty(), !right.is_empty()]
         })
     }
 
