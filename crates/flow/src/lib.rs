@@ -10,6 +10,7 @@ mod aside;
 mod buckets;
 mod change;
 mod columns;
+mod entries;
 mod errors;
 mod evaluate;
 mod group_by;

@@ -14,7 +14,7 @@
 //!
 //! # Entries
 //!
-//! The row format of `arrow-row` of the columns of a side; part of the format of state, as `ranked` says.
+//! `Entries` of the columns of a side.
 //!
 //! # What is told
 //!
@@ -29,16 +29,16 @@ use std::{fmt, sync::Arc};
 use datafusion::arrow::{
     array::{ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array, new_null_array},
     buffer::BooleanBuffer,
-    compute::{cast, take},
+    compute::take,
     datatypes::{DataType, SchemaRef},
     error::ArrowError,
-    row::{RowConverter, SortField},
 };
 use mainstem_kernel::Seq;
 
 use crate::{
     aggregate::{Aggregate, Taken},
     change::{NO_WATERMARK, Run, Weighted, Weights},
+    entries::Entries,
     view::CHUNK_ROWS,
 };
 
@@ -48,13 +48,9 @@ pub(crate) struct Matching {
     pub(crate) outer: bool,
     /// Where the flag is among the expressions of the grouping; behind it the columns of both sides.
     flag: usize,
-    sides: [Side; 2],
+    /// Rows of left, and of right.
+    sides: [Entries; 2],
     schema: SchemaRef,
-}
-
-struct Side {
-    converter: RowConverter,
-    types: Vec<DataType>,
 }
 
 /// Changes of the pairs of a bucket.
@@ -89,7 +85,7 @@ impl Matching {
         Ok(Self {
             outer,
             flag,
-            sides: [Side::new(left)?, Side::new(right)?],
+            sides: [Entries::unordered(left)?, Entries::unordered(right)?],
             schema,
         })
     }
@@ -110,7 +106,7 @@ impl Matching {
         let mut columns = evaluated.iter().skip(self.flag + 1);
         let chosen: [BooleanBuffer; 2] = [!is_right, is_right.clone()];
         for ((side, chosen), aggregate) in self.sides.iter().zip(chosen).zip(aggregates) {
-            let own: Vec<&ArrayRef> = columns.by_ref().take(side.types.len()).collect();
+            let own = side.fitting(columns.by_ref().take(side.width()))?;
             aggregate.grow(groups);
             if chosen.count_set_bits() == 0 {
                 continue;
@@ -119,7 +115,8 @@ impl Matching {
                 chosen: Some(chosen),
                 ..taken.clone()
             };
-            aggregate.update(&taken, Some(&side.entries(&own)?))?;
+            let entries: ArrayRef = Arc::new(side.of(&own)?);
+            aggregate.update(&taken, Some(&entries))?;
         }
         Ok(())
     }
@@ -151,8 +148,8 @@ impl Matching {
     ) -> Result<Weighted, ArrowError> {
         let [left, right] = &self.sides;
         let lefts = pairs.iter().map(|(left, _)| Some(*left));
-        let mut columns = left.columns(lefts)?;
-        columns.extend(right.columns(pairs.iter().map(|(_, right)| *right))?);
+        let mut columns = columns_of(left, lefts)?;
+        columns.extend(columns_of(right, pairs.iter().map(|(_, right)| *right))?);
         let run = Run {
             rows: pairs.len(),
             seq,
@@ -169,54 +166,31 @@ impl Matching {
     }
 }
 
-impl Side {
-    fn new(types: Vec<DataType>) -> Result<Self, ArrowError> {
-        let fields = types.iter().map(|ty| SortField::new(ty.clone()));
-        Ok(Self {
-            converter: RowConverter::new(fields.collect())?,
-            types,
+/// The columns of entries; NULL where there is none.
+fn columns_of<'a>(
+    side: &Entries,
+    entries: impl Iterator<Item = Option<&'a [u8]>> + Clone,
+) -> Result<Vec<ArrayRef>, ArrowError> {
+    let there = entries.clone().flatten().count();
+    let all = entries.clone().count();
+    if there == 0 {
+        let types = side.types().iter();
+        return Ok(types.map(|ty| new_null_array(ty, all)).collect());
+    }
+    let columns = side.columns(entries.clone().flatten())?;
+    if there == all {
+        return Ok(columns);
+    }
+    let mut next = 0_u32;
+    let places = entries.map(|entry| {
+        entry.map(|_| {
+            next += 1;
+            next - 1
         })
-    }
-
-    fn entries(&self, columns: &[&ArrayRef]) -> Result<ArrayRef, ArrowError> {
-        let columns = columns.iter().zip(&self.types);
-        let columns = columns.map(|(column, ty)| match column.data_type() == ty {
-            true => Ok(Arc::clone(column)),
-            false => cast(column, ty),
-        });
-        let columns = columns.collect::<Result<Vec<_>, _>>()?;
-        let rows = self.converter.convert_columns(&columns)?;
-        Ok(Arc::new(rows.try_into_binary()?))
-    }
-
-    /// The columns of entries; NULL where there is none.
-    fn columns<'a>(
-        &self,
-        entries: impl Iterator<Item = Option<&'a [u8]>> + Clone,
-    ) -> Result<Vec<ArrayRef>, ArrowError> {
-        let there = entries.clone().flatten().count();
-        let all = entries.clone().count();
-        if there == 0 {
-            let types = self.types.iter();
-            return Ok(types.map(|ty| new_null_array(ty, all)).collect());
-        }
-        let parser = self.converter.parser();
-        let rows = entries.clone().flatten().map(|entry| parser.parse(entry));
-        let columns = self.converter.convert_rows(rows)?;
-        if there == all {
-            return Ok(columns);
-        }
-        let mut next = 0_u32;
-        let places = entries.map(|entry| {
-            entry.map(|_| {
-                next += 1;
-                next - 1
-            })
-        });
-        let places: UInt32Array = places.collect();
-        let taken = columns.iter().map(|column| take(column, &places, None));
-        taken.collect()
-    }
+    });
+    let places: UInt32Array = places.collect();
+    let taken = columns.iter().map(|column| take(column, &places, None));
+    taken.collect()
 }
 
 impl Found {

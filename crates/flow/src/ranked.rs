@@ -2,11 +2,9 @@
 //!
 //! # An entry
 //!
-//! The row format of `arrow-row`, with the parts of the order first, each in its direction, then
+//! `Entries` with the parts of the order first, each in its direction, then
 //! the columns of the row that are neither in its key nor in the order. Entries of one view compare
-//! as their bytes do, and no entry begins another. They are part of the format of state, and
-//! `arrow-row` does not promise to keep its own: with another version of it, that of
-//! `aggregate::ranks` has to change if an entry does.
+//! as their bytes do, and no entry begins another.
 //!
 //! It never knows which entries a key has.
 
@@ -15,16 +13,16 @@ use std::{fmt, sync::Arc};
 use datafusion::{
     arrow::{
         array::{ArrayRef, UInt64Array},
-        compute::{SortOptions, cast},
-        datatypes::{DataType, Schema},
+        compute::SortOptions,
+        datatypes::Schema,
         error::ArrowError,
-        row::{RowConverter, SortField},
+        row::SortField,
     },
     physical_expr::expressions::Column,
 };
 use mainstem_sql::view::Rank;
 
-use crate::evaluate::Expr;
+use crate::{entries::Entries, evaluate::Expr};
 
 /// How rows of a key are kept, and how many of them are told.
 pub(crate) struct Ranked {
@@ -34,8 +32,7 @@ pub(crate) struct Ranked {
     pub(crate) retracts: bool,
     /// Whether a row is another one once it has another number.
     pub(crate) is_numbered: bool,
-    converter: RowConverter,
-    types: Vec<DataType>,
+    entries: Entries,
     /// Where its parts begin among the expressions of the grouping.
     first: usize,
     /// Which part gives each column of the row, the key left out.
@@ -100,12 +97,12 @@ impl Ranked {
         (first, retracts): (usize, bool),
     ) -> Result<Self, ArrowError> {
         let types = parts.exprs.iter().map(|expr| expr.data_type(input));
+        let types = types.collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             limit: usize::try_from(rank.limit).unwrap_or(usize::MAX),
             retracts,
             is_numbered: rank.identity.contains(&rank.number()),
-            types: types.collect::<Result<_, _>>()?,
-            converter: RowConverter::new(parts.fields)?,
+            entries: Entries::new(types.into_iter().zip(parts.fields))?,
             first,
             columns: parts.columns,
         })
@@ -113,14 +110,8 @@ impl Ranked {
 
     /// The entries of rows, of what the grouping has evaluated.
     pub(crate) fn entries(&self, evaluated: &[ArrayRef]) -> Result<ArrayRef, ArrowError> {
-        let parts = evaluated.iter().skip(self.first).zip(&self.types);
-        let parts = parts.map(|(column, ty)| match column.data_type() == ty {
-            true => Ok(Arc::clone(column)),
-            false => cast(column, ty),
-        });
-        let parts = parts.collect::<Result<Vec<_>, _>>()?;
-        let rows = self.converter.convert_columns(&parts)?;
-        Ok(Arc::new(rows.try_into_binary()?))
+        let parts = self.entries.fitting(evaluated.iter().skip(self.first))?;
+        Ok(Arc::new(self.entries.of(&parts)?))
     }
 
     /// The rows of entries without their key, and their numbers.
@@ -129,9 +120,7 @@ impl Ranked {
         entries: &[&[u8]],
         numbers: Vec<u64>,
     ) -> Result<Vec<ArrayRef>, ArrowError> {
-        let parser = self.converter.parser();
-        let parsed = entries.iter().map(|entry| parser.parse(entry));
-        let parts = self.converter.convert_rows(parsed)?;
+        let parts = self.entries.columns(entries.iter().copied())?;
         let column = |part: &usize| {
             let part = parts.get(*part).map(Arc::clone);
             part.ok_or_else(|| ArrowError::ComputeError("an entry lacks a column".to_owned()))
@@ -157,7 +146,7 @@ impl fmt::Debug for Ranked {
             .field("limit", &self.limit)
             .field("retracts", &self.retracts)
             .field("is_numbered", &self.is_numbered)
-            .field("types", &self.types)
+            .field("entries", &self.entries)
             .finish_non_exhaustive()
     }
 }

@@ -3,8 +3,7 @@
 //!
 //! # Entries
 //!
-//! The row format of `arrow-row` of all arguments of figures, one after the other; part of the
-//! format of state, as `ranked` says.
+//! `Entries` of all arguments of figures, one after the other.
 //!
 //! # Rows
 //!
@@ -16,13 +15,12 @@ use std::{fmt, sync::Arc};
 
 use datafusion::arrow::{
     array::{Array, ArrayRef, BinaryArray, RecordBatch, UInt32Array},
-    compute::{cast, concat, take},
+    compute::{concat, take},
     datatypes::{DataType, SchemaRef},
     error::ArrowError,
-    row::{RowConverter, SortField},
 };
 
-use crate::{aggregate::Unfit, aside::Aside, change::Weighted};
+use crate::{aggregate::Unfit, aside::Aside, change::Weighted, entries::Entries};
 
 /// Which figures are told.
 pub(crate) struct Running {
@@ -31,8 +29,7 @@ pub(crate) struct Running {
     pub(crate) depth: usize,
     /// Where arguments begin among the expressions of the grouping.
     first: usize,
-    types: Vec<DataType>,
-    converter: RowConverter,
+    entries: Entries,
     /// The columns of the rows, then the figures.
     pub(crate) schema: SchemaRef,
 }
@@ -87,13 +84,11 @@ impl Running {
         (first, types): (usize, Vec<DataType>),
         schema: SchemaRef,
     ) -> Result<Self, ArrowError> {
-        let fields = types.iter().map(|ty| SortField::new(ty.clone())).collect();
         Ok(Self {
             figures,
             depth,
             first,
-            converter: RowConverter::new(fields)?,
-            types,
+            entries: Entries::unordered(types)?,
             schema,
         })
     }
@@ -105,17 +100,12 @@ impl Running {
         evaluated: &[ArrayRef],
         (groups, count): (&[u32], usize),
     ) -> Result<Chunk, ArrowError> {
-        let args = evaluated.iter().skip(self.first).zip(&self.types);
-        let args = args.map(|(column, ty)| match column.data_type() == ty {
-            true => Ok(Arc::clone(column)),
-            false => cast(column, ty),
-        });
-        let args = args.collect::<Result<Vec<_>, _>>()?;
+        let args = self.entries.fitting(evaluated.iter().skip(self.first))?;
         let entries = match (self.depth, args.is_empty()) {
             (0, _) => None,
             // Rows are counted alone: they are kept, and nothing of them.
             (_, true) => Some(BinaryArray::from_iter_values(vec![b""; rows.rows()])),
-            _ => Some(self.converter.convert_columns(&args)?.try_into_binary()?),
+            _ => Some(self.entries.of(&args)?),
         };
         let (order, begins) = by_group(groups, count);
         Ok(Chunk {
@@ -129,12 +119,10 @@ impl Running {
 
     /// The arguments of entries.
     pub(crate) fn args(&self, entries: &[&[u8]]) -> Result<Vec<ArrayRef>, ArrowError> {
-        if self.types.is_empty() {
+        if self.entries.width() == 0 {
             return Ok(Vec::new());
         }
-        let parser = self.converter.parser();
-        let rows = entries.iter().map(|entry| parser.parse(entry));
-        self.converter.convert_rows(rows)
+        self.entries.columns(entries.iter().copied())
     }
 
     /// A chunk's rows with their figures behind them, which buckets have computed.
