@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
-use datafusion::{arrow::datatypes::Schema, physical_expr::expressions::Column};
-use mainstem_sql::view::{self, Frame};
+use datafusion::{
+    arrow::datatypes::Schema,
+    common::{DataFusionError, ScalarValue},
+    physical_expr::expressions::{Column, Literal, case},
+};
+use mainstem_sql::view::{self, Call, Frame, Function};
 
 use super::Compiling;
 use crate::{
@@ -72,9 +76,10 @@ impl Compiling<'_> {
                 })
             }
             view::Figure::Aggregate(call, Frame { first: from, last }) => {
+                let call = counted(call).map_err(|error| self.refused(error.strip_backtrace()))?;
                 // Rows that leave the frame are taken back.
                 self.retracts = from.is_some();
-                let compiled = self.call(call, input, exprs);
+                let compiled = self.call(&call, input, exprs);
                 self.retracts = false;
                 let mut compiled = compiled?;
                 compiled.arg = compiled.arg.map(|_| once(exprs, first));
@@ -89,6 +94,32 @@ impl Compiling<'_> {
             }
         }
     }
+}
+
+/// The call without its FILTER: a row that it leaves out has NULL for what is aggregated, which no
+/// aggregate counts, and stands in the frame like any other. What is left out is not computed.
+fn counted(call: &Call) -> Result<Call, DataFusionError> {
+    let Some(filter) = &call.filter else {
+        return Ok(call.clone());
+    };
+    let mut args = call.args.clone();
+    if args.is_empty() {
+        args.push(Arc::new(Literal::new(ScalarValue::from(1_i64))));
+    }
+    // Of a choice, rows without order do not count; what else is behind the first is a constant.
+    let chosen = match call.function {
+        Function::MinBy | Function::MaxBy => 2,
+        _ => 1,
+    };
+    for arg in args.iter_mut().take(chosen) {
+        let taken = (Arc::clone(filter), Arc::clone(arg));
+        *arg = case(None, vec![taken], None)?;
+    }
+    Ok(Call {
+        args,
+        filter: None,
+        ..call.clone()
+    })
 }
 
 /// The place of the last expression among those from `first` on; it goes if it is there before.

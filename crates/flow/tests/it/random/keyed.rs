@@ -94,6 +94,14 @@ impl Writing<'_> {
                     before + last
                 ),
             };
+            // Rows that it leaves out stand in the frame.
+            let filter = match random.below(3) {
+                0 if !call.starts_with("lag") => {
+                    format!(" FILTER (WHERE {})", condition(random, &self.columns))
+                }
+                _ => String::new(),
+            };
+            let call = format!("{call}{filter}");
             let over =
                 |order: &str| format!("{call} OVER (PARTITION BY {by} ORDER BY {order}{frame})");
             self.select((over("_seq"), over("id")), kind);

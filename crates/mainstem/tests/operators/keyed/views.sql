@@ -85,3 +85,11 @@ WHERE is_hot IS DISTINCT FROM coalesce(was_hot, false);
 CREATE MATERIALIZED VIEW spending AS
 SELECT bidder, bid_id, sum(price) OVER (PARTITION BY bidder ORDER BY _seq) AS total
 FROM bids;
+
+-- What others than Ada bid among the last three bids of the auction, and whose bid below nine was the highest.
+CREATE MATERIALIZED VIEW of_others AS
+SELECT bid_id,
+  count(*) FILTER (WHERE bidder <> 'ada') OVER (PARTITION BY auction ORDER BY _seq ROWS 2 PRECEDING) AS n,
+  sum(price) FILTER (WHERE bidder <> 'ada') OVER (PARTITION BY auction ORDER BY _seq ROWS 2 PRECEDING) AS total,
+  max_by(bidder, price) FILTER (WHERE price < 9) OVER (PARTITION BY auction ORDER BY _seq) AS highest
+FROM bids;

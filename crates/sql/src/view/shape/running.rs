@@ -186,11 +186,11 @@ impl Shape<'_> {
         let aggregate =
             Aggregate::try_new(Arc::clone(&window.input), Vec::new(), vec![expr.clone()]);
         let aggregate = aggregate.map_err(|error| in_file(from_engine(error), &self.place.file))?;
-        let call = self.call(&expr, &ty, &aggregate)?;
-        if call.filter.is_some() || params.distinct {
-            return Err(unbuilt("DISTINCT or FILTER with OVER", self.place.clone())
-                .hint("aggregate CASE WHEN condition THEN x END"));
+        if params.distinct {
+            return Err(unbuilt("DISTINCT with OVER", self.place.clone())
+                .hint("count different values of groups: count(DISTINCT x) with GROUP BY"));
         }
+        let call = self.call(&expr, &ty, &aggregate)?;
         Ok(Figure::Aggregate(call, self.frame(&params.window_frame)?))
     }
 
