@@ -53,7 +53,7 @@ pub(crate) struct AggregateSpec {
     pub(crate) ty: DataType,
     /// Whether rows are taken back.
     pub(crate) retracts: bool,
-    /// Values that a group of COUNT(DISTINCT) may have.
+    /// Different values that a group may have, of what takes each of them once.
     pub(crate) distinct_max: usize,
     /// Of a percentile: which part of all values lies below.
     pub(crate) part: Option<Part>,
@@ -123,8 +123,8 @@ pub(crate) struct Unfit {
     pub(crate) reason: &'static str,
 }
 
-/// The answers for some groups: NULL where a sum does not fit, the most that is allowed where there
-/// are more different values.
+/// The answers for some groups: NULL where a sum does not fit, or is of more different values than
+/// are allowed; of the count of these, the most that is allowed.
 #[derive(Debug)]
 pub(crate) struct Answers {
     pub(crate) column: ArrayRef,
@@ -183,7 +183,9 @@ impl Aggregate {
         let arg = spec.arg.as_ref();
         Ok(match spec.function {
             Function::Count => Self::Count(Counts::default()),
-            Function::CountDistinct => Self::Distinct(Distincts::new(spec.distinct_max)),
+            Function::CountDistinct | Function::SumDistinct | Function::AvgDistinct => {
+                Self::Distinct(Distincts::new(spec)?)
+            }
             Function::Min | Function::Max => {
                 let is_max = spec.function == Function::Max;
                 Self::Extreme(Extremes::new(&spec.ty, is_max, spec.retracts).ok_or_else(unfit)?)

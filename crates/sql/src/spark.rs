@@ -19,6 +19,7 @@
 //! | TEXT to a number | blanks are a mistake | blanks are cut off | refused unless checked with a pattern |
 //! | ILIKE, regular expressions | Rust's | Java's | refused |
 //! | count(DISTINCT) | bounded by `distinct_max` | none in streams | size of a `collect_set`, with the bound |
+//! | sum(DISTINCT), avg(DISTINCT) | exact, bounded by `distinct_max` | none in streams | refused |
 //! | windows of a time zone | days of its calendar | none | refused |
 //! | TIMESTAMPTZ, DATE | µs; proleptic Gregorian | the same | the session's zone is UTC (`SETTINGS`) |
 

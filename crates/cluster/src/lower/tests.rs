@@ -276,6 +276,12 @@ fn what_is_approximate_and_arrays_of_rows_are_refused_by_name() {
         "view \"v\" has no spelling in Spark SQL: Approx_percentile_cont of Float64 gives something else.",
     );
     refused(
+        "WITH (distinct_max = 100) AS SELECT country, sum(DISTINCT quantity) AS n FROM purchases \
+         GROUP BY country EMIT ON UPDATE",
+        Code::Clus030,
+        "view \"v\" has no spelling in Spark SQL: Sum distinct of Int64 gives something else.",
+    );
+    refused(
         "AS SELECT country, max_by(quantity, invoice_date, 3) AS latest FROM purchases \
          GROUP BY country EMIT ON UPDATE",
         Code::Clus030,

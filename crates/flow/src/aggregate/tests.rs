@@ -1,6 +1,7 @@
 //! Every aggregate against a model that keeps all values, with rows that are taken back, cut into
 //! chunks and merged, written and read back.
 
+mod different;
 mod sketched;
 
 use std::sync::Arc;

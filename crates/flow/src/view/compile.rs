@@ -416,7 +416,7 @@ fn only_grows(calls: &[GroupCall]) -> bool {
         | Function::ApproxDistinct
         | Function::ApproxPercentile => true,
         Function::Sum | Function::Avg => call.spec.arg.as_ref().is_some_and(is_float),
-        Function::CountDistinct => false,
+        Function::CountDistinct | Function::SumDistinct | Function::AvgDistinct => false,
     };
     calls.iter().any(counts_all) && calls.iter().all(never_fails)
 }

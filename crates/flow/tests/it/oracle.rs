@@ -28,7 +28,8 @@ const VIEWS: [&str; 18] = [
     "SELECT shop, day, sum(price * pieces) AS money, min(price) AS least, max(price) AS most
      FROM sales WHERE pieces > 0 GROUP BY shop, day HAVING count(*) > 1 EMIT ON UPDATE",
     "SELECT sum(weight) AS weight, avg(weight) AS mean, max(weight) AS most FROM sales EMIT ON UPDATE",
-    "WITH (distinct_max = 100) AS SELECT day, count(DISTINCT shop) AS shops FROM sales GROUP BY day EMIT ON UPDATE",
+    "WITH (distinct_max = 10000) AS SELECT day, count(DISTINCT shop) AS shops, sum(DISTINCT price) AS prices, avg(DISTINCT pieces) AS mean
+     FROM sales GROUP BY day EMIT ON UPDATE",
     "SELECT upper(shop) AS shop, pieces % 3 AS part, max(day) AS last, min(at) AS first
      FROM sales GROUP BY upper(shop), pieces % 3 EMIT ON UPDATE",
     "SELECT window_start, window_end, shop, sum(pieces) FILTER (WHERE weight > 0) AS pieces
@@ -60,7 +61,7 @@ const VIEWS: [&str; 18] = [
        FROM (SELECT window_start, window_end, shop, sum(pieces) AS pieces FROM TUMBLE(sales, at, INTERVAL '2 minutes') s GROUP BY window_start, window_end, shop))
      WHERE n <= 2 EMIT ON WINDOW CLOSE",
     "SELECT id, shop, avg(weight) OVER (PARTITION BY shop ORDER BY _seq ROWS BETWEEN 7 PRECEDING AND 1 PRECEDING) AS mean,
-       sum(pieces) OVER (PARTITION BY shop ORDER BY _seq) AS pieces, max(price) OVER (PARTITION BY shop ORDER BY _seq ROWS 3 PRECEDING) AS most,
+       sum(pieces) OVER (PARTITION BY shop ORDER BY _seq) AS pieces, max(price) FILTER (WHERE pieces > 2) OVER (PARTITION BY shop ORDER BY _seq ROWS 3 PRECEDING) AS most,
        lag(price, 2) OVER (PARTITION BY shop ORDER BY _seq) AS before FROM sales",
     "SELECT id, n, least FROM (SELECT id, count(*) OVER (PARTITION BY day ORDER BY _seq ROWS BETWEEN 4 PRECEDING AND 2 PRECEDING) AS n,
        min(shop) OVER (ORDER BY _seq ROWS BETWEEN 9 PRECEDING AND CURRENT ROW) AS least FROM sales) s WHERE n > 1",

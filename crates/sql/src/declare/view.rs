@@ -139,7 +139,8 @@ fn most(value: &Written) -> Result<u64, Problem> {
         .ok_or_else(|| {
             let (least, most) = (DISTINCT_MAX.start(), DISTINCT_MAX.end());
             let expected = format!("{least} to {most} values per group");
-            options::unfit(value, &expected)
-                .hint("it is how many different values one group of COUNT(DISTINCT …) may have")
+            options::unfit(value, &expected).hint(
+                "it is how many different values one group of an aggregate with DISTINCT may have",
+            )
         })
 }

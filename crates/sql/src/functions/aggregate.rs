@@ -6,7 +6,7 @@ use super::Row;
 pub(super) const ROWS: &[Row] = &[
     ("count", "", "count", "count(*), count([DISTINCT] x)", "How many rows, or values that are not NULL.", "count(DISTINCT x)", "3"),
     ("sum", "", "sum", "sum([DISTINCT] x)", "The sum, exact; BIGINT for integers, an error if it is out of range.", "sum(x * 0.10)", "1.00"),
-    ("avg", "", "avg", "avg(x)", "The mean.", "avg(x)", "2.5"),
+    ("avg", "", "avg", "avg([DISTINCT] x)", "The mean.", "avg(x)", "2.5"),
     ("mean", "", "mean", "mean(x)", "The same as avg.", "mean(x)", "2.5"),
     ("min", "", "min", "min(x)", "The least.", "min(x)", "1"),
     ("max", "", "max", "max(x)", "The greatest.", "max(x)", "5"),

@@ -3,6 +3,8 @@
 //! question that is compared with one has to. Other questions add with DataFusion, which is faster and
 //! rounds at each step.
 
+mod different;
+
 use std::{mem::size_of, sync::Arc};
 
 use datafusion::{
@@ -20,6 +22,7 @@ use datafusion::{
     },
 };
 
+use self::different::Different;
 use super::{sketched::moments, sum::ExactSum};
 use crate::sketch::expansion::{grow, round};
 
@@ -74,7 +77,7 @@ impl AggregateUDFImpl for Exact {
     }
 
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
-        if args.is_distinct || !is_float(args.input_fields) {
+        if !is_float(args.input_fields) {
             return self.plain().state_fields(args);
         }
         let name = format_state_name(args.name, "terms");
@@ -82,21 +85,19 @@ impl AggregateUDFImpl for Exact {
     }
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        if args.is_distinct || !is_float(args.expr_fields) {
+        if !is_float(args.expr_fields) {
             return self.plain().accumulator(args);
         }
-        Ok(Box::new(Terms {
-            ty: args.return_field.data_type().clone(),
-            is_mean: matches!(self, Self::Mean(_)),
-            terms: Vec::new(),
-            special: [0; 3],
-            count: 0,
-        }))
+        let ty = args.return_field.data_type().clone();
+        let terms = Terms::new(ty, matches!(self, Self::Mean(_)));
+        Ok(match args.is_distinct {
+            true => Box::new(Different::new(terms)),
+            false => Box::new(terms),
+        })
     }
 
     fn groups_accumulator_supported(&self, args: AccumulatorArgs<'_>) -> bool {
-        let is_plain = args.is_distinct || !is_float(args.expr_fields);
-        is_plain && self.plain().groups_accumulator_supported(args)
+        !is_float(args.expr_fields) && self.plain().groups_accumulator_supported(args)
     }
 
     fn create_groups_accumulator(
@@ -124,6 +125,16 @@ struct Terms {
 }
 
 impl Terms {
+    const fn new(ty: DataType, is_mean: bool) -> Self {
+        Self {
+            ty,
+            is_mean,
+            terms: Vec::new(),
+            special: [0; 3],
+            count: 0,
+        }
+    }
+
     fn add(&mut self, value: f64) {
         if !value.is_finite() {
             self.count_special(value, 1);
@@ -262,13 +273,7 @@ mod tests {
     use super::*;
 
     fn terms() -> Terms {
-        Terms {
-            ty: DataType::Float64,
-            is_mean: false,
-            terms: Vec::new(),
-            special: [0; 3],
-            count: 0,
-        }
+        Terms::new(DataType::Float64, false)
     }
 
     fn sum(values: &[f64]) -> f64 {

@@ -69,8 +69,10 @@ impl Speller {
                 Some(mean) => mean,
                 None => Err(refused()),
             },
-            // What is approximate is so in another way there.
-            Function::Min
+            // Different values are counted alone there; what is approximate is so in another way.
+            Function::SumDistinct
+            | Function::AvgDistinct
+            | Function::Min
             | Function::Max
             | Function::MinBy
             | Function::MaxBy

@@ -3,11 +3,7 @@
 use mainstem_catalog::Emit;
 use mainstem_kernel::{Code, Place, Problem};
 
-use super::{
-    Node, WindowKind, lineage,
-    node::{Function, Rank},
-    refuse::unbuilt,
-};
+use super::{Node, WindowKind, lineage, node::Rank, refuse::unbuilt};
 use crate::declare::{Told, mistake};
 
 /// What of a view decides when its rows come out.
@@ -171,11 +167,10 @@ fn bounded(subject: Subject<'_>, aggregate: &Node) -> Result<(), Problem> {
     let Node::Aggregate { calls, .. } = aggregate else {
         return Ok(());
     };
-    let unbounded = calls
-        .iter()
-        .any(|call| call.function == Function::CountDistinct && call.distinct_max.is_none());
-    if unbounded {
-        let message = "count(DISTINCT …) would keep more and more values of each group";
+    let mut unbounded = calls.iter().filter(|call| call.distinct_max.is_none());
+    if let Some(of) = unbounded.find_map(|call| call.function.of_different()) {
+        let name = of.as_str();
+        let message = format!("{name}(DISTINCT …) would keep more and more values of each group");
         return Err(mistake(Code::View002, subject.place.clone(), message)
             .detail("Without windows, a group never ends, and every different value is kept to be recognised.")
             .hint("say how many a group may have, in front of AS: WITH (distinct_max = 100000); or group by windows"));

@@ -241,7 +241,7 @@ fn retracts(node: &Node, emit: Emit, named: &[Known]) -> bool {
 fn rows(calls: &[Call], sources: &[&Known]) -> String {
     let mut bound = "one row per group, for as long as the view is there".to_owned();
     for call in calls {
-        if let (Function::CountDistinct, Some(most)) = (call.function, call.distinct_max) {
+        if let Some(most) = call.distinct_max {
             bound.push_str(&format!(
                 "; at most {most} values per group of {}({})",
                 call.function.as_str(),

@@ -117,7 +117,7 @@ pub struct Call {
     pub filter: Option<Arc<dyn PhysicalExpr>>,
     /// Type of the result.
     pub ty: DataType,
-    /// Of `CountDistinct`: values that one group may have; one more is an error of the row.
+    /// Of what takes different values: how many one group may have.
     pub distinct_max: Option<u64>,
 }
 
@@ -129,6 +129,10 @@ pub enum Function {
     Count,
     /// Different values that are not NULL.
     CountDistinct,
+    /// The sum of different values.
+    SumDistinct,
+    /// Their mean.
+    AvgDistinct,
     /// The sum; of integers it is exact and a result beyond BIGINT is an error.
     Sum,
     /// The least.
@@ -161,6 +165,8 @@ impl Function {
         match self {
             Self::Count => "count",
             Self::CountDistinct => "count distinct",
+            Self::SumDistinct => "sum distinct",
+            Self::AvgDistinct => "avg distinct",
             Self::Sum => "sum",
             Self::Min => "min",
             Self::Max => "max",
@@ -175,6 +181,17 @@ impl Function {
             Self::MaxBy => "max_by",
             Self::ApproxDistinct => "approx_distinct",
             Self::ApproxPercentile => "approx_percentile_cont",
+        }
+    }
+
+    /// Of what takes each different value once: the function that takes them.
+    #[must_use]
+    pub const fn of_different(self) -> Option<Self> {
+        match self {
+            Self::CountDistinct => Some(Self::Count),
+            Self::SumDistinct => Some(Self::Sum),
+            Self::AvgDistinct => Some(Self::Avg),
+            _ => None,
         }
     }
 

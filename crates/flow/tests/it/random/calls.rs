@@ -48,12 +48,19 @@ pub(crate) fn call(random: &mut Random, columns: &[Column], rows: Rows) -> Calle
         (_, 4) => ("min(", kind),
         _ => ("max(", kind),
     };
+    // Each value once, now and then.
+    let before = match (before, random.below(3)) {
+        ("sum(", 0) => "sum(DISTINCT ",
+        ("avg(", 0) => "avg(DISTINCT ",
+        _ => before,
+    };
     let one = called(&filter, (before, &sql, ")"), (answer, fails.clone()));
-    if (kind, before) != (Kind::Big, "sum(") {
+    if kind != Kind::Big || !before.starts_with("sum(") {
         return one;
     }
     // Plain sums wrap around; ours are NULL where they do not fit.
-    let wide = (") AS NUMERIC(38, 0)))", "sum(CAST((");
+    let before = format!("{before}CAST((");
+    let wide = (") AS NUMERIC(38, 0)))", before.as_str());
     let sum = called(&filter, (wide.1, &sql, wide.0), (answer, fails)).theirs;
     let most = "CAST('9223372036854775807' AS NUMERIC(38, 0))";
     Called {
@@ -81,9 +88,12 @@ fn chosen(random: &mut Random, columns: &[Column], filter: &Option<String>) -> C
         (Some(filter), Some(_)) => format!("CASE WHEN {filter} THEN {sql} END"),
         _ => sql.clone(),
     };
-    let theirs = format!(
-        "first_value({guarded} ORDER BY {by} {order} NULLS LAST, {guarded} {order} NULLS {nulls})"
-    );
+    // Plain DataFusion does not order by the same twice.
+    let ties = match guarded == *by {
+        true => String::new(),
+        false => format!(", {guarded} {order} NULLS {nulls}"),
+    };
+    let theirs = format!("first_value({guarded} ORDER BY {by} {order} NULLS LAST{ties})");
     let there = format!("{by} IS NOT NULL");
     let (ours, theirs, fails) = match filter {
         None => (ours, format!("{theirs} FILTER (WHERE {there})"), fails),

@@ -27,7 +27,7 @@ const VIEWS: [&str; 48] = [
     "everything AS SELECT count(*) AS n, sum(price * pieces) AS money FROM sales EMIT ON UPDATE",
     "nothing AS SELECT sum(pieces) AS pieces FROM sales WHERE pieces > 1000000 EMIT ON UPDATE",
     "different AS SELECT DISTINCT shop, pieces IS NULL AS unknown FROM sales EMIT ON UPDATE",
-    "capped WITH (distinct_max = 4) AS SELECT shop, count(DISTINCT pieces) AS kinds FROM sales GROUP BY shop EMIT ON UPDATE",
+    "capped WITH (distinct_max = 4) AS SELECT shop, count(DISTINCT pieces) AS kinds, sum(DISTINCT pieces) AS pieces FROM sales GROUP BY shop EMIT ON UPDATE",
     "passed AS SELECT shop, coalesce(price, 0) * 2 AS twice, weight, at FROM sales WHERE weight IS NOT NULL",
     "passed_on AS SELECT shop, count(*) AS n, sum(weight) AS weight FROM passed GROUP BY shop EMIT ON UPDATE",
     "minutes AS SELECT window_start AS minute, shop, count(*) AS n, sum(price) AS price, avg(weight) AS mean
@@ -38,14 +38,14 @@ const VIEWS: [&str; 48] = [
      GROUP BY window_start, window_end EMIT ON WINDOW CLOSE WITH CORRECTIONS FOR INTERVAL '1 hour'",
     "days AS SELECT window_start, count(*) AS n FROM TUMBLE(sales, at, INTERVAL '1 day', TIME ZONE 'Europe/Berlin') s
      GROUP BY window_start, window_end EMIT ON WINDOW CLOSE",
-    "corrected AS SELECT window_start, window_end, shop, sum(pieces) FILTER (WHERE weight > 0) AS pieces, count(DISTINCT pieces) AS kinds
+    "corrected AS SELECT window_start, window_end, shop, sum(pieces) FILTER (WHERE weight > 0) AS pieces, count(DISTINCT pieces) AS kinds, avg(DISTINCT weight) AS mean
      FROM TUMBLE(sales, at, INTERVAL '2 minutes', INTERVAL '30 seconds') s
      WHERE pieces > -3 GROUP BY window_start, window_end, shop EMIT ON WINDOW CLOSE WITH CORRECTIONS FOR INTERVAL '3 minutes'",
     "hops AS SELECT window_start AS since, window_end AS until, shop, count(*) AS n, sum(price) AS price
      FROM HOP(sales, at, INTERVAL '20 seconds', INTERVAL '2 minutes', INTERVAL '5 seconds') s GROUP BY window_start, window_end, shop EMIT ON WINDOW CLOSE",
     "hops_above AS SELECT window_start, window_end, max(n) AS most FROM HOP(hops, since, INTERVAL '1 minute', INTERVAL '3 minutes') h
      GROUP BY window_start, window_end EMIT ON WINDOW CLOSE",
-    "hops_corrected AS SELECT window_end, shop, sum(weight) AS weight, count(DISTINCT pieces) AS kinds FROM HOP(sales, at, INTERVAL '1 minute', INTERVAL '4 minutes') s
+    "hops_corrected AS SELECT window_end, shop, sum(DISTINCT weight) AS weight, count(DISTINCT pieces) AS kinds, avg(DISTINCT price) AS price FROM HOP(sales, at, INTERVAL '1 minute', INTERVAL '4 minutes') s
      WHERE pieces > -3 GROUP BY window_start, window_end, shop EMIT ON WINDOW CLOSE WITH CORRECTIONS FOR INTERVAL '3 minutes'",
     "hops_figures AS SELECT window_start, window_end, min_by(pieces, at) AS first, bool_or(pieces > 5) AS many, approx_count_distinct(pieces) AS kinds, stddev(pieces) AS spread
      FROM HOP(sales, at, INTERVAL '1 minute', INTERVAL '5 minutes') s GROUP BY window_start, window_end EMIT ON WINDOW CLOSE WITH CORRECTIONS FOR INTERVAL '2 minutes'",
@@ -80,7 +80,7 @@ const VIEWS: [&str; 48] = [
     "together_by_shop AS SELECT shop, count(*) AS n, sum(pieces) AS pieces FROM (SELECT shop, pieces FROM sales UNION ALL SELECT shop, pieces FROM together) t
      GROUP BY shop EMIT ON UPDATE",
     "counts AS SELECT n, count(*) AS shops FROM totals GROUP BY n EMIT ON UPDATE",
-    "in_turn AS SELECT shop, at, pieces, lag(pieces) OVER (PARTITION BY shop ORDER BY at) AS before, count(*) OVER (ORDER BY at) AS place,
+    "in_turn AS SELECT shop, at, pieces, lag(pieces) OVER (PARTITION BY shop ORDER BY at) AS before, count(*) FILTER (WHERE weight > 0) OVER (ORDER BY at) AS place,
      sum(price) OVER (PARTITION BY shop ORDER BY at ROWS BETWEEN 3 PRECEDING AND CURRENT ROW) AS price FROM sales WHERE pieces <> 4",
     "rises AS SELECT s.shop, s.at, s.was FROM (SELECT shop, at, pieces, lag(pieces) OVER (PARTITION BY shop ORDER BY at) AS was FROM sales) s
      WHERE s.pieces > s.was",

@@ -30,3 +30,12 @@ CREATE MATERIALIZED VIEW branches AS
 SELECT branch, stddev_pop(worth) AS deviation, min_by(share, listed) AS oldest, max_by(share, worth) AS greatest, max_by(share, worth, 2) AS two,
   every(worth > 0) AS healthy, bool_or(worth > 100) AS has_great, approx_median(worth) AS middle
 FROM shares GROUP BY branch EMIT ON UPDATE;
+
+-- Each different value once, up to a declared number of them.
+CREATE MATERIALIZED VIEW kinds WITH (distinct_max = 3) AS
+SELECT branch, count(DISTINCT worth) AS n, sum(DISTINCT worth) AS worth, avg(DISTINCT worth) AS mean
+FROM shares GROUP BY branch EMIT ON UPDATE;
+CREATE MATERIALIZED VIEW kinds_by_minute AS
+SELECT window_start, sum(DISTINCT pieces) AS pieces, avg(DISTINCT pieces) FILTER (WHERE buyer IS NOT NULL) AS mean
+FROM TUMBLE(prices, at, INTERVAL '1 minute') GROUP BY window_start, window_end
+EMIT ON WINDOW CLOSE WITH CORRECTIONS FOR INTERVAL '1 hour';

@@ -316,12 +316,15 @@ fn unverified(against: Against<'_>) -> Problem {
     mistake(Code::View014, start, message)
 }
 
-/// Caps each COUNT(DISTINCT …) of a SELECT at the most that the view may hold: so it answers.
+/// Caps each COUNT(DISTINCT …) of a SELECT at the most that the view may hold, and leaves sums and means
+/// of more values out: so it answers.
 pub(super) fn cap_distinct(select: &mut Select, most: u64) {
     let mut cap = |expr: &mut Expr| -> ControlFlow<()> {
-        if is_distinct_count(expr)
-            && let Ok(capped) = batch::expression(&format!("least({expr}, {most})"))
-        {
+        let capped = of_different(expr).map(|(name, count)| match name.as_str() {
+            "count" => format!("least({expr}, {most})"),
+            _ => format!("CASE WHEN {count} <= {most} THEN {expr} END"),
+        });
+        if let Some(Ok(capped)) = capped.map(|capped| batch::expression(&capped)) {
             *expr = capped;
         }
         ControlFlow::Continue(())
@@ -331,13 +334,19 @@ pub(super) fn cap_distinct(select: &mut Select, most: u64) {
     let _never = visit_expressions_mut(&mut select.having, &mut cap);
 }
 
-fn is_distinct_count(expr: &Expr) -> bool {
+/// The name of an aggregate that takes each different value once and is bounded, and the call that
+/// counts what it takes.
+fn of_different(expr: &Expr) -> Option<(String, Expr)> {
     let Expr::Function(call) = expr else {
-        return false;
+        return None;
     };
     let FunctionArguments::List(list) = &call.args else {
-        return false;
+        return None;
     };
-    bare(&call.name).is_some_and(|name| folded(name) == "count")
-        && list.duplicate_treatment == Some(DuplicateTreatment::Distinct)
+    let name = bare(&call.name).map(folded)?;
+    let is_bounded = ["count", "sum", "avg", "mean"].contains(&name.as_str());
+    let is_distinct = list.duplicate_treatment == Some(DuplicateTreatment::Distinct);
+    let mut count = call.clone();
+    count.name = Ident::new("count").into();
+    (is_bounded && is_distinct).then(|| (name, Expr::Function(count)))
 }

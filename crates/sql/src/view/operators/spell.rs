@@ -77,8 +77,10 @@ pub(super) fn call(call: &Call, names: &[String]) -> String {
     let args = list(&call.args, names).join(", ");
     let called = match call.function {
         Function::Count if args.is_empty() => "count(*)".to_owned(),
-        Function::CountDistinct => format!("count(DISTINCT {args})"),
-        function => format!("{}({args})", function.as_str()),
+        function => match function.of_different() {
+            Some(of) => format!("{}(DISTINCT {args})", of.as_str()),
+            None => format!("{}({args})", function.as_str()),
+        },
     };
     match &call.filter {
         Some(filter) => format!("{called} FILTER (WHERE {})", expr(filter, names)),

@@ -43,8 +43,11 @@ const AGGREGATES: [&str; 24] = [
     "approx_median",
 ];
 /// Those of which DISTINCT changes nothing, or is built.
-const OF_DISTINCT: [&str; 8] = [
+const OF_DISTINCT: [&str; 11] = [
     "count",
+    "sum",
+    "avg",
+    "mean",
     "min",
     "max",
     "bool_and",
@@ -174,7 +177,7 @@ impl Refused<'_> {
             self.say(
                 &what,
                 place.clone(),
-                "count(DISTINCT x) is; a view can group by x first",
+                "count, sum and avg of DISTINCT x are; a view can group by x first",
             );
         }
         if is_distinct && name == "count" && list.args.len() != 1 {

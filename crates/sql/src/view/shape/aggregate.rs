@@ -146,9 +146,11 @@ impl Shape<'_> {
             ("count", false) => Function::Count,
             ("count", true) => Function::CountDistinct,
             ("sum", false) => Function::Sum,
+            ("sum", true) => Function::SumDistinct,
             ("min", _) => Function::Min,
             ("max", _) => Function::Max,
             ("avg", false) => Function::Avg,
+            ("avg", true) => Function::AvgDistinct,
             ("var", false) => Function::Moment(Moment::VarSamp),
             ("var_pop", false) => Function::Moment(Moment::VarPop),
             ("stddev", false) => Function::Moment(Moment::StddevSamp),
@@ -188,10 +190,7 @@ impl Shape<'_> {
             args,
             filter: filter.transpose()?,
             ty: ty.clone(),
-            distinct_max: match function {
-                Function::CountDistinct => self.distinct_max,
-                _ => None,
-            },
+            distinct_max: function.of_different().and(self.distinct_max),
         })
     }
     /// The value, what rows are ordered by, and how many rows are kept if it is an array that is told.

@@ -29,7 +29,7 @@ GROUP BY v.owner_id EMIT ON UPDATE EVERY INTERVAL '1 second'",
 ];
 
 /// Other forms, over the views before them too.
-pub(super) const OTHERS: [&str; 64] = [
+pub(super) const OTHERS: [&str; 67] = [
     "fast AS SELECT * FROM readings WHERE speed_kmh > 130 AND celsius IS NOT NULL",
     "days AS SELECT window_start, count(*) AS n FROM TUMBLE(readings, at, INTERVAL '1 day', TIME ZONE 'Europe/Berlin') GROUP BY window_start, window_end EMIT ON WINDOW CLOSE",
     "weeks AS SELECT window_start AS week, window_end, country, sum(quantity) AS pieces FROM TUMBLE(purchases, invoice_date, INTERVAL '1' WEEK, INTERVAL '4 days') p WHERE p.country <> 'Unspecified' GROUP BY country, window_start, window_end HAVING sum(quantity) > 10 EMIT ON WINDOW CLOSE",
@@ -39,6 +39,8 @@ pub(super) const OTHERS: [&str; 64] = [
     "many AS SELECT sum(quantity) AS pieces FROM purchases HAVING sum(quantity) > 100 EMIT ON UPDATE",
     "upper_countries AS SELECT upper(country) AS c, avg(quantity) AS mean FROM purchases GROUP BY 1 EMIT ON UPDATE",
     "unselected AS SELECT count(*) AS n FROM purchases GROUP BY country, customer_id EMIT ON UPDATE",
+    "kinds_of_prices WITH (distinct_max = 1000) AS SELECT country, sum(DISTINCT unit_price) AS prices, avg(DISTINCT quantity) FILTER (WHERE quantity > 0) AS mean, count(DISTINCT quantity) AS n FROM purchases GROUP BY country EMIT ON UPDATE",
+    "kinds_of_hours AS SELECT window_start, window_end, sum(DISTINCT quantity) AS quantities, mean(DISTINCT quantity) AS mean FROM TUMBLE(purchases, invoice_date, INTERVAL '1 hour') GROUP BY window_start, window_end EMIT ON WINDOW CLOSE",
     "different AS SELECT DISTINCT country, customer_id IS NULL AS unknown FROM purchases EMIT ON UPDATE",
     "owned AS SELECT owner_id, model FROM vehicles WHERE owner_id IS NOT NULL EMIT ON UPDATE",
     "big_stock AS SELECT article * 2 AS a, pieces FROM stock WHERE pieces > 10 EMIT ON UPDATE",
@@ -87,6 +89,7 @@ pub(super) const OTHERS: [&str; 64] = [
     "odd_readings AS SELECT vehicle_id, at, celsius, mean FROM (SELECT *, avg(celsius) OVER (PARTITION BY vehicle_id ORDER BY _seq ROWS BETWEEN 50 PRECEDING AND 1 PRECEDING) AS mean, count(celsius) OVER (PARTITION BY vehicle_id ORDER BY _seq ROWS BETWEEN 50 PRECEDING AND 1 PRECEDING) AS n FROM readings) r WHERE n > 2 AND celsius > mean + 10",
     "running_totals AS SELECT country, invoice_no, sum(quantity) OVER (PARTITION BY country ORDER BY _seq) AS pieces, count(*) OVER (PARTITION BY country ORDER BY _seq) AS n, max(quantity) OVER (PARTITION BY country ORDER BY _seq ROWS BETWEEN 3 PRECEDING AND CURRENT ROW) AS most FROM purchases",
     "entered AS SELECT vehicle_id, at, is_fast FROM (SELECT vehicle_id, at, speed_kmh > 100 AS is_fast, lag(speed_kmh > 100) OVER (PARTITION BY vehicle_id ORDER BY _seq) AS was_fast FROM readings) r WHERE is_fast IS DISTINCT FROM was_fast",
+    "of_fast AS SELECT vehicle_id, at, count(*) FILTER (WHERE speed_kmh > 60) OVER (PARTITION BY vehicle_id ORDER BY _seq ROWS 5 PRECEDING) AS n, avg(celsius) FILTER (WHERE speed_kmh > 60) OVER (PARTITION BY vehicle_id ORDER BY _seq) AS mean FROM readings",
     "lagging AS SELECT id, lag(n, 2) OVER (PARTITION BY id ORDER BY _seq) AS before, min(n) OVER (PARTITION BY id, upper(j ->> 'a') ORDER BY _seq ROWS BETWEEN 4 PRECEDING AND 2 PRECEDING) AS least FROM plain WHERE n > 0",
     "in_turn AS SELECT vehicle_id, at, speed_kmh, lag(speed_kmh) OVER (PARTITION BY vehicle_id ORDER BY at) AS before, avg(celsius) OVER (PARTITION BY vehicle_id ORDER BY at ROWS BETWEEN 3 PRECEDING AND CURRENT ROW) AS mean, count(*) OVER (ORDER BY at) AS n FROM readings WHERE speed_kmh > 1",
     "on_trip AS SELECT vehicle_id, at, trip FROM (SELECT vehicle_id, at, is_reading, max_by(trip, since) OVER (PARTITION BY vehicle_id ORDER BY at) AS trip FROM (SELECT vehicle_id, at, true AS is_reading, CAST(NULL AS TEXT) AS trip, CAST(NULL AS TIMESTAMPTZ) AS since FROM readings UNION ALL SELECT vehicle_id, ended_at, false, trip_id, ended_at FROM trips) u) r WHERE is_reading",

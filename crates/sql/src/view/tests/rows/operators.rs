@@ -398,11 +398,8 @@ pub(super) fn result(call: &Call, over: &RecordBatch, members: &[usize]) -> Scal
         .collect();
     match call.function {
         Function::Count => count(cells.len()),
-        Function::CountDistinct => {
-            let different: BTreeSet<String> =
-                cells.iter().map(|cell| format!("{cell:?}")).collect();
-            count(different.len())
-        }
+        Function::CountDistinct => count(different(&cells).len()),
+        Function::SumDistinct | Function::AvgDistinct => sum(call, &different(&cells)),
         Function::Min | Function::Max => extreme(call, cells),
         Function::Sum | Function::Avg => sum(call, &cells),
         Function::BoolAnd | Function::BoolOr => {
@@ -413,13 +410,17 @@ pub(super) fn result(call: &Call, over: &RecordBatch, members: &[usize]) -> Scal
         }
         Function::Moment(moment) => deviation(moment, &cells),
         Function::MinBy | Function::MaxBy => chosen(call, over, &members),
-        Function::ApproxDistinct => {
-            let different: BTreeSet<String> =
-                cells.iter().map(|cell| format!("{cell:?}")).collect();
-            count(different.len())
-        }
+        Function::ApproxDistinct => count(different(&cells).len()),
         Function::ApproxPercentile => percentile(call, &cells),
     }
+}
+
+/// Each value once.
+fn different(cells: &[ScalarValue]) -> Vec<ScalarValue> {
+    let mut seen = BTreeSet::new();
+    let cells = cells.iter();
+    let firsts = cells.filter(|cell| seen.insert(format!("{cell:?}")));
+    firsts.cloned().collect()
 }
 
 fn numbers(cells: &[ScalarValue]) -> Vec<f64> {
@@ -531,18 +532,12 @@ fn sum(call: &Call, cells: &[ScalarValue]) -> ScalarValue {
         DataType::Float64 => {
             let sum: f64 = wide.as_primitive::<Float64Type>().values().iter().sum();
             let n = f64::from(u32::try_from(n).unwrap());
-            ScalarValue::Float64(Some(if call.function == Function::Avg {
-                sum / n
-            } else {
-                sum
-            }))
+            let is_mean = matches!(call.function, Function::Avg | Function::AvgDistinct);
+            ScalarValue::Float64(Some(if is_mean { sum / n } else { sum }))
         }
         DataType::Decimal128(_, scale) => {
-            assert_eq!(
-                call.function,
-                Function::Sum,
-                "avg of NUMERIC is not in these views"
-            );
+            let is_sum = matches!(call.function, Function::Sum | Function::SumDistinct);
+            assert!(is_sum, "avg of NUMERIC is not in these views");
             let values = wide.as_primitive::<datafusion::arrow::datatypes::Decimal128Type>();
             ScalarValue::Decimal128(Some(values.values().iter().sum()), 38, *scale)
         }
