@@ -9,8 +9,8 @@
 //! dL × R  +  (L + dL) × dR
 //! ```
 //!
-//! A row of left without a pair is beside NULLs if the join is an outer one: for as long as its group has
-//! no row of right.
+//! A row without a pair is beside NULLs if the join is an outer one on its side: for as long as its group
+//! has no row of the other.
 //!
 //! # Entries
 //!
@@ -34,6 +34,7 @@ use datafusion::arrow::{
     error::ArrowError,
 };
 use mainstem_kernel::Seq;
+use mainstem_sql::view::Outer;
 
 use crate::{
     aggregate::{Aggregate, Taken},
@@ -44,8 +45,8 @@ use crate::{
 
 /// Which pairs there are, and how rows are kept.
 pub(crate) struct Matching {
-    /// Whether rows of left without a pair are told.
-    pub(crate) outer: bool,
+    /// Whose rows without a pair are told.
+    pub(crate) outer: Outer,
     /// Where the flag is among the expressions of the grouping; behind it the columns of both sides.
     flag: usize,
     /// Rows of left, and of right.
@@ -61,15 +62,17 @@ pub(crate) struct Found {
     changes: Vec<Change>,
 }
 
-/// A pair: where its entries are, and its weight.
+/// A pair: where its entries are, how long those are that are there, and its weight.
 #[derive(Clone, Copy, Debug)]
 struct Change {
     at: usize,
-    left: usize,
-    /// Length of the entry of right, if there is one.
+    left: Option<usize>,
     right: Option<usize>,
     weight: i64,
 }
+
+/// The entries of a pair; none on the side where there is no row.
+type Pair<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
 
 impl Matching {
     /// Of rows whose flag stands behind so many keys.
@@ -79,7 +82,7 @@ impl Matching {
     pub(crate) fn new(
         flag: usize,
         types: [Vec<DataType>; 2],
-        (outer, schema): (bool, SchemaRef),
+        (outer, schema): (Outer, SchemaRef),
     ) -> Result<Self, ArrowError> {
         let [left, right] = types;
         Ok(Self {
@@ -143,12 +146,11 @@ impl Matching {
 
     fn rows(
         &self,
-        pairs: &[(&[u8], Option<&[u8]>)],
+        pairs: &[Pair<'_>],
         (is_minus, seq): (bool, Seq),
     ) -> Result<Weighted, ArrowError> {
         let [left, right] = &self.sides;
-        let lefts = pairs.iter().map(|(left, _)| Some(*left));
-        let mut columns = columns_of(left, lefts)?;
+        let mut columns = columns_of(left, pairs.iter().map(|(left, _)| *left))?;
         columns.extend(columns_of(right, pairs.iter().map(|(_, right)| *right))?);
         let run = Run {
             rows: pairs.len(),
@@ -195,13 +197,13 @@ fn columns_of<'a>(
 
 impl Found {
     /// Notes a change of a pair.
-    pub(crate) fn push(&mut self, left: &[u8], right: Option<&[u8]>, weight: i64) {
+    pub(crate) fn push(&mut self, left: Option<&[u8]>, right: Option<&[u8]>, weight: i64) {
         let at = self.bytes.len();
-        self.bytes.extend_from_slice(left);
+        self.bytes.extend_from_slice(left.unwrap_or_default());
         self.bytes.extend_from_slice(right.unwrap_or_default());
         self.changes.push(Change {
             at,
-            left: left.len(),
+            left: left.map(<[u8]>::len),
             right: right.map(<[u8]>::len),
             weight,
         });
@@ -220,12 +222,13 @@ impl Found {
         self.changes = settled.collect();
     }
 
-    fn entries(&self, change: &Change) -> (&[u8], Option<&[u8]>) {
-        let behind = change.at + change.left;
-        let right = change
-            .right
-            .map(|length| &self.bytes[behind..behind + length]);
-        (&self.bytes[change.at..behind], right)
+    fn entries(&self, change: &Change) -> Pair<'_> {
+        let entry = |at: usize, length: usize| &self.bytes[at..at + length];
+        let behind = change.at + change.left.unwrap_or(0);
+        (
+            change.left.map(|length| entry(change.at, length)),
+            change.right.map(|length| entry(behind, length)),
+        )
     }
 }
 

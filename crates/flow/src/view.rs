@@ -2,7 +2,8 @@
 //!
 //! A plan is a chain above what feeds it (`feed`): stages without state, then perhaps a grouping, then
 //! stages again, and so on. Chunks pass the stages before a grouping in any thread, are pre-aggregated there, and merge into
-//! its buckets; what it tells passes the next stages.
+//! its buckets; what it tells passes the next stages. Where pairs are joined again, the rows of the other side
+//! come in beside them (`Segment::beside`).
 //!
 //! It never reads a log or a store, and never knows where its rows go.
 
@@ -55,6 +56,8 @@ pub(crate) struct Pipeline {
 pub(crate) struct Segment {
     pub(crate) stages: Vec<Stage>,
     pub(crate) by: Option<Arc<GroupBy>>,
+    /// Rows that are grouped with those of the stages, in the same columns: those of another side.
+    pub(crate) beside: Option<Side>,
 }
 
 /// A view as it runs.
@@ -170,11 +173,16 @@ impl View {
         };
         let mut rows = self.pipeline.feed.rows(&mut feeding, parts, &mut aside)?;
         let tells = self.pipeline.tells(parts.tells);
+        let nothing = Arc::new(Segment::of(Vec::new()));
         let mut states = self.states.iter_mut();
         for segment in &self.pipeline.segments {
             rows = match (&segment.by, states.next()) {
                 (Some(by), Some(state)) => {
-                    let partials = aggregate(segment, by, rows, parts, &mut aside)?;
+                    let mut partials = aggregate(segment, by, rows, parts, &mut aside)?;
+                    if let Some(side) = &segment.beside {
+                        let rows = side.rows(&mut feeding, parts, &mut aside)?;
+                        partials.extend(aggregate(&nothing, by, rows, parts, &mut aside)?);
+                    }
                     state.step(partials, (parts.moment, tells), parts.pool, &mut aside)?
                 }
                 _ => pass(segment, rows, parts, &mut aside)?,
@@ -270,7 +278,10 @@ impl Pipeline {
 
     /// The tables that it looks rows up in.
     pub(crate) fn lookups(&self) -> impl Iterator<Item = StreamId> {
+        let beside = self.segments.iter();
+        let beside = beside.filter_map(|segment| segment.beside.as_ref());
         let fed = self.feed.segments().into_iter();
+        let fed = fed.chain(beside.flat_map(Side::segments));
         let segments = fed.chain(&self.segments);
         let stages = segments.flat_map(|segment| &segment.stages);
         stages.filter_map(|stage| match stage {
@@ -281,6 +292,15 @@ impl Pipeline {
 }
 
 impl Segment {
+    /// Stages that nothing groups.
+    fn of(stages: Vec<Stage>) -> Self {
+        Self {
+            stages,
+            by: None,
+            beside: None,
+        }
+    }
+
     fn run(
         &self,
         rows: Weighted,

@@ -35,7 +35,7 @@ pub use crate::error::row_reason;
 pub use engine::{Progress, ViewEngine, ViewStatus};
 pub(crate) use names::at_frontier;
 pub use node::{
-    Call, Figure, Frame, Function, Near, Node, Order, Pairs, PairsKind, Rank, Running, Turns,
+    Call, Figure, Frame, Function, Near, Node, Order, Outer, Pairs, PairsKind, Rank, Running, Turns,
 };
 pub use operators::{Operator, OperatorKind};
 pub use overlap::{Overlapping, Slice};

@@ -9,7 +9,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
-use mainstem_sql::view::Overlapping;
+use mainstem_sql::view::{Outer, Overlapping};
 
 use super::{
     Answer,
@@ -139,7 +139,7 @@ impl LaneTask {
     fn pair(
         &self,
         (number, bucket): (usize, &mut Bucket),
-        outer: bool,
+        outer: Outer,
     ) -> Result<Option<Found>, FlowError> {
         let mut found = Found::default();
         let chunks = self.partials.iter();

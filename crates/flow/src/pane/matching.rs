@@ -1,6 +1,7 @@
 //! Pairs of rows that change: what the rows of a chunk come to beside those that a pane has.
 
 use datafusion::arrow::error::ArrowError;
+use mainstem_sql::view::Outer;
 
 use super::Pane;
 use crate::{
@@ -15,7 +16,7 @@ impl Pane {
     pub(crate) fn pair(
         &mut self,
         (partial, groups): (&Partial, &[u32]),
-        outer: bool,
+        outer: Outer,
         found: &mut Found,
     ) -> Result<(), ArrowError> {
         let mut pairs = Vec::with_capacity(groups.len());
@@ -40,21 +41,36 @@ impl Pane {
             return Err(ArrowError::ComputeError("a pane lacks its rows".to_owned()));
         };
         for (to, from) in pairs {
-            let had_right = right.is_any(to);
+            let (had_left, had_right) = (left.is_any(to), right.is_any(to));
             for (row, weight) in more_left.counted(from) {
-                beside((row, weight), (right, to), (outer, found));
+                if outer.left() && !had_right {
+                    found.push(Some(row), None, weight);
+                }
+                for (other, count) in right.counted(to) {
+                    found.push(Some(row), Some(other), weight * count);
+                }
             }
             left.merge(more_left, &[(to, from)]);
             for (other, weight) in more_right.counted(from) {
                 for (row, count) in left.counted(to) {
-                    found.push(row, Some(other), weight * count);
+                    found.push(Some(row), Some(other), weight * count);
+                }
+            }
+            let has_left = left.is_any(to);
+            if outer.right() && !had_left {
+                match has_left {
+                    true => alone((right, to), -1, found),
+                    false => alone((more_right, from), 1, found),
                 }
             }
             right.merge(more_right, &[(to, from)]);
-            if outer && had_right != right.is_any(to) {
+            if outer.right() && had_left && !has_left {
+                alone((right, to), 1, found);
+            }
+            if outer.left() && had_right != right.is_any(to) {
                 let sign = if had_right { 1 } else { -1 };
                 for (row, count) in left.counted(to) {
-                    found.push(row, None, sign * count);
+                    found.push(Some(row), None, sign * count);
                 }
             }
         }
@@ -62,16 +78,9 @@ impl Pane {
     }
 }
 
-/// A row of left beside all rows of right that a group has.
-fn beside(
-    (row, weight): (&[u8], i64),
-    (right, group): (&Ranks, u32),
-    (outer, found): (bool, &mut Found),
-) {
-    if outer && !right.is_any(group) {
-        found.push(row, None, weight);
-    }
-    for (other, count) in right.counted(group) {
-        found.push(row, Some(other), weight * count);
+/// The rows of right of a group, each beside NULLs.
+fn alone((right, group): (&Ranks, u32), sign: i64, found: &mut Found) {
+    for (row, count) in right.counted(group) {
+        found.push(None, Some(row), sign * count);
     }
 }

@@ -20,7 +20,7 @@ use mainstem_sql::view::{
 };
 
 use self::argument::Argument;
-use super::{Feed, Pipeline, Segment, SourceRead};
+use super::{Feed, Pipeline, Segment, Side, SourceRead};
 use crate::{
     aggregate::{Aggregate, AggregateSpec},
     errors::FlowError,
@@ -63,7 +63,7 @@ impl Pipeline {
         if overlapping.is_some() || gap_us.is_some() {
             return Err(refused(view, UNGROUPED));
         }
-        segments.push(Arc::new(Segment { stages, by: None }));
+        segments.push(Arc::new(Segment::of(stages)));
         let fields = plan
             .columns
             .0
@@ -318,11 +318,17 @@ impl Compiling<'_> {
 
     /// What groups the rows of the stages so far.
     fn grouped(&mut self, by: GroupBy) {
+        self.grouped_beside(by, None);
+    }
+
+    /// The same, with the rows of another side.
+    fn grouped_beside(&mut self, by: GroupBy, beside: Option<Side>) {
         self.retracts = !matches!(by.emission, Emission::Close { keep_us: 0 });
         let stages = std::mem::take(&mut self.stages);
         self.segments.push(Arc::new(Segment {
             stages,
             by: Some(Arc::new(by)),
+            beside,
         }));
     }
 

@@ -138,13 +138,13 @@ impl Feed {
 }
 
 impl Side {
-    fn segments(&self) -> Vec<&Arc<Segment>> {
+    pub(super) fn segments(&self) -> Vec<&Arc<Segment>> {
         let mut segments = self.feed.segments();
         segments.push(&self.segment);
         segments
     }
 
-    fn rows(
+    pub(super) fn rows(
         &self,
         feeding: &mut Feeding<'_>,
         parts: &StepParts<'_>,

@@ -53,7 +53,8 @@ impl Columns<'_> {
                 let left = self.of(&pairs.left)?;
                 let right = self.of(&pairs.right)?.into_iter();
                 left.into_iter()
-                    .chain(right.map(|nullable| nullable || pairs.outer))
+                    .map(|nullable| nullable || pairs.outer.right())
+                    .chain(right.map(|nullable| nullable || pairs.outer.left()))
                     .collect()
             }
             Node::Lookup { input, .. } | Node::Window { input, .. } => {

@@ -26,7 +26,11 @@ fn walk(node: &Node, next: &mut usize, visit: &mut dyn FnMut(usize, &Node)) {
     for input in node.inputs() {
         match changes {
             // A join of rows that change says for both sides what is kept of them.
-            true => walk(input, next, &mut |_, _| {}),
+            true => walk(input, next, &mut |place, node| {
+                if matches!(node, Node::Pairs(_)) {
+                    visit(place, node);
+                }
+            }),
             false => walk(input, next, visit),
         }
     }

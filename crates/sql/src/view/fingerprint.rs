@@ -66,14 +66,17 @@ fn operators(defs: &Definitions, inputs: &[Input], node: &Node, out: &mut String
 fn paired(pairs: &Pairs) -> String {
     let keys = pairs.keys.iter();
     let keys = keys.map(|(left, right)| (anonymous(left), anonymous(right)));
-    let (keys, outer) = (keys.collect::<Vec<_>>(), pairs.outer);
+    let (keys, outer) = (keys.collect::<Vec<_>>(), pairs.outer.left());
     match &pairs.kind {
         PairsKind::Near(near) => {
             let (from, to, slice) = (near.from_us, near.to_us, near.slice_us);
             let times = near.times;
             format!("pairs {keys:?} {times:?} {from} {to} {outer} {slice}")
         }
-        PairsKind::Changing { key } => format!("pairs {keys:?} by {key:?} {outer}"),
+        PairsKind::Changing { key } => {
+            let more = if pairs.outer.right() { " right" } else { "" };
+            format!("pairs {keys:?} by {key:?} {outer}{more}")
+        }
     }
 }
 

@@ -72,11 +72,12 @@ pub(crate) fn event_time(node: &Node, index: usize, inputs: &[Input]) -> Option<
             let (left, right) = near.reach_us();
             let width = pairs.left.schema().fields().len();
             if index == near.times.0 {
-                let waits = if pairs.outer { near.slice_us } else { 0 };
+                let waits = if pairs.outer.left() { near.slice_us } else { 0 };
                 return Some(behind(left.max(0).saturating_add(waits)));
             }
             // Where there is no pair, it is NULL.
-            (!pairs.outer && index == width.saturating_add(near.times.1)).then(|| behind(right))
+            (!pairs.outer.left() && index == width.saturating_add(near.times.1))
+                .then(|| behind(right))
         }
         Node::Lookup { input, .. } | Node::Window { input, .. } => {
             let is_input = index < input.schema().fields().len();

@@ -401,21 +401,22 @@ fn condition(join: &mut Join, place: Place) -> Result<&mut Expr, Problem> {
     use JoinOperator as J;
     let refused = |what: &str| {
         unbuilt(what, place.clone()).hint(
-            "JOIN … ON and LEFT JOIN … ON look a table up, or join two streams, or two tables",
+            "JOIN … ON and LEFT JOIN … ON look a table up, or join two streams; these, RIGHT and FULL JOIN join two tables",
         )
     };
     match &mut join.join_operator {
         J::Join(constraint)
         | J::Inner(constraint)
         | J::Left(constraint)
-        | J::LeftOuter(constraint) => match constraint {
+        | J::LeftOuter(constraint)
+        | J::Right(constraint)
+        | J::RightOuter(constraint)
+        | J::FullOuter(constraint) => match constraint {
             JoinConstraint::On(on) => Ok(on),
             JoinConstraint::Using(_) => Err(refused("JOIN … USING")),
             JoinConstraint::Natural => Err(refused("NATURAL JOIN")),
             JoinConstraint::None => Err(refused("a join without ON")),
         },
-        J::Right(_) | J::RightOuter(_) => Err(refused("RIGHT JOIN")),
-        J::FullOuter(_) => Err(refused("FULL JOIN")),
         J::CrossJoin(_) => Err(refused("CROSS JOIN")),
         _ => Err(refused("this kind of join")),
     }

@@ -15,7 +15,7 @@ use datafusion::{
 
 use super::Windows;
 use crate::sketch::Moment;
-pub use pairs::{Near, Pairs, PairsKind};
+pub use pairs::{Near, Outer, Pairs, PairsKind};
 pub use rank::{Order, Rank};
 pub use running::{Figure, Frame, Running, Turns};
 
@@ -302,26 +302,7 @@ impl fmt::Display for Line<'_> {
                 let columns = fields.map(|field| format!("{} {}", field.name(), field.data_type()));
                 write!(f, "union {}", columns.collect::<Vec<_>>().join(", "))
             }
-            Node::Pairs(pairs) => {
-                let keys = pairs.keys.iter();
-                let keys = keys.map(|(left, right)| format!("{left} = {right}"));
-                let keys = keys.collect::<Vec<_>>().join(", ");
-                let kind = if pairs.outer {
-                    "pairs or NULL"
-                } else {
-                    "pairs"
-                };
-                write!(f, "{kind} by ({keys}) ")?;
-                match &pairs.kind {
-                    PairsKind::Near(Near {
-                        times: (left, right),
-                        from_us,
-                        to_us,
-                        ..
-                    }) => write!(f, "times @{left}, @{right} from {from_us} µs to {to_us} µs"),
-                    PairsKind::Changing { key } => write!(f, "that change, each {key:?}"),
-                }
-            }
+            Node::Pairs(pairs) => write!(f, "{pairs}"),
             Node::Lookup {
                 table,
                 keys,

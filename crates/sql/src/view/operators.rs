@@ -259,15 +259,8 @@ fn together(node: &Node) -> Option<Operator> {
             let keys = keys
                 .map(|(a, b)| format!("{} = {}", spell::expr(a, &left), spell::expr(b, &right)));
             let PairsKind::Near(near) = &pairs.kind else {
-                let title = match pairs.outer {
-                    false => "join of rows that change",
-                    true => "left join of rows that change",
-                };
-                return Some(operator(
-                    OperatorKind::Join,
-                    title.to_owned(),
-                    keys.collect(),
-                ));
+                let title = format!("{}join of rows that change", pairs.outer.as_str());
+                return Some(operator(OperatorKind::Join, title, keys.collect()));
             };
             let name = |names: &[String], place: usize| names.get(place).cloned();
             let (a, b) = near.times;
@@ -279,12 +272,9 @@ fn together(node: &Node) -> Option<Operator> {
                 signed(near.from_us),
                 signed(near.to_us)
             );
-            let title = match pairs.outer {
-                false => "join of rows near in time",
-                true => "left join of rows near in time",
-            };
+            let title = format!("{}join of rows near in time", pairs.outer.as_str());
             let details = keys.chain([apart]).collect();
-            Some(operator(OperatorKind::Join, title.to_owned(), details))
+            Some(operator(OperatorKind::Join, title, details))
         }
         _ => None,
     }

@@ -223,8 +223,8 @@ fn filtered_pairs(mut pairs: Pairs, predicate: Arc<dyn PhysicalExpr>) -> Node {
     let width = pairs.left.schema().fields().len();
     let columns = collect_columns(&predicate);
     let (is_left, is_right) = (
-        columns.iter().all(|column| column.index() < width),
-        !pairs.outer && columns.iter().all(|column| column.index() >= width),
+        !pairs.outer.right() && columns.iter().all(|column| column.index() < width),
+        !pairs.outer.left() && columns.iter().all(|column| column.index() >= width),
     );
     if is_left {
         pairs.left = filtered_by(pairs.left, predicate);

@@ -58,7 +58,7 @@ impl Compiling<'_> {
             return Err(self.refused("one of several sides keeps something, or takes rows back"));
         }
         let stages = std::mem::take(&mut self.stages);
-        let segment = Arc::new(Segment { stages, by: None });
+        let segment = Arc::new(Segment::of(stages));
         Ok(Side { feed, segment })
     }
 
@@ -77,7 +77,7 @@ impl Compiling<'_> {
             }
         }
         let (left, right) = pairs.keys.iter().cloned().unzip();
-        let kind = match pairs.outer {
+        let kind = match pairs.outer.left() {
             false => Kind::Inner,
             true => Kind::Left,
         };

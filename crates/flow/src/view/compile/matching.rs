@@ -7,10 +7,10 @@ use datafusion::{
     common::{DataFusionError, ScalarValue},
     physical_expr::{
         conjunction,
-        expressions::{Column, Literal, is_not_null},
+        expressions::{Column, Literal, case, is_not_null},
     },
 };
-use mainstem_sql::view::Pairs;
+use mainstem_sql::view::{Outer, Pairs};
 
 use super::{
     super::{Feed, Segment, Side},
@@ -31,46 +31,40 @@ struct Place<'a> {
     own: &'a Schema,
     other: &'a Schema,
     is_right: bool,
+    outer: Outer,
 }
 
 impl Compiling<'_> {
     pub(super) fn matching(&mut self, pairs: &Pairs) -> Result<Feed, FlowError> {
         let (lefts, rights): (Vec<Expr>, Vec<Expr>) = pairs.keys.iter().cloned().unzip();
         let (left, right) = (pairs.left.schema(), pairs.right.schema());
-        let schema = both((&lefts, left), right).map_err(|error| self.unkept(&error))?;
+        let schema = both((&lefts, left), right, pairs.outer);
+        let schema = schema.map_err(|error| self.unkept(&error))?;
         let place = |keys, own, other, is_right| Place {
             keys,
             own,
             other,
             is_right,
+            outer: pairs.outer,
         };
         let sides = [
             (&pairs.left, place(lefts, left, right, false)),
             (&pairs.right, place(rights, right, left, true)),
         ];
-        let mut fed = Vec::with_capacity(sides.len());
+        let (mut fed, mut chain) = (Vec::with_capacity(sides.len()), None);
         for (node, place) in sides {
             let feed = self.node(node)?;
-            if !self.segments.is_empty() {
-                return Err(self.refused("one of the sides that it joins keeps something"));
-            }
+            let segments = std::mem::take(&mut self.segments);
             let mut stages = std::mem::take(&mut self.stages);
-            // Of an outer join a row of left whose key is NULL stays, beside NULLs.
-            if place.is_right || !pairs.outer {
-                let some = place.some();
-                stages.extend(
-                    some.map_err(|error| self.unkept(&error))?
-                        .map(Stage::Filter),
-                );
+            stages.extend(place.stages(&schema).map_err(|error| self.unkept(&error))?);
+            if segments.is_empty() {
+                let segment = Arc::new(Segment::of(stages));
+                fed.push(Side { feed, segment });
+            } else if chain.replace((feed, segments, stages)).is_some() {
+                return Err(self.refused("both sides that it joins keep something"));
             }
-            stages.push(Stage::Project {
-                exprs: place.exprs().map_err(|error| self.unkept(&error))?,
-                schema: Arc::clone(&schema),
-            });
-            let segment = Arc::new(Segment { stages, by: None });
-            fed.push(Side { feed, segment });
         }
-        let count = pairs.keys.len();
+        let count = pairs.keys.len() + usize::from(pairs.outer == Outer::Both);
         let column = |place: usize| -> Expr { Arc::new(Column::new("", place)) };
         let exprs: Vec<Expr> = (0..schema.fields().len()).map(column).collect();
         let types = [left, right].map(|side| types(side));
@@ -91,8 +85,14 @@ impl Compiling<'_> {
             only_grows: false,
             schema: Arc::clone(&pairs.schema),
         };
-        self.grouped(by);
-        Ok(Feed::Changes { sides: fed, schema })
+        let Some((feed, segments, stages)) = chain else {
+            self.grouped(by);
+            return Ok(Feed::Changes { sides: fed, schema });
+        };
+        // Pairs of pairs: they go on as a chain, and the other side comes in where it is joined.
+        (self.segments, self.stages) = (segments, stages);
+        self.grouped_beside(by, fed.pop());
+        Ok(feed)
     }
 
     fn unkept(&self, error: &DataFusionError) -> FlowError {
@@ -101,6 +101,39 @@ impl Compiling<'_> {
 }
 
 impl Place<'_> {
+    /// Whether a row without a pair comes.
+    const fn comes_alone(&self) -> bool {
+        match self.is_right {
+            true => self.outer.right(),
+            false => self.outer.left(),
+        }
+    }
+
+    /// The side's rows in the columns of both.
+    fn stages(&self, schema: &SchemaRef) -> Result<Vec<Stage>, DataFusionError> {
+        let mut stages = Vec::new();
+        // Of an outer join a row whose key is NULL stays, beside NULLs.
+        if !self.comes_alone() {
+            stages.extend(self.some()?.map(Stage::Filter));
+        }
+        stages.push(Stage::Project {
+            exprs: self.exprs()?,
+            schema: Arc::clone(schema),
+        });
+        Ok(stages)
+    }
+
+    /// What keeps rows apart whose keys are NULL, where those of both sides come: of them, whose row it
+    /// is; of all others the same.
+    fn apart(&self) -> Result<Expr, DataFusionError> {
+        let whose: Expr = Arc::new(Literal::new(ScalarValue::from(self.is_right)));
+        let same: Expr = Arc::new(Literal::new(ScalarValue::from(false)));
+        match self.some()? {
+            None => Ok(same),
+            Some(some) => case(None, vec![(some, same)], Some(whose)),
+        }
+    }
+
     /// Whether no key is NULL, if one may be.
     fn some(&self) -> Result<Option<Expr>, DataFusionError> {
         let keys = self.keys.iter();
@@ -116,9 +149,12 @@ impl Place<'_> {
         Ok(some)
     }
 
-    /// Keys, the flag, and the columns of left and of right; those of the other side are NULL.
+    /// Keys, what keeps some of them apart, the flag, and the columns of left and of right; those of the other side are NULL.
     fn exprs(&self) -> Result<Vec<Expr>, DataFusionError> {
         let mut exprs = self.keys.clone();
+        if self.outer == Outer::Both {
+            exprs.push(self.apart()?);
+        }
         exprs.push(Arc::new(Literal::new(ScalarValue::from(self.is_right))));
         let own = self.own.fields().iter().enumerate();
         let own = own.map(|(place, field)| -> Expr { Arc::new(Column::new(field.name(), place)) });
@@ -143,11 +179,18 @@ impl Place<'_> {
 }
 
 /// Keys, the flag, and the columns of both sides, which may all be NULL.
-fn both((keys, left): (&[Expr], &Schema), right: &Schema) -> Result<SchemaRef, DataFusionError> {
+fn both(
+    (keys, left): (&[Expr], &Schema),
+    right: &Schema,
+    outer: Outer,
+) -> Result<SchemaRef, DataFusionError> {
     let mut fields = Vec::new();
     for (number, key) in keys.iter().enumerate() {
         let ty = key.data_type(left)?;
         fields.push(Arc::new(Field::new(format!("key {number}"), ty, true)));
+    }
+    if outer == Outer::Both {
+        fields.push(Arc::new(Field::new("apart", DataType::Boolean, true)));
     }
     fields.push(Arc::new(Field::new("is right", DataType::Boolean, false)));
     let columns = left.fields().iter().chain(right.fields().iter());

@@ -44,3 +44,25 @@ SELECT o.customer_id, o.amount - coalesce(p.paid, 0) AS owed
 FROM ordered o
 LEFT JOIN paid p ON p.customer_id = o.customer_id
 EMIT ON UPDATE;
+
+-- Every customer, whether something was ordered or not.
+CREATE MATERIALIZED VIEW customers_and_orders AS
+SELECT c.name, o.order_id
+FROM orders o
+RIGHT JOIN customers c ON c.customer_id = o.customer_id
+EMIT ON UPDATE;
+
+-- Everything that fits something else, and everything that fits nothing.
+CREATE MATERIALIZED VIEW matched AS
+SELECT o.order_id, c.name, c.country
+FROM (SELECT * FROM orders WHERE state = 'open') o
+FULL JOIN customers c ON c.customer_id = o.customer_id
+EMIT ON UPDATE;
+
+-- Three side by side, one after the other.
+CREATE MATERIALIZED VIEW orders_with_all AS
+SELECT o.order_id, c.name, p.paid
+FROM orders o
+JOIN customers c ON c.customer_id = o.customer_id
+LEFT JOIN paid p ON p.customer_id = c.customer_id
+EMIT ON UPDATE;

@@ -13,15 +13,15 @@ use datafusion::{
     },
 };
 
-use crate::view::Rank;
+use crate::view::{Pairs, Rank, lineage};
 
 /// What identifies rows below.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Below<'a> {
     /// The key of each source, in order; empty if its rows do not change.
     pub(super) source_keys: &'a [Vec<String>],
-    /// Whose rows identify a pair of rows that change, left's and right's; both where there are none.
-    pub(super) identifies: [bool; 2],
+    /// The operator that pairs rows that change, if there is one.
+    pub(super) pairs: Option<&'a Pairs>,
     /// The operator that numbers rows, if there is one.
     pub(super) rank: Option<&'a Rank>,
 }
@@ -94,11 +94,18 @@ impl<'a> Below<'a> {
     }
 }
 
-/// Pairs of rows that change, each side of one source.
+/// Pairs of rows that change, each side of one source or of pairs.
 fn joined(join: Join, below: Below<'_>) -> Result<(LogicalPlan, Vec<usize>)> {
-    let others = below.source_keys.get(1..).unwrap_or_default();
+    let of_left = below.pairs.map_or(1, |pairs| pairs.left.sources().len());
     let right = Below {
-        source_keys: others,
+        source_keys: below.source_keys.get(of_left..).unwrap_or_default(),
+        pairs: below
+            .pairs
+            .and_then(|pairs| lineage::changing(&pairs.right)),
+        ..below
+    };
+    let left = Below {
+        pairs: below.pairs.and_then(|pairs| lineage::changing(&pairs.left)),
         ..below
     };
     let plan = LogicalPlan::Join(join);
@@ -106,10 +113,10 @@ fn joined(join: Join, below: Below<'_>) -> Result<(LogicalPlan, Vec<usize>)> {
     let [one, other] = inputs.as_slice() else {
         return plan_err!("a join has two sides");
     };
-    let (left, mut keys) = carried((*one).clone(), below)?;
+    let (left, mut keys) = carried((*one).clone(), left)?;
     let (right, of_right) = carried((*other).clone(), right)?;
     let width = left.schema().fields().len();
-    let [by_left, by_right] = below.identifies;
+    let [by_left, by_right] = below.pairs.map_or([true; 2], identifies);
     if !by_left {
         keys.clear();
     }
@@ -122,6 +129,14 @@ fn joined(join: Join, below: Below<'_>) -> Result<(LogicalPlan, Vec<usize>)> {
     }
     let plan = plan.with_new_exprs(exprs, vec![left, right])?;
     Ok((plan, keys))
+}
+
+/// Whose rows identify a pair: left's and right's.
+fn identifies(pairs: &Pairs) -> [bool; 2] {
+    let width = pairs.left.schema().fields().len();
+    let is_left = |place: &&usize| **place < width;
+    let of_left = pairs.key().iter().filter(is_left).count();
+    [of_left > 0, of_left < pairs.key().len()]
 }
 
 /// Of a grouping that makes one row of all the key is a constant, as in a view.

@@ -71,7 +71,7 @@ fn places(subject: &Subject, asked: LogicalPlan) -> Result<(LogicalPlan, Vec<usi
     }
     let below = Below {
         source_keys: &subject.source_keys,
-        identifies: subject.identifies(),
+        pairs: lineage::changing(&subject.plan.plan),
         rank: lineage::rank(&subject.plan.plan),
     };
     let (asked, keys) = carried(asked, below)?;

@@ -16,7 +16,7 @@ use super::super::{
 use crate::{
     declare::{Told, mistake, span_text},
     error::QueryError,
-    view::{Node, PlannedView, changes_name, check_question, lineage, plan_again},
+    view::{Node, PlannedView, changes_name, check_question, plan_again},
 };
 
 /// A view that is verified.
@@ -92,16 +92,6 @@ impl Subject {
             true => (0..self.plan.columns.0.len()).collect(),
             false => self.plan.key.clone(),
         }
-    }
-
-    /// Whose rows identify a pair of rows that change, left's and right's.
-    pub(super) fn identifies(&self) -> [bool; 2] {
-        lineage::changing(&self.plan.plan).map_or([true; 2], |pairs| {
-            let width = pairs.left.schema().fields().len();
-            let (left, right): (Vec<usize>, Vec<usize>) =
-                pairs.key().iter().partition(|place| **place < width);
-            [!left.is_empty(), !right.is_empty()]
-        })
     }
 
     /// Whether rows have a key, so that there is one of each.

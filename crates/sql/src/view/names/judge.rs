@@ -348,5 +348,5 @@ fn of_different(expr: &Expr) -> Option<(String, Expr)> {
     let is_distinct = list.duplicate_treatment == Some(DuplicateTreatment::Distinct);
     let mut count = call.clone();
     count.name = Ident::new("count").into();
-    (is_bounded && is_distinct).then(|| (name, Expr::Function(count)))
+    (is_bounded && is_distinct).then_some((name, Expr::Function(count)))
 }

@@ -1,6 +1,6 @@
 //! `Pairs`: rows of two inputs beside each other.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use datafusion::{arrow::datatypes::SchemaRef, physical_expr::PhysicalExpr};
 
@@ -17,10 +17,23 @@ pub struct Pairs {
     pub keys: Vec<(Arc<dyn PhysicalExpr>, Arc<dyn PhysicalExpr>)>,
     /// Which pairs there are, and for how long a row waits for others.
     pub kind: PairsKind,
-    /// Whether a row of left without a pair comes, too, with NULLs.
-    pub outer: bool,
+    /// Whose rows come without a pair, too, with NULLs.
+    pub outer: Outer,
     /// Columns of left, then of right.
     pub schema: SchemaRef,
+}
+
+/// Whose rows come without a pair, too. Of rows that are near in time those of left alone may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outer {
+    /// Pairs alone: JOIN.
+    Neither,
+    /// LEFT JOIN.
+    Left,
+    /// RIGHT JOIN.
+    Right,
+    /// FULL JOIN.
+    Both,
 }
 
 /// Which pairs there are.
@@ -74,6 +87,31 @@ impl Pairs {
     }
 }
 
+impl Outer {
+    /// Whether a row of left comes beside NULLs.
+    #[must_use]
+    pub const fn left(self) -> bool {
+        matches!(self, Self::Left | Self::Both)
+    }
+
+    /// Whether a row of right does.
+    #[must_use]
+    pub const fn right(self) -> bool {
+        matches!(self, Self::Right | Self::Both)
+    }
+
+    /// As SQL writes it before JOIN, in small letters.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Neither => "",
+            Self::Left => "left ",
+            Self::Right => "right ",
+            Self::Both => "full ",
+        }
+    }
+}
+
 impl Near {
     /// How long after its time a row of left, and of right, may be joined with, in µs; less than 0
     /// if what it joins with came before.
@@ -88,5 +126,28 @@ impl Near {
         let delay = i64::try_from(delay.as_micros()).unwrap_or(i64::MAX);
         let kept = to_us.saturating_sub(from_us).saturating_add(delay);
         (kept / SLICES).max(SLICE_US_MIN)
+    }
+}
+
+impl fmt::Display for Pairs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys = self.keys.iter();
+        let keys = keys.map(|(left, right)| format!("{left} = {right}"));
+        let keys = keys.collect::<Vec<_>>().join(", ");
+        let kind = match self.outer {
+            Outer::Neither => "pairs",
+            Outer::Left => "pairs or NULL",
+            Outer::Right => "pairs or NULL before",
+            Outer::Both => "pairs or NULL on either side",
+        };
+        write!(f, "{kind} by ({keys}) ")?;
+        match &self.kind {
+            PairsKind::Near(near) => {
+                let (left, right) = near.times;
+                let (from_us, to_us) = (near.from_us, near.to_us);
+                write!(f, "times @{left}, @{right} from {from_us} µs to {to_us} µs")
+            }
+            PairsKind::Changing { key } => write!(f, "that change, each {key:?}"),
+        }
     }
 }

@@ -12,7 +12,7 @@ use mainstem_kernel::Problem;
 
 use super::{
     super::{
-        Node, Pairs, PairsKind,
+        Node, Outer, Pairs, PairsKind,
         output::{RowKey, carried},
         refuse::unbuilt,
     },
@@ -37,8 +37,13 @@ impl Shape<'_> {
         &self,
         join: &Join,
         (left, right): (Node, Node),
-        (outer, schema): (bool, SchemaRef),
+        (outer, schema): (Outer, SchemaRef),
     ) -> Result<Node, Problem> {
+        if super::pairs::has_pairs(&left) && super::pairs::has_pairs(&right) {
+            let what = "a join of two joins of tables or views";
+            return Err(unbuilt(what, self.place.clone())
+                .hint("join one after the other: a JOIN b ON … JOIN c ON … JOIN d ON …"));
+        }
         let (left, right) = (self.changing_side(left)?, self.changing_side(right)?);
         let mut keys = Keys::new();
         for (one, other) in &join.on {
@@ -52,10 +57,12 @@ impl Shape<'_> {
             return Err(unbuilt(what, self.place.clone())
                 .hint("add a column of both to ON: a.key = b.key AND …"));
         }
-        if outer && join.filter.is_some() {
-            let what = "a LEFT JOIN of rows that change with more conditions than keys";
-            return Err(unbuilt(what, self.place.clone())
-                .hint("filter in a subquery: LEFT JOIN (SELECT … FROM table WHERE …) b ON …"));
+        if outer != Outer::Neither && join.filter.is_some() {
+            let kind = outer.as_str().to_uppercase();
+            let what = format!("a {kind}JOIN of rows that change with more conditions than keys");
+            return Err(unbuilt(&what, self.place.clone()).hint(format!(
+                "filter in a subquery: {kind}JOIN (SELECT … FROM table WHERE …) b ON …"
+            )));
         }
         let node = paired((left, right), keys, (outer, &schema));
         match &join.filter {
@@ -64,15 +71,12 @@ impl Shape<'_> {
         }
     }
 
-    /// One side: rows of a table or a view as they are, some of them, or parts of them.
+    /// One side: rows of a table or a view as they are, some of them, parts of them, or pairs of them.
     fn changing_side(&self, node: Node) -> Result<Side, Problem> {
         let refused = |what: &str| unbuilt(what, self.place.clone());
-        if let Some(below) = unpaired(&node) {
-            let what = match below {
-                Node::Pairs(_) => "a join of more than two tables or views",
-                _ => "a join with groups or numbered rows",
-            };
-            return Err(refused(what).hint("make a view of it, and join with that"));
+        if keeps(&node) {
+            return Err(refused("a join with groups or numbered rows")
+                .hint("make a view of it, and join with that"));
         }
         let source = node.sources().first().copied();
         let source = source.and_then(|input| self.bound.inputs.get(input));
@@ -87,25 +91,21 @@ impl Shape<'_> {
     }
 }
 
-/// The lowest operator of a side that keeps something, if one does.
-fn unpaired(node: &Node) -> Option<&Node> {
+/// Whether an operator of a side keeps something, other than pairs, which are checked by themselves.
+fn keeps(node: &Node) -> bool {
     match node {
-        Node::Source { .. } => None,
-        Node::Filter { input, .. } | Node::Project { input, .. } => unpaired(input),
-        other => Some(other),
+        Node::Source { .. } | Node::Pairs(_) => false,
+        Node::Filter { input, .. } | Node::Project { input, .. } => keeps(input),
+        _ => true,
     }
 }
 
 /// The pairs, in the columns that both sides had.
-fn paired((left, right): (Side, Side), keys: Keys, (outer, schema): (bool, &SchemaRef)) -> Node {
+fn paired((left, right): (Side, Side), keys: Keys, (outer, schema): (Outer, &SchemaRef)) -> Node {
     let behind = left.node.schema().fields().len();
     let key = identity((&left, &right), &keys, outer);
-    let own = left.node.schema().fields().iter().cloned();
-    let other = right.node.schema().fields().iter();
-    let other = other.map(|field| match outer {
-        true => Arc::new(field.as_ref().clone().with_nullable(true)),
-        false => Arc::clone(field),
-    });
+    let own = beside(left.node.schema(), outer.right());
+    let other = beside(right.node.schema(), outer.left());
     let fields: Vec<Arc<Field>> = own.chain(other).collect();
     let places = (0..left.width).chain(behind..behind.saturating_add(right.width));
     let exprs = places.map(|place| {
@@ -124,9 +124,17 @@ fn paired((left, right): (Side, Side), keys: Keys, (outer, schema): (bool, &Sche
     projected(Node::Pairs(Box::new(pairs)), exprs, Arc::clone(schema))
 }
 
-/// What identifies a pair: the row of one side, if at most one row of the other joins with it; else
-/// both.
-fn identity((left, right): (&Side, &Side), keys: &Keys, outer: bool) -> Vec<usize> {
+/// The columns of a side, NULL where rows of the other come without one of it.
+fn beside(schema: &SchemaRef, is_alone: bool) -> impl Iterator<Item = Arc<Field>> {
+    schema.fields().iter().map(move |field| match is_alone {
+        true => Arc::new(field.as_ref().clone().with_nullable(true)),
+        false => Arc::clone(field),
+    })
+}
+
+/// What identifies a pair: the row of one side, if at most one row of the other joins with it, and none
+/// of the other comes alone; else both.
+fn identity((left, right): (&Side, &Side), keys: &Keys, outer: Outer) -> Vec<usize> {
     let behind = left.node.schema().fields().len();
     let (of_left, of_right): (Vec<_>, Vec<_>) = keys.iter().cloned().unzip();
     let is_whole = |key: &[usize], exprs: &[Arc<dyn PhysicalExpr>]| {
@@ -134,10 +142,10 @@ fn identity((left, right): (&Side, &Side), keys: &Keys, outer: bool) -> Vec<usiz
         key.all(|place| exprs.iter().any(|expr| column(expr) == Some(*place)))
     };
     let shifted = right.key.iter().map(|place| place.saturating_add(behind));
-    if is_whole(&right.key, &of_right) {
+    if !outer.right() && is_whole(&right.key, &of_right) {
         return left.key.clone();
     }
-    match !outer && is_whole(&left.key, &of_left) {
+    match !outer.left() && is_whole(&left.key, &of_left) {
         true => shifted.collect(),
         false => left.key.iter().copied().chain(shifted).collect(),
     }

@@ -44,6 +44,12 @@ impl Shape<'_> {
         let outer = match join.join_type {
             JoinType::Inner => false,
             JoinType::Left => true,
+            JoinType::Right | JoinType::Full => {
+                let what = "a RIGHT or FULL JOIN that looks a table up";
+                return Err(unbuilt(what, self.place.clone()).hint(
+                    "write the stream first: stream LEFT JOIN table FOR SYSTEM_TIME AS OF PROCTIME() …",
+                ));
+            }
             _ => return Err(unbuilt("this kind of join", self.place.clone())),
         };
         let (table, columns) = self.table(&join.right)?;

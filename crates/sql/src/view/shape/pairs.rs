@@ -18,7 +18,7 @@ use mainstem_kernel::{Code, ColumnType, Problem, types::TYPE_METADATA};
 
 use self::distance::{Distance, term};
 use super::{
-    super::{Near, Node, Pairs, PairsKind, lineage, refuse::unbuilt},
+    super::{Near, Node, Outer, Pairs, PairsKind, lineage, refuse::unbuilt},
     Shape, column, filtered,
 };
 use crate::declare::{Told, mistake};
@@ -46,11 +46,7 @@ struct Compared {
 impl Shape<'_> {
     /// Pairs of rows.
     pub(super) fn pairs(&self, join: &Join, schema: SchemaRef) -> Result<Node, Problem> {
-        let outer = match join.join_type {
-            JoinType::Inner => false,
-            JoinType::Left => true,
-            _ => return Err(unbuilt("this kind of join", self.place.clone())),
-        };
+        let outer = self.outer(join)?;
         let (left, right) = (self.node(&join.left)?, self.node(&join.right)?);
         match (self.changing(&left), self.changing(&right)) {
             (Some(_), Some(_)) => return self.changing_pairs(join, (left, right), (outer, schema)),
@@ -62,7 +58,7 @@ impl Shape<'_> {
                      view of the stream, such as the newest row of each key, and join with that",
                 ));
             }
-            (None, None) => {}
+            (None, None) => self.alone_on_left(outer)?,
         }
         let sides = Sides {
             left: self.paired((left, &join.left))?,
@@ -92,7 +88,7 @@ impl Shape<'_> {
             );
         }
         self.near(from_us, to_us)?;
-        if outer && !rest.is_empty() {
+        if outer.left() && !rest.is_empty() {
             let what = "a LEFT JOIN of streams with more conditions than keys and times";
             return Err(unbuilt(what, self.place.clone())
                 .hint("filter in a subquery: LEFT JOIN (SELECT … FROM stream WHERE …) b ON …"));
@@ -115,6 +111,27 @@ impl Shape<'_> {
             None => Ok(node),
             Some(rest) => Ok(filtered(node, &self.one(&rest, &join.schema)?)),
         }
+    }
+
+    /// Whose rows come without a pair, too.
+    fn outer(&self, join: &Join) -> Result<Outer, Problem> {
+        Ok(match join.join_type {
+            JoinType::Inner => Outer::Neither,
+            JoinType::Left => Outer::Left,
+            JoinType::Right => Outer::Right,
+            JoinType::Full => Outer::Both,
+            _ => return Err(unbuilt("this kind of join", self.place.clone())),
+        })
+    }
+
+    /// Refuses streams of which rows of the second come without a pair.
+    fn alone_on_left(&self, outer: Outer) -> Result<(), Problem> {
+        if !outer.right() {
+            return Ok(());
+        }
+        let what = "a RIGHT or FULL JOIN of streams";
+        Err(unbuilt(what, self.place.clone())
+            .hint("write the stream first of which all rows are to come: a LEFT JOIN b ON …"))
     }
 
     /// One side: rows that are only added, as they come.

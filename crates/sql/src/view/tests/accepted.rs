@@ -29,7 +29,7 @@ GROUP BY v.owner_id EMIT ON UPDATE EVERY INTERVAL '1 second'",
 ];
 
 /// Other forms, over the views before them too.
-pub(super) const OTHERS: [&str; 67] = [
+pub(super) const OTHERS: [&str; 72] = [
     "fast AS SELECT * FROM readings WHERE speed_kmh > 130 AND celsius IS NOT NULL",
     "days AS SELECT window_start, count(*) AS n FROM TUMBLE(readings, at, INTERVAL '1 day', TIME ZONE 'Europe/Berlin') GROUP BY window_start, window_end EMIT ON WINDOW CLOSE",
     "weeks AS SELECT window_start AS week, window_end, country, sum(quantity) AS pieces FROM TUMBLE(purchases, invoice_date, INTERVAL '1' WEEK, INTERVAL '4 days') p WHERE p.country <> 'Unspecified' GROUP BY country, window_start, window_end HAVING sum(quantity) > 10 EMIT ON WINDOW CLOSE",
@@ -96,6 +96,11 @@ pub(super) const OTHERS: [&str; 67] = [
     "turns_of_minutes AS SELECT window_start, vehicle_id, sum(n) AS n FROM TUMBLE(in_turn, at, INTERVAL '1 minute') GROUP BY window_start, window_end, vehicle_id EMIT ON WINDOW CLOSE",
     "model_revenue AS SELECT v.vehicle_id, v.model, r.revenue FROM vehicles v LEFT JOIN revenue_by_country r ON r.country = v.model EMIT ON UPDATE",
     "same_model AS SELECT a.owner_id AS one, b.owner_id AS other FROM vehicles a JOIN vehicles b ON a.model = b.model AND a.owner_id < b.owner_id WHERE a.vehicle_id <> 'v1' EMIT ON UPDATE",
+    "any_model AS SELECT a.vehicle_id AS one, b.vehicle_id AS other, b.model FROM vehicles a FULL JOIN vehicles b ON b.owner_id = a.model WHERE b.vehicle_id IS NOT NULL OR a.owner_id <> 'x' EMIT ON UPDATE",
+    "revenue_of_models AS SELECT v.model, r.country, r.revenue FROM vehicles v RIGHT JOIN revenue_by_country r ON r.country = v.model WHERE r.revenue > 1 EMIT ON UPDATE",
+    "three_models AS SELECT a.model, b.vehicle_id AS other, r.revenue FROM vehicles a JOIN vehicles b ON b.owner_id = a.owner_id LEFT JOIN revenue_by_country r ON r.country = b.model WHERE a.vehicle_id <> 'v1' AND b.model <> 'x' EMIT ON UPDATE",
+    "four_models AS SELECT d.model, count(*) AS n, max(r.revenue) AS most FROM vehicles d FULL JOIN (SELECT a.model, b.owner_id FROM vehicles a JOIN vehicles b ON b.model = a.model) c ON c.owner_id = d.owner_id JOIN revenue_by_country r ON r.country = d.model GROUP BY d.model EMIT ON UPDATE",
+    "all_stock AS SELECT coalesce(v.model, s.article::TEXT) AS what, count(*) AS n, sum(s.pieces) AS pieces FROM stock s FULL OUTER JOIN (SELECT length(vehicle_id)::BIGINT AS id, model FROM vehicles) v ON v.id = s.site::BIGINT GROUP BY 1 EMIT ON UPDATE",
     "stocked AS SELECT v.model, sum(s.pieces) AS pieces FROM stock s JOIN (SELECT length(vehicle_id)::BIGINT AS id, model FROM vehicles) v ON v.id = s.site::BIGINT GROUP BY v.model EMIT ON UPDATE",
 ];
 

@@ -111,6 +111,7 @@ fn pairs(pairs: &Pairs, input: &dyn Fn(usize) -> Rows) -> Evaluated {
     };
     let value = |column: &ArrayRef, row: usize| ScalarValue::try_from_array(column, row).unwrap();
     let (mut lefts, mut rights, mut seqs) = (Vec::new(), Vec::new(), Vec::new());
+    let mut alone: BTreeSet<usize> = (0..right.seqs.len()).collect();
     for l in 0..left.seqs.len() {
         let before = seqs.len();
         for r in 0..right.seqs.len() {
@@ -126,14 +127,20 @@ fn pairs(pairs: &Pairs, input: &dyn Fn(usize) -> Rows) -> Evaluated {
             if is_same && is_near {
                 lefts.push(u32::try_from(l).ok());
                 rights.push(u32::try_from(r).ok());
+                alone.remove(&r);
                 seqs.push(left.seqs[l].max(right.seqs[r]));
             }
         }
-        if pairs.outer && seqs.len() == before {
+        if pairs.outer.left() && seqs.len() == before {
             lefts.push(u32::try_from(l).ok());
             rights.push(None);
             seqs.push(left.seqs[l]);
         }
+    }
+    for r in alone.into_iter().filter(|_| pairs.outer.right()) {
+        lefts.push(None);
+        rights.push(u32::try_from(r).ok());
+        seqs.push(right.seqs[r]);
     }
     let taken = |rows: &Evaluated, of: Vec<Option<u32>>| -> Vec<ArrayRef> {
         let of = UInt32Array::from(of);
