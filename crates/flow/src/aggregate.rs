@@ -18,6 +18,7 @@ mod float;
 mod integer;
 mod lists;
 mod mean;
+mod patterns;
 mod ranks;
 mod rings;
 mod sketches;
@@ -38,7 +39,8 @@ use mainstem_sql::{
 
 use self::{
     by::Chosen, count::Counts, decimal::DecimalSums, distinct::Distincts, extreme::Extremes,
-    float::FloatSums, integer::IntegerSums, rings::Rings, sketches::Sketches, truth::Truths,
+    float::FloatSums, integer::IntegerSums, patterns::Patterns, rings::Rings, sketches::Sketches,
+    truth::Truths,
 };
 pub(crate) use bytes::{Cursor, Damaged, put_count};
 pub(crate) use ranks::Ranks;
@@ -147,6 +149,7 @@ pub(crate) enum Aggregate {
     Quantiles(Sketches<Quantiles>),
     Ranks(Ranks),
     Rings(Rings),
+    Patterns(Patterns),
 }
 
 /// Calls one method of whichever variant it is.
@@ -166,6 +169,7 @@ macro_rules! of {
             Aggregate::Quantiles($inner) => $call,
             Aggregate::Ranks($inner) => $call,
             Aggregate::Rings($inner) => $call,
+            Aggregate::Patterns($inner) => $call,
         }
     };
 }
@@ -237,6 +241,11 @@ impl Aggregate {
         Self::Rings(Rings::new(depth))
     }
 
+    /// What a pattern remembers of each group.
+    pub(crate) fn patterns() -> Self {
+        Self::Patterns(Patterns::default())
+    }
+
     /// Sees to it that there are `groups` groups, the new ones empty.
     pub(crate) fn grow(&mut self, groups: usize) {
         of!(self, inner => inner.grow(groups));
@@ -268,7 +277,9 @@ impl Aggregate {
             (Self::Different(kept), column) => kept.update(&taken, column.ok_or_else(missing)?)?,
             (Self::Quantiles(kept), column) => kept.update(&taken, column.ok_or_else(missing)?)?,
             (Self::Ranks(lists), column) => lists.update(&taken, column.ok_or_else(missing)?)?,
-            (Self::Rings(_), _) => debug_assert!(false, "rows are put in one by one"),
+            (Self::Rings(_) | Self::Patterns(_), _) => {
+                debug_assert!(false, "rows are put in one by one")
+            }
         }
         Ok(())
     }

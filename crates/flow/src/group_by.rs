@@ -128,9 +128,12 @@ impl GroupBy {
         }
         let calls = self.calls.iter();
         let calls = calls.map(|call| Aggregate::new(&call.spec));
-        let rings = self.running.iter();
-        let rings = rings.map(|running| Ok(Aggregate::rings(running.depth)));
-        calls.chain(rings).collect()
+        let kept = self.running.iter().flat_map(|running| {
+            let patterns = running.patterns().map(|_| Aggregate::patterns());
+            let rings = Aggregate::rings(running.depth);
+            patterns.chain([rings]).map(Ok).collect::<Vec<_>>()
+        });
+        calls.chain(kept).collect()
     }
 }
 

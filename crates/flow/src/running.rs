@@ -20,6 +20,8 @@ use datafusion::arrow::{
     error::ArrowError,
 };
 
+use mainstem_sql::pattern::{self, Answered};
+
 use crate::{aggregate::Unfit, aside::Aside, change::Weighted, entries::Entries};
 
 /// Which figures are told.
@@ -50,6 +52,11 @@ pub(crate) enum Figure {
     },
     /// The argument so many rows before.
     Lag { arg: usize, rows: usize },
+    /// What is told of the match of a pattern.
+    Pattern {
+        answered: Arc<Answered>,
+        args: Vec<usize>,
+    },
 }
 
 /// A chunk whose rows are to be told.
@@ -59,6 +66,8 @@ pub(crate) struct Chunk {
     pub(crate) args: Vec<ArrayRef>,
     /// Nothing where none is kept.
     pub(crate) entries: Option<BinaryArray>,
+    /// Of each pattern what it reads.
+    pub(crate) patterns: Vec<pattern::Rows>,
     /// Rows by group, within one in their order.
     order: Vec<u32>,
     /// Where each group begins in `order`, and the end.
@@ -107,13 +116,27 @@ impl Running {
             (_, true) => Some(BinaryArray::from_iter_values(vec![b""; rows.rows()])),
             _ => Some(self.entries.of(&args)?),
         };
+        let patterns = self.patterns().map(|(answered, own)| {
+            let own: Vec<ArrayRef> = own.iter().map(|arg| Arc::clone(&args[*arg])).collect();
+            answered.rows(&own)
+        });
+        let patterns = patterns.collect::<Result<_, _>>()?;
         let (order, begins) = by_group(groups, count);
         Ok(Chunk {
             rows,
             args,
             entries,
+            patterns,
             order,
             begins,
+        })
+    }
+
+    /// Patterns among the figures, with the places of their arguments.
+    pub(crate) fn patterns(&self) -> impl Iterator<Item = (&Arc<Answered>, &[usize])> {
+        self.figures.iter().filter_map(|figure| match figure {
+            Figure::Pattern { answered, args } => Some((answered, args.as_slice())),
+            Figure::Aggregate { .. } | Figure::Lag { .. } => None,
         })
     }
 

@@ -36,7 +36,7 @@ pub(crate) use default::default_of;
 pub(crate) use emit::write as emit_text;
 pub(crate) use recognise::unbuilt_in_query;
 pub(crate) use show::quoted;
-pub(crate) use span::{read as read_span, write as span_text};
+pub(crate) use span::{read as read_span, unit as span_unit, write as span_text};
 pub(crate) use split::{Statement, statements};
 
 /// What a statement of an application declares.

@@ -87,6 +87,10 @@ impl Dialect for MainstemDialect {
         true
     }
 
+    fn supports_match_recognize(&self) -> bool {
+        true
+    }
+
     as_in_postgresql! {
         supports_unicode_string_literal
         supports_filter_during_aggregation

@@ -33,10 +33,11 @@ use std::{
 
 use datafusion::{
     execution::{SessionStateDefaults, session_state::SessionStateBuilder},
+    functions::core::get_field,
     logical_expr::{AggregateUDF, ScalarUDF, planner::ExprPlanner},
 };
 
-use crate::spark::Template;
+use crate::{pattern::VALUE, spark::Template};
 pub(crate) use arrival::ARRIVAL_TIME;
 pub(crate) use by::SEVERAL_MAX;
 pub(crate) use checked::CheckedArithmetic;
@@ -151,6 +152,7 @@ fn own() -> Vec<Arc<ScalarUDF>> {
         json::array_length(),
         tumble::start(),
         tumble::end(),
+        Arc::new(get_field().as_ref().clone().with_aliases([VALUE])),
     ];
     own.extend(json::path::udfs());
     own.extend(json::make::udfs());
@@ -165,6 +167,11 @@ fn own_aggregates() -> Vec<Arc<AggregateUDF>> {
     own.extend(by::udafs());
     own.extend(sketched::approximate());
     own
+}
+
+/// The sum that all have.
+pub(crate) fn sum() -> Arc<AggregateUDF> {
+    sum::udaf()
 }
 
 /// Names that PostgreSQL has for functions of DataFusion's.

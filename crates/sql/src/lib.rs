@@ -12,6 +12,7 @@ pub mod format;
 pub mod functions;
 mod nearest;
 mod page;
+pub mod pattern;
 mod question;
 mod questions;
 mod rows;

@@ -16,6 +16,7 @@ use crate::{
     declare::{Told, is_word, mistake, place_of},
     dialect::MainstemDialect,
     error::from_parser,
+    pattern,
 };
 
 /// Deepest nesting of expressions and subqueries.
@@ -66,14 +67,16 @@ fn at(location: Location) -> (u64, u64) {
 /// When the grammar is broken.
 pub(crate) fn parse(tokens: &[TokenWithSpan], end: Place) -> Result<Parsed, Problem> {
     let (tokens, marks) = without_ours(tokens, &end.file)?;
+    let (tokens, withins) = pattern::without_ours(tokens, &end.file)?;
     let dialect = MainstemDialect::default();
     let mut parser = Parser::new(&dialect)
         .with_recursion_limit(NESTED_MAX)
         .with_tokens_with_locations(tokens);
-    let query = parser
+    let mut query = parser
         .parse_query()
         .and_then(|query| parser.expect_token(&Token::EOF).map(|_| query))
         .map_err(|error| in_file(from_parser(&error, &end), &end.file))?;
+    pattern::rewrite(&mut query, &withins, &end.file)?;
     Ok(Parsed { query, marks })
 }
 

@@ -26,7 +26,7 @@ mod tumble;
 mod windows;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use mainstem_catalog::{Emit, Watermark};
 use mainstem_kernel::{ColumnName, Columns, StreamId};

@@ -7,6 +7,8 @@ use datafusion::arrow::{
     error::ArrowError,
 };
 
+use mainstem_sql::pattern::{Answered, Rows};
+
 use super::Pane;
 use crate::{
     aggregate::{Aggregate, Taken, Unfit},
@@ -110,6 +112,7 @@ impl Round<'_> {
             let reads = match figure {
                 Figure::Aggregate { enters, leaves, .. } => [Some(*enters), *leaves],
                 Figure::Lag { rows, .. } => [Some(*rows), None],
+                Figure::Pattern { .. } => [None, None],
             };
             for rows in reads.into_iter().flatten().filter(|rows| *rows > 0) {
                 if known.iter().all(|before| before.rows != rows) {
@@ -118,19 +121,23 @@ impl Round<'_> {
             }
         }
         let here = UInt32Array::from(self.rows.clone());
+        let (calls, patterns) =
+            aggregates.split_at_mut(aggregates.len() - self.chunk.patterns.len());
+        let mut patterns = patterns.iter_mut().zip(&self.chunk.patterns);
         let mut columns = Vec::with_capacity(self.running.figures.len());
         let mut unfit = Vec::new();
         for figure in &self.running.figures {
             let read = |rows: usize| known.iter().find(|before| before.rows == rows);
             columns.push(match figure {
                 Figure::Lag { arg, rows } => self.lagged(read(*rows), *arg)?,
+                Figure::Pattern { answered, .. } => self.matched(answered, patterns.next())?,
                 Figure::Aggregate {
                     call,
                     arg,
                     enters,
                     leaves,
                 } => {
-                    let aggregate = &mut aggregates[*call];
+                    let aggregate = &mut calls[*call];
                     match read(*enters) {
                         Some(before) => self.move_rows(aggregate, (before, *arg), 1)?,
                         None => {
@@ -161,6 +168,23 @@ impl Round<'_> {
             }
         }
         Ok((columns, unfit))
+    }
+
+    /// What is told of the matches that its rows end.
+    fn matched(
+        &self,
+        answered: &Answered,
+        kept: Option<(&mut Aggregate, &Rows)>,
+    ) -> Result<ArrayRef, ArrowError> {
+        let Some((Aggregate::Patterns(kept), rows)) = kept else {
+            return Err(ArrowError::ComputeError(
+                "a pane lacks a pattern".to_owned(),
+            ));
+        };
+        let all = self.numbers.iter().zip(&self.rows);
+        let found =
+            all.map(|(number, row)| kept.step(*number as usize, answered, (rows, *row as usize)));
+        answered.answers(&found.collect::<Vec<_>>())
     }
 
     fn before<'r>(

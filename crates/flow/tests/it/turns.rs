@@ -21,7 +21,7 @@ CREATE STREAM rates (
 /// Lengths of the turns of readings alone, and of both.
 const TURN: [i64; 2] = [10 * SECOND / 8, 30 * SECOND / 8];
 
-const VIEWS: [&str; 3] = [
+const VIEWS: [&str; 4] = [
     "CREATE MATERIALIZED VIEW tracked AS SELECT id, device, n, at,
        lag(n) OVER (PARTITION BY device ORDER BY at) AS before,
        sum(n) OVER (PARTITION BY device ORDER BY at ROWS BETWEEN 2 PRECEDING AND CURRENT ROW) AS three,
@@ -38,6 +38,9 @@ const VIEWS: [&str; 3] = [
      WHERE id IS NOT NULL;",
     "CREATE MATERIALIZED VIEW minutes AS SELECT window_start AS minute, sum(place) AS places
      FROM TUMBLE(tracked, at, INTERVAL '1 minute') t GROUP BY window_start, window_end EMIT ON WINDOW CLOSE;",
+    "CREATE MATERIALIZED VIEW dips AS SELECT since, id, rows FROM readings MATCH_RECOGNIZE (
+       PARTITION BY device ORDER BY at MEASURES FIRST(id) AS since, id, count(*) AS rows
+       PATTERN (A B{1,3} C) WITHIN INTERVAL '1 minute' DEFINE B AS n < A.n, C AS n >= FIRST(A.n));",
 ];
 
 #[derive(Clone, Debug)]
@@ -148,6 +151,39 @@ impl Model {
         lines
     }
 
+    /// Rows of a device, behind the last dip: one, up to three below it, and one that is not, within a minute.
+    fn dips(&self) -> Vec<String> {
+        let over = self.watermarks()[0].map(|w| w.div_euclid(TURN[0]) * TURN[0]);
+        let mut of_devices: BTreeMap<&Option<String>, Vec<&Row>> = BTreeMap::new();
+        let mut rows: Vec<&(usize, Row)> = self.rows.iter().collect();
+        rows.sort_by_key(|(_, row)| row.at);
+        for (side, row) in rows {
+            if *side == 0 && row.counts[0] && over.is_some_and(|over| row.at < over) {
+                of_devices.entry(&row.device).or_default().push(row);
+            }
+        }
+        let mut lines = Vec::new();
+        for rows in of_devices.values() {
+            let mut begin = 0;
+            for end in 0..rows.len() {
+                let is_dip = |start: usize| {
+                    let (first, last) = (rows[start], rows[end]);
+                    let is_below = |row: &&Row| row.n.zip(first.n).is_some_and(|(n, top)| n < top);
+                    last.at - first.at <= 60 * SECOND
+                        && rows[start + 1..end].iter().all(is_below)
+                        && last.n.zip(first.n).is_some_and(|(n, top)| n >= top)
+                };
+                let mut starts = (begin..end).filter(|start| (2..=4).contains(&(end - start)));
+                if let Some(start) = starts.find(|start| is_dip(*start)) {
+                    let (first, last) = (rows[start].id, rows[end].id);
+                    lines.push(format!("{first}|{last}|{}", end - start + 1));
+                    begin = end + 1;
+                }
+            }
+        }
+        sorted(lines)
+    }
+
     fn rated(&self) -> Vec<String> {
         let mut rates: BTreeMap<&Option<String>, (i64, i64)> = BTreeMap::new();
         let mut lines = Vec::new();
@@ -215,7 +251,7 @@ fn without_places(lines: &[String], what: &str) -> Vec<String> {
 fn every_row_comes_once_in_its_turn_with_figures_of_those_before() {
     let paces = [(1, 8 << 20, 64 << 20), (2, 3_000, 0), (8, 1, 1 << 14)];
     // Deaths, rows set aside by each view, rows of each.
-    let mut all = [0; 6];
+    let mut all = [0; 7];
     for seed in 1..5 {
         let mut orders: Vec<Vec<String>> = Vec::new();
         for (threads, step, state) in paces {
@@ -227,7 +263,8 @@ fn every_row_comes_once_in_its_turn_with_figures_of_those_before() {
             };
             let what = format!("seed {seed}, {threads} threads, steps of {step}");
             let (mut random, mut own) = (Random(seed), Random(seed * 100 + step));
-            let mut world = World::paced(&format!("{BASE}{}{}", VIEWS[0], VIEWS[1]), pace);
+            let mut world =
+                World::paced(&format!("{BASE}{}{}{}", VIEWS[0], VIEWS[1], VIEWS[3]), pace);
             let (mut model, mut now, mut deaths) = (Model::default(), START, 0);
             for append in 0..300 {
                 happen(&mut world, &mut model, (&mut random, &mut now));
@@ -250,20 +287,30 @@ fn every_row_comes_once_in_its_turn_with_figures_of_those_before() {
                 }
             }
             world.finish();
-            let [tracked, rated, minutes] =
-                ["tracked", "rated", "minutes"].map(|name| world.logged(name));
+            let [tracked, rated, minutes, dips] =
+                ["tracked", "rated", "minutes", "dips"].map(|name| world.logged(name));
             assert_eq!(without_places(&tracked, &what), model.tracked(), "{what}");
             assert_eq!(sorted(rated.clone()), model.rated(), "{what}");
+            assert_eq!(sorted(dips.clone()), model.dips(), "{what}");
             assert_eq!(world.logged("minutes_late"), [""; 0], "{what}");
             let aside = ["tracked_dead_letters", "rated_dead_letters"];
             let aside = aside.map(|name| world.logged(name).len());
             assert_eq!(aside, model.aside, "{what}");
-            let rows = [tracked.len(), rated.len(), minutes.len()];
-            let counts = [deaths, aside[0], aside[1], rows[0], rows[1], rows[2]];
+            let rows = [&tracked, &rated, &minutes, &dips].map(Vec::len);
+            let [tracks, rates, all_minutes, all_dips] = rows;
+            let counts = [
+                deaths,
+                aside[0],
+                aside[1],
+                tracks,
+                rates,
+                all_minutes,
+                all_dips,
+            ];
             all.iter_mut()
                 .zip(counts)
                 .for_each(|(all, one)| *all += one);
-            orders.push([tracked, rated, minutes].concat());
+            orders.push([tracked, rated, minutes, dips].concat());
         }
         assert!(orders.windows(2).all(|two| two[0] == two[1]), "seed {seed}");
     }

@@ -27,6 +27,7 @@ use sqlparser::ast::Statement;
 use crate::{
     engine::{Relations, session},
     error::{QueryError, from_engine},
+    pattern,
 };
 
 /// Types are made to fit, constants are folded, subqueries become joins, and columns that nobody
@@ -69,6 +70,7 @@ pub(super) fn plan(
         .with_optimizer_rules(rules())
         .build();
     session::set_now(&mut state, now);
+    pattern::offer(&mut state, &query).map_err(from_engine)?;
     let statement = DataFusionStatement::Statement(Box::new(query));
     // Its tables are there at once, so it never waits.
     let plan = state.statement_to_plan(statement).now_or_never();

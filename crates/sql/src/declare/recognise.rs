@@ -326,8 +326,5 @@ fn unbuilt_here(cursor: &Cursor<'_>, before: Option<&Token>) -> Option<Problem> 
                 .hint("join with the last row per key: row_number() OVER (PARTITION BY …)"),
         );
     }
-    if cursor.at_words(&["MATCH_RECOGNIZE"]) {
-        return Some(unbuilt("MATCH_RECOGNIZE", cursor).hint("use window functions: lag, lead"));
-    }
     None
 }

@@ -28,6 +28,7 @@ use super::{
 };
 use crate::{
     error::{QueryError, from_engine},
+    pattern,
     rows::AppRows,
     write::{Form, Write},
 };
@@ -114,7 +115,8 @@ impl Engine {
     async fn query(&self, ast: Statement, tenant: TenantId) -> Result<Begun, QueryError> {
         let is_explained = matches!(ast, Statement::Explain { .. });
         let (ast, cut) = self.parts.cut(&ast, tenant)?;
-        let state = self.session(&cut)?;
+        let mut state = self.session(&cut)?;
+        pattern::offer(&mut state, &ast).map_err(from_engine)?;
         let plan = plan(&state, ast).await.map_err(from_engine)?;
         let rows = execute_stream(plan, state.task_ctx()).map_err(from_engine)?;
         let rows = match is_explained {

@@ -26,6 +26,7 @@ use crate::{
     error::QueryError,
     functions::{self, Kind},
     nearest::did_you_mean,
+    pattern,
 };
 
 /// Objects of a question by name.
@@ -325,7 +326,7 @@ fn function(name: &ObjectName, kind: Option<Kind>) -> Result<(), Problem> {
         None => row.kind != Kind::Table,
     };
     let rows = || functions::table().iter().filter(offered);
-    if rows().any(|row| row.name == text) {
+    if rows().any(|row| row.name == text) || pattern::is_ours(&text) {
         return Ok(());
     }
     let place = place_of("", span(name).start);

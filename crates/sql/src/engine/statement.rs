@@ -18,6 +18,7 @@ use crate::{
     declare::{Cursor, Statement, Told, mistake, place_of, statements, unbuilt_in_query},
     dialect::MainstemDialect,
     error::{QueryError, from_parser},
+    pattern,
     write::Written,
 };
 
@@ -175,10 +176,11 @@ fn refuse_parameters(ast: &Ast, place: &Place) -> Result<(), QueryError> {
 fn parsed(statement: &Statement) -> Result<Ast, QueryError> {
     let end = place_of("", statement.end);
     let dialect = MainstemDialect::default();
+    let (tokens, withins) = pattern::without_ours(statement.tokens.clone(), "")?;
     let mut parser = Parser::new(&dialect)
         .with_recursion_limit(NESTED_MAX)
-        .with_tokens_with_locations(statement.tokens.clone());
-    let ast = parser
+        .with_tokens_with_locations(tokens);
+    let mut ast = parser
         .parse_statement()
         .map_err(|error| from_parser(&error, &end))?;
     parser
@@ -186,6 +188,7 @@ fn parsed(statement: &Statement) -> Result<Ast, QueryError> {
         .map_err(|error| from_parser(&error, &end))?;
     let start = Cursor::new("", &statement.tokens, statement.end).place();
     refuse_parameters(&ast, &start)?;
+    pattern::rewrite(&mut ast, &withins, "")?;
     Ok(ast)
 }
 

@@ -40,6 +40,7 @@ use super::{Begun, Engine, statement::Named};
 use crate::{
     error::{QueryError, from_engine},
     functions::exact,
+    pattern,
     view::at_frontier,
 };
 
@@ -58,7 +59,9 @@ impl Engine {
             .parts
             .moment(tenant, |defs| Subject::of((defs, tenant), named, now))?;
         at_frontier(&mut subject.question, cut.frontier);
-        let state = with_exact_sums(self.session(&cut)?).map_err(from_engine)?;
+        let mut state = self.session(&cut)?;
+        pattern::offer(&mut state, &subject.question).map_err(from_engine)?;
+        let state = with_exact_sums(state).map_err(from_engine)?;
         let compared = compare::plan(&state, &subject).await.map_err(from_engine)?;
         let plan = state.create_physical_plan(&compared).await;
         let tasks = state.task_ctx();

@@ -5,11 +5,14 @@ use std::time::Duration;
 use mainstem_catalog::Emit;
 
 use super::{
-    Input, Node, Pairs, PlannedView, StateKind, StateNote, WindowKind, lineage,
+    Figure, Input, Node, Pairs, PlannedView, StateKind, StateNote, WindowKind, lineage,
     node::{Call, Function, Near, PairsKind, Rank, Running},
     relation::Known,
 };
-use crate::declare::{emit_text, span_text};
+use crate::{
+    declare::{emit_text, span_text},
+    pattern::{Program, ROWS_MAX},
+};
 
 /// Notes of all state, from the inputs up, each with the place of its operator: an operator comes
 /// after its inputs. `named` are the inputs by their index.
@@ -184,10 +187,15 @@ fn names(places: &[usize], node: &Node) -> String {
 
 /// Of the rows of each key that came last, and of those whose turn has not come.
 fn running_note(node: &Node, running: &Running, named: &[Known]) -> StateNote {
-    let kept = match running.depth() {
-        0 => "no row".to_owned(),
-        1 => "the last row".to_owned(),
-        depth => format!("the last {depth} rows"),
+    let program = running.figures.iter().find_map(|figure| match figure {
+        Figure::Pattern { program, .. } => Some(program),
+        Figure::Aggregate(..) | Figure::Lag { .. } => None,
+    });
+    let kept = match (program, running.depth()) {
+        (Some(program), _) => matches(program),
+        (None, 0) => "no row".to_owned(),
+        (None, 1) => "the last row".to_owned(),
+        (None, depth) => format!("the last {depth} rows"),
     };
     let waiting = running.turns.map(|turns| {
         format!(
@@ -205,6 +213,18 @@ fn running_note(node: &Node, running: &Running, named: &[Known]) -> StateNote {
             waiting.unwrap_or_default()
         ),
     }
+}
+
+/// What is kept of the matches of a key that have begun.
+fn matches(program: &Program) -> String {
+    let span = program.within_us.map(micros);
+    let rows = program.rows_max.filter(|rows| *rows <= ROWS_MAX);
+    let since = match (span, rows) {
+        (Some(span), Some(rows)) => format!("for {span} and {rows} rows at most"),
+        (Some(span), None) => format!("for {span} and {ROWS_MAX} rows at most"),
+        (None, rows) => format!("for {} rows at most", rows.unwrap_or(ROWS_MAX)),
+    };
+    format!("the rows of matches that have begun and may still end, {since}")
 }
 
 /// Of the first rows of each key.

@@ -173,6 +173,10 @@ fn figure(figure: &Figure) -> String {
     match figure {
         Figure::Aggregate(of, frame) => format!("{} {frame:?}", call(of)),
         Figure::Lag { arg, rows, ty } => format!("lag {} {rows} {ty}", anonymous(arg)),
+        Figure::Pattern { program, args, ty } => {
+            let args: Vec<String> = args.iter().map(anonymous).collect();
+            format!("{} {args:?} {ty}", program.name())
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use mainstem_kernel::{Place, Problem};
 use sqlparser::ast::{Query, Statement};
 
 use super::{relation::Relation, shape::matched};
-use crate::{QueryError, engine::session, error::from_engine, question::in_file};
+use crate::{QueryError, engine::session, error::from_engine, pattern, question::in_file};
 
 /// Types are made to fit, constants are folded, columns that nobody reads are left out; nothing
 /// is reordered.
@@ -60,10 +60,11 @@ fn planned(query: &Query, relations: &[Relation]) -> Result<LogicalPlan, QueryEr
     });
     let prototype = session::prototype(1).map_err(from_engine)?;
     let tables = session::only(tables.collect::<HashMap<_, _>>()).map_err(from_engine)?;
-    let state = SessionStateBuilder::new_from_existing(prototype)
+    let mut state = SessionStateBuilder::new_from_existing(prototype)
         .with_catalog_list(tables)
         .with_optimizer_rules(rules())
         .build();
+    pattern::offer(&mut state, query).map_err(from_engine)?;
     let statement = Statement::Query(Box::new(query.clone()));
     let statement = DataFusionStatement::Statement(Box::new(statement));
     // Its tables are there at once, so it never waits.

@@ -6,3 +6,5 @@ mod bed;
 mod names;
 mod refused;
 mod rows;
+
+pub(crate) use refused::random;

@@ -7,7 +7,10 @@ use datafusion::{
     common::{DataFusionError, ScalarValue},
     physical_expr::expressions::{Column, Literal, case},
 };
-use mainstem_sql::view::{self, Call, Frame, Function};
+use mainstem_sql::{
+    pattern::Answered,
+    view::{self, Call, Frame, Function},
+};
 
 use super::Compiling;
 use crate::{
@@ -73,6 +76,22 @@ impl Compiling<'_> {
                 Ok(Figure::Lag {
                     arg: once(exprs, first) - first,
                     rows: rows(*lag),
+                })
+            }
+            view::Figure::Pattern { program, args, .. } => {
+                let types = args.iter().map(|arg| arg.data_type(input));
+                let types = types.collect::<Result<Vec<_>, _>>();
+                let refused = |error: String| self.refused(format!("its pattern: {error}"));
+                let types = types.map_err(|error| refused(error.strip_backtrace()))?;
+                let answered = Answered::new(program, &types);
+                let mut places = Vec::with_capacity(args.len());
+                for arg in args {
+                    exprs.push(Arc::clone(arg));
+                    places.push(once(exprs, first) - first);
+                }
+                Ok(Figure::Pattern {
+                    answered: Arc::new(answered.map_err(|error| refused(error.to_string()))?),
+                    args: places,
                 })
             }
             view::Figure::Aggregate(call, Frame { first: from, last }) => {

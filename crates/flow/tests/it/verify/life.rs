@@ -18,7 +18,7 @@ CREATE TABLE guides (shop TEXT PRIMARY KEY, guide TEXT) WITH (ttl = '5 minutes')
 ";
 
 /// One of each way to compute; those that come later read those before.
-const VIEWS: [&str; 48] = [
+const VIEWS: [&str; 49] = [
     "totals AS SELECT shop, count(*) AS n, sum(pieces) AS pieces, avg(pieces) AS mean, sum(weight) AS weight, avg(weight) AS mean_weight, min(weight) AS least
      FROM sales GROUP BY shop EMIT ON UPDATE",
     "hidden AS SELECT count(*) AS n, max(price) AS most FROM sales WHERE pieces > 0 GROUP BY shop, pieces % 3 EMIT ON UPDATE",
@@ -84,6 +84,8 @@ const VIEWS: [&str; 48] = [
      sum(price) OVER (PARTITION BY shop ORDER BY at ROWS BETWEEN 3 PRECEDING AND CURRENT ROW) AS price FROM sales WHERE pieces <> 4",
     "rises AS SELECT s.shop, s.at, s.was FROM (SELECT shop, at, pieces, lag(pieces) OVER (PARTITION BY shop ORDER BY at) AS was FROM sales) s
      WHERE s.pieces > s.was",
+    "climbs AS SELECT * FROM sales MATCH_RECOGNIZE (PARTITION BY shop ORDER BY at MEASURES FIRST(A.at) AS since, at, B.pieces AS pieces, count(*) AS n, sum(B.price) AS price
+     PATTERN (A B{1,4} C) WITHIN INTERVAL '3 minutes' DEFINE B AS pieces >= PREV(pieces), C AS pieces < LAST(B.pieces) AND weight IS NOT NULL) m",
     "dearest AS SELECT shop, price, weight FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY shop ORDER BY price DESC) AS n FROM sales) s WHERE n <= 3 EMIT ON UPDATE",
     "latest AS SELECT shop, pieces, at FROM sales QUALIFY ROW_NUMBER() OVER (PARTITION BY shop ORDER BY at DESC) = 1 EMIT ON UPDATE",
     "last_visits AS SELECT shop, n, seconds FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY shop ORDER BY _seq DESC) AS n FROM visits) v WHERE n <= 5 EMIT ON UPDATE",

@@ -8,6 +8,7 @@ use datafusion::{
 };
 
 use super::{Call, Node};
+use crate::pattern::Program;
 
 /// Functions with OVER (PARTITION BY … ORDER BY …): each row with figures of its key's rows up to it. In
 /// the order of the log a row is told as it comes; in that of event time once its turn has come.
@@ -49,6 +50,15 @@ pub enum Figure {
         /// Its type.
         ty: DataType,
     },
+    /// What is told of the match of a pattern that the row ends.
+    Pattern {
+        /// The pattern.
+        program: Arc<Program>,
+        /// Its arguments, over the columns of the input.
+        args: Vec<Arc<dyn PhysicalExpr>>,
+        /// Its type.
+        ty: DataType,
+    },
 }
 
 /// Rows of a key by how many come after them, up to the current one, which is 0.
@@ -69,6 +79,8 @@ impl Figure {
                 first.map_or(*last, |first| first.saturating_add(1))
             }
             Self::Lag { rows, .. } => *rows,
+            // It keeps rows by itself.
+            Self::Pattern { .. } => 0,
         }
     }
 }
@@ -103,6 +115,11 @@ impl fmt::Display for Figure {
         match self {
             Self::Aggregate(call, frame) => write!(f, "{call} of rows {frame}"),
             Self::Lag { arg, rows, ty } => write!(f, "{arg} {rows} before {ty}"),
+            Self::Pattern { program, args, .. } => {
+                let args = args.iter().map(ToString::to_string);
+                let args = args.collect::<Vec<_>>().join(", ");
+                write!(f, "{} of ({args})", program.name())
+            }
         }
     }
 }

@@ -1,7 +1,13 @@
 //! Words for operators that keep rows of each key.
 
+use std::time::Duration;
+
 use super::{Operator, OperatorKind, operator, spell};
-use crate::view::node::{Figure, Frame, Node, Order, Rank, Running};
+use crate::{
+    declare::span_text,
+    pattern::Program,
+    view::node::{Figure, Frame, Node, Order, Rank, Running},
+};
 
 /// The first rows of each key, and figures of those before.
 pub(super) fn told(node: &Node, below: &[String]) -> Option<Operator> {
@@ -60,10 +66,19 @@ pub(super) fn figure(figure: &Figure, below: &[String]) -> String {
                 Some(first) => format!("{call} from {first} before to {end}"),
             }
         }
+        Figure::Pattern { program, .. } => matched(program),
         Figure::Lag { arg, rows, .. } => {
             format!("{} of {rows} before", spell::expr(arg, below))
         }
     }
+}
+
+fn matched(program: &Program) -> String {
+    let within = program.within_us.map(|within_us| {
+        let within_us = u64::try_from(within_us).unwrap_or(0);
+        format!(" within {}", span_text(Duration::from_micros(within_us)))
+    });
+    format!("pattern {}{}", program.text, within.unwrap_or_default())
 }
 
 /// " of each a, b"; nothing if all rows are of one key.

@@ -13,6 +13,7 @@ use crate::{
     declare::{Told as _, mistake},
     engine::{bare, folded},
     functions::{self, Kind},
+    pattern,
 };
 
 /// Aggregate functions that views have.
@@ -101,6 +102,7 @@ impl Refused<'_> {
             match name.as_str() {
                 "row_number" => return self.numbering(over, place),
                 "lag" => return self.running(over, (&name, place)),
+                _ if pattern::is_ours(&name) => return,
                 _ if AGGREGATES.contains(&name.as_str()) => {
                     return self.running(over, (&name, place));
                 }

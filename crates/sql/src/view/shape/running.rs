@@ -28,6 +28,7 @@ use super::{
 use crate::{
     declare::{Told, mistake},
     error::from_engine,
+    pattern,
     question::in_file,
 };
 
@@ -175,6 +176,13 @@ impl Shape<'_> {
             WindowFunctionDefinition::AggregateUDF(udf) => udf,
             WindowFunctionDefinition::WindowUDF(_) => return self.lag(params, field, window),
         };
+        if let Some(program) = pattern::program_of(udf) {
+            return Ok(Figure::Pattern {
+                program: Arc::new(program.clone()),
+                args: self.physical(&params.args, window.input.schema())?,
+                ty,
+            });
+        }
         let expr = Expr::AggregateFunction(AggregateFunction::new_udf(
             Arc::clone(udf),
             params.args.clone(),

@@ -29,7 +29,7 @@ GROUP BY v.owner_id EMIT ON UPDATE EVERY INTERVAL '1 second'",
 ];
 
 /// Other forms, over the views before them too.
-pub(super) const OTHERS: [&str; 72] = [
+pub(super) const OTHERS: [&str; 76] = [
     "fast AS SELECT * FROM readings WHERE speed_kmh > 130 AND celsius IS NOT NULL",
     "days AS SELECT window_start, count(*) AS n FROM TUMBLE(readings, at, INTERVAL '1 day', TIME ZONE 'Europe/Berlin') GROUP BY window_start, window_end EMIT ON WINDOW CLOSE",
     "weeks AS SELECT window_start AS week, window_end, country, sum(quantity) AS pieces FROM TUMBLE(purchases, invoice_date, INTERVAL '1' WEEK, INTERVAL '4 days') p WHERE p.country <> 'Unspecified' GROUP BY country, window_start, window_end HAVING sum(quantity) > 10 EMIT ON WINDOW CLOSE",
@@ -94,6 +94,10 @@ pub(super) const OTHERS: [&str; 72] = [
     "in_turn AS SELECT vehicle_id, at, speed_kmh, lag(speed_kmh) OVER (PARTITION BY vehicle_id ORDER BY at) AS before, avg(celsius) OVER (PARTITION BY vehicle_id ORDER BY at ROWS BETWEEN 3 PRECEDING AND CURRENT ROW) AS mean, count(*) OVER (ORDER BY at) AS n FROM readings WHERE speed_kmh > 1",
     "on_trip AS SELECT vehicle_id, at, trip FROM (SELECT vehicle_id, at, is_reading, max_by(trip, since) OVER (PARTITION BY vehicle_id ORDER BY at) AS trip FROM (SELECT vehicle_id, at, true AS is_reading, CAST(NULL AS TEXT) AS trip, CAST(NULL AS TIMESTAMPTZ) AS since FROM readings UNION ALL SELECT vehicle_id, ended_at, false, trip_id, ended_at FROM trips) u) r WHERE is_reading",
     "turns_of_minutes AS SELECT window_start, vehicle_id, sum(n) AS n FROM TUMBLE(in_turn, at, INTERVAL '1 minute') GROUP BY window_start, window_end, vehicle_id EMIT ON WINDOW CLOSE",
+    "braked AS SELECT * FROM readings MATCH_RECOGNIZE (PARTITION BY vehicle_id ORDER BY at MEASURES FIRST(F.at) AS since, at, S.speed_kmh AS speed_kmh, max(F.speed_kmh) - min(speed_kmh) AS by_kmh, count(*) AS rows PATTERN (F+ X? S) WITHIN INTERVAL '1 hour' DEFINE F AS speed_kmh > 60, S AS speed_kmh < LAST(F.speed_kmh) / 2)",
+    "heated AS SELECT vehicle_id, m.until, m.mean FROM readings MATCH_RECOGNIZE (PARTITION BY vehicle_id ORDER BY _seq MEASURES B.at AS until, avg(B.celsius) AS mean PATTERN ((A | C) B{2,3}) DEFINE A AS celsius < 20, B AS B.celsius > PREV(celsius), C AS celsius IS NULL) AS m WHERE m.mean > 1",
+    "braked_minutes AS SELECT window_start, window_end, count(*) AS n FROM TUMBLE(braked, at, INTERVAL '1 minute') GROUP BY window_start, window_end EMIT ON WINDOW CLOSE",
+    "any_three AS SELECT * FROM plain MATCH_RECOGNIZE (ORDER BY _seq MEASURES id, FIRST(n) AS first, sum(n) AS total PATTERN (A{3}) DEFINE A AS TRUE)",
     "model_revenue AS SELECT v.vehicle_id, v.model, r.revenue FROM vehicles v LEFT JOIN revenue_by_country r ON r.country = v.model EMIT ON UPDATE",
     "same_model AS SELECT a.owner_id AS one, b.owner_id AS other FROM vehicles a JOIN vehicles b ON a.model = b.model AND a.owner_id < b.owner_id WHERE a.vehicle_id <> 'v1' EMIT ON UPDATE",
     "any_model AS SELECT a.vehicle_id AS one, b.vehicle_id AS other, b.model FROM vehicles a FULL JOIN vehicles b ON b.owner_id = a.model WHERE b.vehicle_id IS NOT NULL OR a.owner_id <> 'x' EMIT ON UPDATE",

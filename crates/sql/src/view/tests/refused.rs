@@ -53,6 +53,28 @@ const REFUSED: &[&str] = &[
     "v AS SELECT country, lead(quantity) OVER (PARTITION BY country ORDER BY _seq) AS s FROM purchases",
     "v AS SELECT model, count(*) OVER (PARTITION BY model ORDER BY vehicle_id) AS s FROM vehicles EMIT ON UPDATE",
     "v AS SELECT country, sum(quantity) OVER (PARTITION BY country ORDER BY _seq) AS s FROM purchases EMIT ON UPDATE",
+    // patterns
+    "v AS SELECT * FROM readings MATCH_RECOGNIZE (PARTITION BY vehicle_id ORDER BY at MEASURES at PATTERN (A B+)  DEFINE B AS speed_kmh > 1)",
+    "v AS SELECT * FROM readings MATCH_RECOGNIZE (PARTITION BY vehicle_id ORDER BY at MEASURES at PATTERN (A* B?) WITHIN INTERVAL '1 minute' DEFINE A AS speed_kmh > 1)",
+    "v AS SELECT * FROM readings MATCH_RECOGNIZE (PARTITION BY vehicle_id ORDER BY at MEASURES at PATTERN (A B) WITHIN '1 minute' DEFINE A AS speed_kmh > 1)",
+    "v AS SELECT * FROM readings MATCH_RECOGNIZE (PARTITION BY vehicle_id ORDER BY at MEASURES at PATTERN (A B)  DEFINE C AS speed_kmh > 1)",
+    "v AS SELECT * FROM readings MATCH_RECOGNIZE (PARTITION BY vehicle_id ORDER BY at MEASURES at PATTERN (A B)  DEFINE B AS speed_kmh - A.speed_kmh > 1)",
+    "v AS SELECT * FROM readings MATCH_RECOGNIZE (PARTITION BY vehicle_id ORDER BY at MEASURES at PATTERN (A B)  DEFINE B AS speed_kmh > 1 OR A.speed_kmh > 1)",
+    "v AS SELECT * FROM readings MATCH_RECOGNIZE (PARTITION BY vehicle_id ORDER BY at MEASURES at PATTERN (A B)  DEFINE B AS count(A.at) > 1)",
+    "v AS SELECT * FROM readings MATCH_RECOGNIZE (PARTITION BY vehicle_id ORDER BY at MEASURES at PATTERN (A B)  DEFINE B AS NEXT(speed_kmh) > 1)",
+    "v AS SELECT * FROM readings MATCH_RECOGNIZE (PARTITION BY vehicle_id ORDER BY at MEASURES at PATTERN (PERMUTE(A, B))  DEFINE B AS speed_kmh > 1)",
+    "v AS SELECT * FROM readings MATCH_RECOGNIZE (PARTITION BY vehicle_id ORDER BY at MEASURES at PATTERN ((A?)* B) WITHIN INTERVAL '1 minute' DEFINE B AS speed_kmh > 1)",
+    "v AS SELECT * FROM readings MATCH_RECOGNIZE (PARTITION BY vehicle_id ORDER BY at MEASURES at PATTERN (A B)  DEFINE B AS PREV(speed_kmh, 101) > 1)",
+    "v AS SELECT * FROM readings MATCH_RECOGNIZE (PARTITION BY vehicle_id ORDER BY at MEASURES at PATTERN (A B)  DEFINE B AS nothing > 1)",
+    "v AS SELECT * FROM readings MATCH_RECOGNIZE (PARTITION BY vehicle_id MEASURES at PATTERN (A B) DEFINE B AS speed_kmh > 1)",
+    "v AS SELECT * FROM readings MATCH_RECOGNIZE (PARTITION BY vehicle_id ORDER BY speed_kmh MEASURES at PATTERN (A B) DEFINE B AS speed_kmh > 1)",
+    "v AS SELECT * FROM readings MATCH_RECOGNIZE (PARTITION BY upper(vehicle_id) ORDER BY at MEASURES at PATTERN (A B) DEFINE B AS speed_kmh > 1)",
+    "v AS SELECT * FROM readings MATCH_RECOGNIZE (PARTITION BY vehicle_id ORDER BY at MEASURES PREV(at) AS at PATTERN (A B) DEFINE B AS speed_kmh > 1)",
+    "v AS SELECT * FROM readings MATCH_RECOGNIZE (PARTITION BY vehicle_id ORDER BY at MEASURES CLASSIFIER() AS c PATTERN (A B) DEFINE B AS speed_kmh > 1)",
+    "v AS SELECT * FROM readings MATCH_RECOGNIZE (PARTITION BY vehicle_id ORDER BY at MEASURES at ALL ROWS PER MATCH PATTERN (A B) DEFINE B AS speed_kmh > 1)",
+    "v AS SELECT * FROM readings MATCH_RECOGNIZE (PARTITION BY vehicle_id ORDER BY at MEASURES at AFTER MATCH SKIP TO NEXT ROW PATTERN (A B) DEFINE B AS speed_kmh > 1)",
+    "v AS SELECT * FROM vehicles MATCH_RECOGNIZE (PARTITION BY model ORDER BY vehicle_id MEASURES owner_id PATTERN (A B) DEFINE B AS owner_id IS NULL) EMIT ON UPDATE",
+    "v AS SELECT * FROM readings MATCH_RECOGNIZE (PARTITION BY vehicle_id ORDER BY at MEASURES at, sum(A.vehicle_id) AS s PATTERN (A B) DEFINE B AS speed_kmh > 1)",
     "v AS SELECT country FROM purchases WHERE customer_id IN (SELECT owner_id FROM vehicles)",
     "v AS SELECT (SELECT max(owner_id) FROM vehicles) AS m FROM purchases",
     "v AS SELECT country FROM purchases WHERE EXISTS (SELECT 1 FROM vehicles)",
@@ -223,7 +245,7 @@ fn what_is_not_built_is_refused_by_name_with_place_and_hint() {
 }
 
 /// A small generator: the seed is all that a failure needs.
-pub(super) fn random(seed: u64) -> impl FnMut(usize) -> usize {
+pub(crate) fn random(seed: u64) -> impl FnMut(usize) -> usize {
     let mut state = seed;
     move |below| {
         state ^= state << 13;

@@ -22,7 +22,7 @@ use super::{
     bed::Bed,
     refused::random,
 };
-use crate::engine::session;
+use crate::{engine::session, pattern};
 
 /// Rows as sorted texts; floating point to nine digits.
 fn texts(batches: &[RecordBatch], width: usize) -> Vec<String> {
@@ -52,10 +52,11 @@ async fn asked(sql: &str, data: &Data) -> Vec<RecordBatch> {
         let table = MemTable::try_new(batch.schema(), vec![vec![batch.clone()]]).unwrap();
         (name.clone(), Arc::new(table) as _)
     });
-    let state = SessionStateBuilder::new_from_existing(session::prototype(2).unwrap())
+    let mut state = SessionStateBuilder::new_from_existing(session::prototype(2).unwrap())
         .with_catalog_list(session::only(tables.collect()).unwrap())
         .build();
     let mut parsed = Parser::parse_sql(&PostgreSqlDialect {}, sql).unwrap();
+    pattern::offer(&mut state, &parsed[0]).unwrap();
     let statement = DataFusionStatement::Statement(Box::new(parsed.remove(0)));
     let plan = state.statement_to_plan(statement).await.unwrap();
     let plan = state.create_physical_plan(&plan).await.unwrap();

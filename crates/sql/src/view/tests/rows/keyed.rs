@@ -1,12 +1,12 @@
 //! What is kept of each key, in the plainest way: all rows, sorted.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use datafusion::{
     arrow::{
         array::{Array as _, ArrayRef, AsArray, RecordBatch, UInt32Array, UInt64Array},
         compute::{SortColumn, SortOptions, lexsort_to_indices, take, take_record_batch},
-        datatypes::TimestampMicrosecondType,
+        datatypes::{DataType, TimestampMicrosecondType},
     },
     common::ScalarValue,
 };
@@ -16,6 +16,7 @@ use super::{
     data::Rows,
     operators::{Evaluated, array_of, batch, evaluate, result, values},
 };
+use crate::pattern::{Answered, Matcher, Program};
 
 fn key_of(partition: &[usize], rows: &RecordBatch, row: usize) -> Vec<ScalarValue> {
     let value = |at: &usize| ScalarValue::try_from_array(rows.column(*at), row);
@@ -114,11 +115,17 @@ pub(super) fn running(running: &Running, input: &dyn Fn(usize) -> Rows) -> Evalu
                     }
                     false => ScalarValue::try_from(ty).unwrap(),
                 },
+                Figure::Pattern { .. } => unreachable!("it is no figure of cells"),
             }
         };
         let ty = match figure {
             Figure::Aggregate(call, _) => &call.ty,
             Figure::Lag { ty, .. } => ty,
+            Figure::Pattern { program, args, .. } => {
+                let args: Vec<_> = args.iter().map(|arg| values(arg, &rows.batch)).collect();
+                arrays.push(matched(program, &args, &keys));
+                continue;
+            }
         };
         arrays.push(array_of((0..count).map(cell).collect(), ty));
     }
@@ -126,4 +133,18 @@ pub(super) fn running(running: &Running, input: &dyn Fn(usize) -> Rows) -> Evalu
         batch: batch(&running.schema, arrays, count),
         seqs: rows.seqs,
     }
+}
+
+/// What a pattern tells with each row.
+fn matched(program: &Program, args: &[ArrayRef], keys: &[Vec<ScalarValue>]) -> ArrayRef {
+    let types: Vec<DataType> = args.iter().map(|arg| arg.data_type().clone()).collect();
+    let answered = Answered::new(program, &types).unwrap();
+    let rows = answered.rows(args).unwrap();
+    let mut matchers: HashMap<&Vec<ScalarValue>, Matcher> = HashMap::new();
+    let found = keys.iter().enumerate();
+    let found = found.map(|(row, key)| {
+        let matcher = matchers.entry(key).or_default();
+        answered.step(matcher, &rows, row)
+    });
+    answered.answers(&found.collect::<Vec<_>>()).unwrap()
 }
