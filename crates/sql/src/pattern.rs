@@ -80,6 +80,8 @@ pub struct Program {
     flags: usize,
     values: usize,
     told: Vec<Told>,
+    /// How each of these is written; no two are alike.
+    labels: Vec<String>,
 }
 
 /// What has to hold of a row that a symbol takes.

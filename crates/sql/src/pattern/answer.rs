@@ -52,13 +52,13 @@ impl Answered {
         let typed = Typed::new(program, arguments)?;
         let columns = program.told.iter().map(|told| column(told, &typed));
         let columns = columns.collect::<Result<Vec<_>, _>>()?;
-        let fields = columns.iter().enumerate().map(|(at, column)| {
+        let fields = columns.iter().zip(&program.labels).map(|(column, label)| {
             let ty = match column {
                 Part::Value(value) => typed.types.get(*value).cloned(),
                 Part::Count => Some(DataType::Int64),
                 Part::Aggregate(function, ..) => Some(function.field().data_type().clone()),
             };
-            Field::new(field_name(at), ty.unwrap_or(DataType::Null), true)
+            Field::new(label, ty.unwrap_or(DataType::Null), true)
         });
         Ok(Self {
             machine: Machine::new(program),
@@ -167,11 +167,6 @@ impl fmt::Debug for Answered {
             .field("typed", &self.typed)
             .finish_non_exhaustive()
     }
-}
-
-/// What a column of the answer is called.
-pub(super) fn field_name(at: usize) -> String {
-    format!("m{at}")
 }
 
 fn column(told: &Told, typed: &Typed) -> Result<Part, ArrowError> {

@@ -10,7 +10,7 @@ use sqlparser::ast::{
 
 use super::{
     Reach, Told, VALUE,
-    answer::{FUNCTIONS, field_name},
+    answer::FUNCTIONS,
     define::Arguments,
     reads::{Call, Refuse, Symbols},
 };
@@ -22,8 +22,12 @@ pub(super) struct Measuring<'a> {
     pub(super) last: Option<usize>,
     pub(super) arguments: Arguments,
     pub(super) told: Vec<Told>,
+    /// How each is written.
+    pub(super) labels: Vec<String>,
     /// What is told of the row that ends a match.
     pub(super) now: Vec<Expr>,
+    /// Columns of it that are told as they are; those of the key, too.
+    pub(super) columns: Vec<Expr>,
     pub(super) refuse: &'a Refuse<'a>,
 }
 
@@ -45,6 +49,12 @@ impl Measuring<'_> {
 
     /// A value of the row that ends the match.
     fn now(&mut self, expr: Expr) -> Expr {
+        if matches!(expr, Expr::Identifier(_)) {
+            if !self.columns.contains(&expr) {
+                self.columns.push(expr.clone());
+            }
+            return expr;
+        }
         let known = self.now.iter().position(|known| *known == expr);
         let at = known.unwrap_or_else(|| {
             self.now.push(expr);
@@ -54,7 +64,7 @@ impl Measuring<'_> {
     }
 
     /// A value of the row that is reached.
-    fn reached(&mut self, reach: Reach, expr: Expr) -> Result<Expr, Problem> {
+    fn reached(&mut self, written: &str, reach: Reach, expr: Expr) -> Result<Expr, Problem> {
         match reach {
             Reach::Last(None) => Ok(self.now(expr)),
             Reach::Last(symbol) if symbol == self.last => Ok(self.now(expr)),
@@ -64,29 +74,40 @@ impl Measuring<'_> {
             }
             _ => {
                 let value = self.arguments.value(expr);
-                Ok(self.told(Told::One(reach, value)))
+                Ok(self.told(written, Told::One(reach, value)))
             }
         }
     }
 
-    fn aggregate(&mut self, (name, symbol, expr): (String, Option<usize>, Option<Expr>)) -> Expr {
+    fn aggregate(
+        &mut self,
+        written: &str,
+        (name, symbol, expr): (String, Option<usize>, Option<Expr>),
+    ) -> Expr {
         let value = expr.map(|expr| self.arguments.value(expr));
         match (name.as_str(), value) {
             (name, Some(value)) if FUNCTIONS.contains(&name) => {
-                self.told(Told::Aggregate(name.to_owned(), symbol, value))
+                self.told(written, Told::Aggregate(name.to_owned(), symbol, value))
             }
-            (_, value) => self.told(Told::Count(symbol, value)),
+            (_, value) => self.told(written, Told::Count(symbol, value)),
         }
     }
 
     /// What takes it out of the function's answer.
-    fn told(&mut self, told: Told) -> Expr {
+    fn told(&mut self, written: &str, told: Told) -> Expr {
         let known = self.told.iter().position(|known| *known == told);
         let at = known.unwrap_or_else(|| {
+            let at = self.told.len();
+            let is_known = self.labels.iter().any(|label| label == written);
+            self.labels.push(match is_known {
+                true => format!("{written} {at}"),
+                false => written.to_owned(),
+            });
             self.told.push(told);
-            self.told.len().saturating_sub(1)
+            at
         });
-        let name = Value::SingleQuotedString(field_name(at));
+        let name = self.labels.get(at).cloned().unwrap_or_default();
+        let name = Value::SingleQuotedString(name);
         let args = [
             Expr::Identifier(Ident::new("_match")),
             Expr::Value(ValueWithSpan::from(name)),
@@ -116,8 +137,13 @@ impl VisitorMut for Measuring<'_> {
     type Break = Problem;
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Problem> {
+        let written = expr.to_string();
         let made = if let Some((symbol, column)) = self.symbols.column(expr) {
-            self.reached(Reach::Last(Some(symbol)), Expr::Identifier(column))
+            self.reached(
+                &written,
+                Reach::Last(Some(symbol)),
+                Expr::Identifier(column),
+            )
         } else {
             match expr {
                 // What is made here.
@@ -130,9 +156,11 @@ impl VisitorMut for Measuring<'_> {
                 }
                 Expr::Function(call) => match self.symbols.call(call, self.refuse) {
                     Ok(None) => return ControlFlow::Continue(()),
-                    Ok(Some(Call::Navigation(reach, inner))) => self.reached(reach, inner),
+                    Ok(Some(Call::Navigation(reach, inner))) => {
+                        self.reached(&written, reach, inner)
+                    }
                     Ok(Some(Call::Aggregate(name, symbol, inner))) => {
-                        Ok(self.aggregate((name, symbol, inner)))
+                        Ok(self.aggregate(&written, (name, symbol, inner)))
                     }
                     Err(problem) => Err(problem),
                 },

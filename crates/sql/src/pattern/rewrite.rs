@@ -152,7 +152,9 @@ impl Rewriting<'_> {
             last,
             arguments,
             told: Vec::new(),
+            labels: Vec::new(),
             now: Vec::new(),
+            columns: written.partition_by.to_vec(),
             refuse: &refuse,
         };
         let measures = written.measures.iter();
@@ -161,7 +163,9 @@ impl Rewriting<'_> {
         let Measuring {
             mut arguments,
             told,
+            labels,
             now,
+            columns,
             ..
         } = measuring;
         if arguments.flags.is_empty() && arguments.values.is_empty() && within_us.is_none() {
@@ -180,8 +184,9 @@ impl Rewriting<'_> {
             flags: arguments.flags.len(),
             values: arguments.values.len(),
             told,
+            labels,
         };
-        self.assembled(written, (&program, arguments), (now, measures))
+        self.assembled(written, (&program, arguments), (columns, now, measures))
     }
 
     /// Every definition is of a symbol of the pattern.
@@ -210,7 +215,7 @@ impl Rewriting<'_> {
         &self,
         written: &Written<'_>,
         (program, arguments): (&Program, Arguments),
-        (now, measures): (Vec<Expr>, Vec<SelectItem>),
+        (columns, now, measures): (Vec<Expr>, Vec<Expr>, Vec<SelectItem>),
     ) -> Result<TableFactor, Problem> {
         let mut factor = parsed(
             "(SELECT 1 FROM (SELECT _match() OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) \
@@ -234,23 +239,15 @@ impl Rewriting<'_> {
             }
         }
         let outer = select_of(&mut factor).ok_or_else(broken)?;
-        outer.projection = by
-            .iter()
-            .enumerate()
-            .map(|(at, name)| SelectItem::ExprWithAlias {
-                expr: Expr::Identifier(Ident::new(format!("_by{at}"))),
-                alias: name.clone(),
-            })
-            .chain(measures)
-            .collect();
+        let by = by.into_iter().map(Expr::Identifier);
+        outer.projection = by.map(SelectItem::UnnamedExpr).chain(measures).collect();
         let inner = outer.from.first_mut().map(|from| &mut from.relation);
         let inner = inner.and_then(select_of).ok_or_else(broken)?;
         if let Some(from) = inner.from.first_mut() {
             from.relation = written.table.clone();
         }
         let mut items = Vec::new();
-        let by = written.partition_by.iter().enumerate();
-        items.extend(by.map(|(at, expr)| named(expr.clone(), format!("_by{at}"))));
+        items.extend(columns.into_iter().map(SelectItem::UnnamedExpr));
         let now = now.into_iter().enumerate();
         items.extend(now.map(|(at, expr)| named(expr, format!("_now{at}"))));
         for item in &mut inner.projection {

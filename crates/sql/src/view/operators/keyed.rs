@@ -41,10 +41,12 @@ fn first(rank: &Rank, below: &[String]) -> Operator {
 }
 
 fn before(running: &Running, below: &[String]) -> Operator {
-    let title = format!(
-        "figures of the rows before{}",
-        of_each(&running.partition, below)
-    );
+    let matches = |figure: &Figure| matches!(figure, Figure::Pattern { .. });
+    let what = match running.figures.iter().all(matches) {
+        true => "matches among the rows",
+        false => "figures of the rows before",
+    };
+    let title = format!("{what}{}", of_each(&running.partition, below));
     let order = running.turns.and_then(|turns| below.get(turns.time));
     let order = order.map(|time| format!("in the order of {time}"));
     let figures = running.figures.iter().map(|one| figure(one, below));

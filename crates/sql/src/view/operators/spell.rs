@@ -97,11 +97,24 @@ fn word(part: &Arc<dyn PhysicalExpr>, names: &[String]) -> Option<String> {
         return constant(literal.value());
     }
     if let Some(call) = part.downcast_ref::<ScalarFunctionExpr>() {
-        return arithmetic(call);
+        return told(call).or_else(|| arithmetic(call));
     }
     let cast = part.downcast_ref::<CastExpr>()?;
     let ty = type_name(&Field::new("", cast.cast_type().clone(), true));
     Some(format!("CAST({} AS {ty})", fmt_sql(cast.expr().as_ref())))
+}
+
+/// What is told of a pattern's match is a field of its own name.
+fn told(call: &ScalarFunctionExpr) -> Option<String> {
+    match call.args() {
+        [_, label] if call.name() == "get_field" => {
+            // It is spelled as a text by now.
+            let label = fmt_sql(label.as_ref()).to_string();
+            let label = label.strip_prefix('\'')?.strip_suffix('\'')?;
+            Some(label.replace("''", "'"))
+        }
+        _ => None,
+    }
 }
 
 /// Arithmetic that fails where it overflows is a function here and an operator in the statement.
