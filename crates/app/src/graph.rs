@@ -26,6 +26,9 @@ pub struct Graph {
     /// The view, if it is the graph of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub view: Option<String>,
+    /// Which version of the view that is: another number once it was changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
     /// Everything up to here is in it, as a node tells it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<String>,
@@ -109,6 +112,10 @@ pub struct GraphEdge {
     pub to: String,
     /// How it is read.
     pub kind: EdgeKind,
+    /// Within a view: the operator that the rows come out of, counted from the inputs up as the plan
+    /// has them. Those that only leave columns out count and have no node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<usize>,
     /// How many rows a second, lately, if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows_per_second: Option<f64>,
@@ -125,8 +132,15 @@ pub enum EdgeKind {
 }
 
 impl Graph {
-    /// Adds how its nodes go. What a stream or view gives is what flows from it.
-    pub fn enliven(&mut self, position: Option<String>, live: impl Fn(&GraphNode) -> Option<Live>) {
+    /// Adds how its nodes go, and how many rows a second come out of the view's operators, as far as
+    /// that is known. What a stream or view gives is what flows from it, and what comes out of an
+    /// operator flows to the next one.
+    pub fn enliven(
+        &mut self,
+        position: Option<String>,
+        live: impl Fn(&GraphNode) -> Option<Live>,
+        passed: impl Fn(usize) -> Option<f64>,
+    ) {
         self.position = position;
         for node in &mut self.nodes {
             node.live = live(node);
@@ -148,6 +162,10 @@ impl Graph {
                 edge.rows_per_second = rate;
             }
         }
+        for edge in &mut self.edges {
+            let counted = edge.operator.and_then(&passed);
+            edge.rows_per_second = counted.or(edge.rows_per_second);
+        }
     }
 }
 
@@ -166,6 +184,7 @@ fn edge(from: impl Into<String>, to: impl Into<String>, kind: EdgeKind) -> Graph
         from: from.into(),
         to: to.into(),
         kind,
+        operator: None,
         rows_per_second: None,
     }
 }

@@ -168,11 +168,15 @@ impl Picture {
         };
         let text = format!("{}/s", short(rate));
         let wide = width(&text, LABEL_SIZE) + 12.0;
+        let class = match rate > 0.0 {
+            true => "rate",
+            false => "rate still",
+        };
         put(
             &mut self.out,
             format_args!(
-                "<g class=\"rate\"><rect x=\"{:.1}\" y=\"{:.1}\" width=\"{wide:.1}\" height=\"18\" \
-                 rx=\"9\"/><text x=\"{:.1}\" y=\"{:.1}\">{text}</text></g>\n",
+                "<g class=\"{class}\"><title>{rate:.1} rows a second</title>\
+                 <rect x=\"{:.1}\" y=\"{:.1}\" width=\"{wide:.1}\" height=\"18\" rx=\"9\"/><text x=\"{:.1}\" y=\"{:.1}\">{text}</text></g>\n",
                 at.x - wide / 2.0,
                 at.y - 9.0,
                 at.x,

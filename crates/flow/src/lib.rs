@@ -34,6 +34,7 @@ mod source;
 mod stage;
 mod state;
 mod table;
+mod tally;
 mod track;
 mod unit;
 mod view;

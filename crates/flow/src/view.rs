@@ -30,6 +30,7 @@ use crate::{
     stage::Stage,
     state::{SharedState, StateChange, StateKey},
     table::LookupTables,
+    tally::{Noted, Tally},
 };
 use feed::Feeding;
 pub(crate) use feed::merged;
@@ -58,6 +59,9 @@ pub(crate) struct Segment {
     pub(crate) by: Option<Arc<GroupBy>>,
     /// Rows that are grouped with those of the stages, in the same columns: those of another side.
     pub(crate) beside: Option<Side>,
+    /// Of which operator of the plan the rows are that come out of each stage, and behind the stages
+    /// out of the grouping. What only prepares rows for the next one is none.
+    pub(crate) places: Vec<Option<usize>>,
 }
 
 /// A view as it runs.
@@ -68,6 +72,8 @@ pub(crate) struct View {
     pairs: Option<Pairs>,
     /// One per grouping.
     states: Vec<Buckets>,
+    /// What came out of its operators since it was opened.
+    tally: Tally,
 }
 
 /// Whether a view goes on with the state that is kept of it.
@@ -134,6 +140,7 @@ impl View {
             pairs: pairs.transpose()?,
             pipeline,
             states,
+            tally: Tally::default(),
         })
     }
 
@@ -166,33 +173,43 @@ impl View {
         sources: Vec<Vec<Weighted>>,
         parts: &StepParts<'_>,
     ) -> Result<Output, FlowError> {
-        let mut aside = Aside::default();
+        let mut noted = Noted::default();
+        for (read, rows) in self.pipeline.sources.iter().zip(&sources) {
+            noted.tally.add(read.place, count(rows));
+        }
         let mut feeding = Feeding {
             sources,
             pairs: self.pairs.as_mut(),
         };
-        let mut rows = self.pipeline.feed.rows(&mut feeding, parts, &mut aside)?;
+        let mut rows = self.pipeline.feed.rows(&mut feeding, parts, &mut noted)?;
         let tells = self.pipeline.tells(parts.tells);
         let nothing = Arc::new(Segment::of(Vec::new()));
         let mut states = self.states.iter_mut();
         for segment in &self.pipeline.segments {
             rows = match (&segment.by, states.next()) {
                 (Some(by), Some(state)) => {
-                    let mut partials = aggregate(segment, by, rows, parts, &mut aside)?;
+                    let mut partials = aggregate(segment, by, rows, parts, &mut noted)?;
                     if let Some(side) = &segment.beside {
-                        let rows = side.rows(&mut feeding, parts, &mut aside)?;
-                        partials.extend(aggregate(&nothing, by, rows, parts, &mut aside)?);
+                        let rows = side.rows(&mut feeding, parts, &mut noted)?;
+                        partials.extend(aggregate(&nothing, by, rows, parts, &mut noted)?);
                     }
-                    state.step(partials, (parts.moment, tells), parts.pool, &mut aside)?
+                    let at = (parts.moment, tells);
+                    let told = state.step(partials, at, parts.pool, &mut noted.aside)?;
+                    segment.count(segment.stages.len(), count(&told), &mut noted.tally);
+                    told
                 }
-                _ => pass(segment, rows, parts, &mut aside)?,
+                _ => pass(segment, rows, parts, &mut noted)?,
             };
         }
+        self.tally.append(&noted.tally);
         let rows = rows.into_iter().filter(|rows| rows.rows() > 0);
         let rows = rows
             .map(|rows| shaped(rows, &self.pipeline.schema))
             .collect::<Result<_, _>>()?;
-        Ok(Output { rows, aside })
+        Ok(Output {
+            rows,
+            aside: noted.aside,
+        })
     }
 
     /// What its state changed since the last call.
@@ -244,6 +261,11 @@ impl View {
     /// Whether it has something to say once event time goes on.
     pub(crate) fn waits(&self) -> bool {
         self.pairs.as_ref().is_some_and(Pairs::waits) || self.states.iter().any(Buckets::waits)
+    }
+
+    /// Rows that came out of each operator of its plan since it was opened.
+    pub(crate) fn passed(&self) -> &[u64] {
+        self.tally.counts()
     }
 
     /// Groups in memory, and rows that wait for others.
@@ -298,6 +320,7 @@ impl Segment {
             stages,
             by: None,
             beside: None,
+            places: Vec::new(),
         }
     }
 
@@ -305,14 +328,27 @@ impl Segment {
         &self,
         rows: Weighted,
         tables: &LookupTables,
-        aside: &mut Aside,
+        noted: &mut Noted,
     ) -> Result<Weighted, ArrowError> {
         let mut rows = rows;
-        for stage in &self.stages {
-            rows = stage.run(rows, tables, aside)?;
+        for (number, stage) in self.stages.iter().enumerate() {
+            rows = stage.run(rows, tables, &mut noted.aside)?;
+            self.count(number, rows.rows(), &mut noted.tally);
         }
         Ok(rows)
     }
+
+    /// Counts what came out of a stage or, behind the last one, out of the grouping.
+    fn count(&self, number: usize, rows: usize, tally: &mut Tally) {
+        if let Some(Some(place)) = self.places.get(number) {
+            tally.add(*place, rows);
+        }
+    }
+}
+
+/// How many rows.
+fn count(rows: &[Weighted]) -> usize {
+    rows.iter().map(Weighted::rows).sum()
 }
 
 /// Passes rows through stages, chunk by chunk.
@@ -320,18 +356,18 @@ fn pass(
     segment: &Arc<Segment>,
     rows: Vec<Weighted>,
     parts: &StepParts<'_>,
-    aside: &mut Aside,
+    noted: &mut Noted,
 ) -> Result<Vec<Weighted>, FlowError> {
     if segment.stages.is_empty() {
         return Ok(rows);
     }
     let (segment, tables) = (Arc::clone(segment), Arc::clone(parts.tables));
     let passed = parts.pool.map(regroup(rows, CHUNK_ROWS)?, move |chunk| {
-        let mut aside = Aside::default();
-        let rows = segment.run(chunk, &tables, &mut aside)?;
-        Ok::<_, ArrowError>((rows, aside))
+        let mut noted = Noted::default();
+        let rows = segment.run(chunk, &tables, &mut noted)?;
+        Ok::<_, ArrowError>((rows, noted))
     });
-    collect(passed, aside)
+    collect(passed, noted)
 }
 
 /// Passes rows through stages and aggregates each chunk.
@@ -340,7 +376,7 @@ fn aggregate(
     by: &Arc<GroupBy>,
     rows: Vec<Weighted>,
     parts: &StepParts<'_>,
-    aside: &mut Aside,
+    noted: &mut Noted,
 ) -> Result<Vec<Partial>, FlowError> {
     let (segment, by, tables) = (
         Arc::clone(segment),
@@ -348,22 +384,22 @@ fn aggregate(
         Arc::clone(parts.tables),
     );
     let aggregated = parts.pool.map(regroup(rows, CHUNK_ROWS)?, move |chunk| {
-        let mut aside = Aside::default();
-        let rows = segment.run(chunk, &tables, &mut aside)?;
-        let partial = Partial::of(&by, rows, &mut aside)?;
-        Ok::<_, ArrowError>((partial, aside))
+        let mut noted = Noted::default();
+        let rows = segment.run(chunk, &tables, &mut noted)?;
+        let partial = Partial::of(&by, rows, &mut noted.aside)?;
+        Ok::<_, ArrowError>((partial, noted))
     });
-    collect(aggregated, aside)
+    collect(aggregated, noted)
 }
 
 fn collect<T>(
-    done: Vec<Result<(T, Aside), ArrowError>>,
-    aside: &mut Aside,
+    done: Vec<Result<(T, Noted), ArrowError>>,
+    noted: &mut Noted,
 ) -> Result<Vec<T>, FlowError> {
     let mut all = Vec::with_capacity(done.len());
     for one in done {
-        let (one, set_aside) = one?;
-        aside.append(set_aside);
+        let (one, of_chunk) = one?;
+        noted.append(of_chunk);
         all.push(one);
     }
     Ok(all)

@@ -287,6 +287,13 @@ pub struct ViewStatus {
     /// Its groups in memory.
     #[serde(default)]
     pub groups: u64,
+    /// Which version of it: another number once it was changed.
+    #[serde(default)]
+    pub version: u64,
+    /// Rows and changes that came out of each operator of its plan since it was opened, from the
+    /// inputs up; nothing where they are not counted.
+    #[serde(default)]
+    pub operators: Vec<u64>,
     /// Why it stands still, if it does.
     pub problem: Option<String>,
 }

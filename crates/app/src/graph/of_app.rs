@@ -39,6 +39,7 @@ pub fn app_graph(
     Ok(Graph {
         app: app.to_string(),
         view: None,
+        version: None,
         position: None,
         nodes,
         edges,

@@ -29,8 +29,8 @@ pub fn view_graph(defs: &Definitions, def: &Arc<ViewDef>) -> Result<Graph, Vec<P
     }
     let ids = drawing.operators(&operators);
     let own = def.spec.name.as_str();
-    if let Some(last) = ids.last() {
-        drawing.edges.push(edge(last, own, EdgeKind::Rows));
+    if let Some(last) = ids.len().checked_sub(1) {
+        drawing.edges.extend(out_of(&ids, last, own));
     }
     drawing.nodes.push(itself(def));
     for reader in defs.readers(def.id).filter(|reader| reader.id != def.id) {
@@ -41,6 +41,7 @@ pub fn view_graph(defs: &Definitions, def: &Arc<ViewDef>) -> Result<Graph, Vec<P
     Ok(Graph {
         app: def.app.to_string(),
         view: Some(own.to_owned()),
+        version: Some(u64::from(def.id.0)),
         position: None,
         nodes: drawing.nodes,
         edges: drawing.edges,
@@ -92,8 +93,8 @@ impl Drawing<'_> {
                 continue;
             }
             let id = format!("operator/{place}");
-            let inputs = operator.inputs.iter().filter_map(|input| ids.get(*input));
-            let rows = inputs.map(|input| edge(input, &id, EdgeKind::Rows));
+            let inputs = operator.inputs.iter();
+            let rows = inputs.filter_map(|input| out_of(&ids, *input, &id));
             self.edges.extend(rows);
             let read = object.map(|object| edge(object, &id, kind_of_edge(operator.kind)));
             self.edges.extend(read);
@@ -109,6 +110,14 @@ impl Drawing<'_> {
         }
         ids
     }
+}
+
+/// The rows of an operator, from the node that shows it.
+fn out_of(ids: &[String], operator: usize, to: &str) -> Option<GraphEdge> {
+    Some(GraphEdge {
+        operator: Some(operator),
+        ..edge(ids.get(operator)?, to, EdgeKind::Rows)
+    })
 }
 
 /// The view as the end of its operators: when its rows come out, and what identifies one.

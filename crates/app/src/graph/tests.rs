@@ -108,12 +108,13 @@ fn what_a_stream_or_view_gives_flows_from_it() {
     let def = defs.view(TenantId::ONLY, "minutes").unwrap();
     let mut graph = view_graph(&defs, def).unwrap();
     let rates = BTreeMap::from([("readings", 1_000.0), ("minutes", 7.0)]);
-    graph.enliven(Some("p1".to_owned()), |node| {
+    let live = |node: &GraphNode| {
         Some(Live {
             rows_per_second: Some(*rates.get(node.id.as_str())?),
             ..Live::default()
         })
-    });
+    };
+    graph.enliven(Some("p1".to_owned()), live, |_| None);
     let rate = |from: &str| {
         let mut edges = graph.edges.iter().filter(|edge| edge.from == from);
         edges.next().unwrap().rows_per_second
@@ -137,4 +138,41 @@ fn what_a_stream_or_view_gives_flows_from_it() {
     );
     let json = serde_json::to_string(&graph).unwrap();
     assert_eq!(serde_json::from_str::<Graph>(&json).unwrap(), graph);
+}
+
+#[test]
+fn what_comes_out_of_an_operator_flows_to_the_next_and_nothing_is_guessed() {
+    let defs = defined(SQL);
+    let def = defs.view(TenantId::ONLY, "minutes").unwrap();
+    let mut graph = view_graph(&defs, def).unwrap();
+    assert_eq!(graph.version, Some(u64::from(def.id.0)));
+    let live = |node: &GraphNode| {
+        let rate = match node.kind.as_str() {
+            "stream" | "view" => Some(1_000.0),
+            _ => None,
+        };
+        Some(Live {
+            rows_per_second: Some(rate?),
+            ..Live::default()
+        })
+    };
+    // Of the aggregate nothing is known.
+    let passed = |place: usize| (place != 7).then_some(900.0 - place as f64);
+    graph.enliven(None, live, passed);
+    let lines = graph.edges.iter().map(|edge| {
+        let rate = edge.rows_per_second;
+        let rate = rate.map_or("?".to_owned(), |rate| rate.to_string());
+        format!("{} -> {}: {rate}", edge.from, edge.to)
+    });
+    let lines: Vec<String> = lines.collect();
+    expect![[r#"
+        readings -> operator/1: 900
+        operator/1 -> operator/2: 899
+        operator/2 -> operator/4: 897
+        devices -> operator/4: ?
+        operator/4 -> operator/7: 894
+        operator/7 -> operator/8: ?
+        operator/8 -> minutes: 892
+        minutes -> models: 1000"#]]
+    .assert_eq(&lines.join("\n"));
 }

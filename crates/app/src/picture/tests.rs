@@ -1,5 +1,7 @@
 //! Pictures: whole, the same each time, and harmless whatever names hold.
 
+use expect_test::expect_file;
+
 use super::*;
 use crate::graph::{GraphNode, Keeps, Live};
 
@@ -19,6 +21,7 @@ fn edge(from: &str, to: &str, kind: EdgeKind, rate: Option<f64>) -> GraphEdge {
         from: from.to_owned(),
         to: to.to_owned(),
         kind,
+        operator: None,
         rows_per_second: rate,
     }
 }
@@ -55,6 +58,7 @@ fn graph() -> Graph {
     Graph {
         app: "fleet".to_owned(),
         view: None,
+        version: None,
         position: Some("p1-019ab3c4d5e60000".to_owned()),
         nodes: vec![stream, node("devices", "table", &["key device"]), view],
         edges: vec![
@@ -147,9 +151,67 @@ fn nothing_and_lines_that_lead_nowhere_are_drawn_too() {
     let nothing = Graph {
         app: "x".to_owned(),
         view: None,
+        version: None,
         position: None,
         nodes: Vec::new(),
         edges: vec![edge("a", "b", EdgeKind::Rows, Some(f64::NAN))],
     };
     assert_whole(&svg(&nothing));
+}
+
+/// What a view does, with how many rows a second flow from each operator to the next.
+fn view_graph() -> Graph {
+    let mut stream = node("readings", "stream", &["watermark at - 10 seconds"]);
+    stream.live = Some(Live {
+        rows: Some(34_000_000),
+        rows_per_second: Some(51_234.0),
+        ..Live::default()
+    });
+    let mut filter = node("operator/1", "filter", &["celsius > 20"]);
+    filter.title = "filter".to_owned();
+    let mut window = node("operator/2", "window", &[]);
+    window.title = "windows of 1 minute over at".to_owned();
+    let mut aggregate = node("operator/4", "aggregate", &["count(*)", "max(celsius)"]);
+    aggregate.title = "aggregate by window_start, window_end, device".to_owned();
+    let mut having = node("operator/5", "filter", &["count(*) > 2"]);
+    having.title = "filter".to_owned();
+    let mut view = node("warm", "view", &["EMIT ON WINDOW CLOSE"]);
+    view.live = Some(Live {
+        state: Some("live".to_owned()),
+        rows: Some(1_440),
+        rows_per_second: Some(0.0),
+        behind_ms: Some(12),
+        ..Live::default()
+    });
+    let nodes = vec![stream, filter, window, aggregate, having, view];
+    let rates = [
+        Some(51_234.0),
+        Some(12_808.5),
+        Some(12_807.0),
+        // Where it is not known nothing stands.
+        None,
+        Some(0.0),
+    ];
+    let ends = nodes.iter().zip(nodes.iter().skip(1)).zip(rates);
+    let edges = ends.map(|((from, to), rate)| edge(&from.id, &to.id, EdgeKind::Rows, rate));
+    Graph {
+        app: "fleet".to_owned(),
+        view: Some("warm".to_owned()),
+        version: Some(30),
+        position: None,
+        edges: edges.collect(),
+        nodes,
+    }
+}
+
+#[test]
+fn a_view_is_drawn_with_what_flows_between_its_operators() {
+    let svg = svg(&view_graph());
+    assert_whole(&svg);
+    for label in [">51 k/s<", ">13 k/s<", ">0/s<"] {
+        assert!(svg.contains(label), "{label}: {svg}");
+    }
+    assert_eq!(svg.matches("class=\"line rows\"").count(), 5);
+    assert_eq!(svg.matches("<g class=\"rate").count(), 4);
+    expect_file!["tests/view.svg"].assert_eq(&svg);
 }

@@ -29,7 +29,7 @@ pub(super) fn wrap(text: &str, size: f64, most: f64, lines_max: usize) -> Vec<St
     let mut line = String::new();
     for piece in pieces(text) {
         let mut piece = piece;
-        if width(line.trim_end(), size) + width(piece.trim_end(), size) > most && !line.is_empty() {
+        if width(&line, size) + width(piece.trim_end(), size) > most && !line.is_empty() {
             lines.push(std::mem::take(&mut line).trim_end().to_owned());
             piece = piece.trim_start();
         }
@@ -105,6 +105,9 @@ mod tests {
             lines("minute_by_vehicle_and_model", 90.0),
             ["minute_by_", "vehicle_and_", "model"]
         );
+        // The blank before a word takes room, too.
+        let most = width("by device, model", 10.0) - 1.0;
+        assert_eq!(lines("by device, model", most), ["by device,", "model"]);
         for text in ["x".repeat(200), "名".repeat(100), "a b ".repeat(60)] {
             let lines = lines(&text, 90.0);
             assert_eq!(lines.len(), 3);

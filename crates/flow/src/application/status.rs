@@ -11,6 +11,7 @@ use mainstem_sql::view::{Progress, ViewStatus};
 use mainstem_table::Tables;
 
 use super::Steps;
+use crate::view::View;
 
 /// What the thread of steps tells.
 #[derive(Debug, Default)]
@@ -39,6 +40,7 @@ pub(super) struct Told {
     pub(super) rows: u64,
     pub(super) state_bytes: usize,
     pub(super) groups: usize,
+    pub(super) passed: Vec<u64>,
 }
 
 /// How an application goes.
@@ -77,6 +79,9 @@ pub struct ViewHealth {
     pub state_bytes: usize,
     /// Groups in memory as of the last checkpoint.
     pub groups: usize,
+    /// Rows and changes that came out of each operator of its plan since it was opened, by the
+    /// operator's place among `PlannedView::operators`.
+    pub passed: Vec<u64>,
 }
 
 impl Status {
@@ -104,6 +109,7 @@ impl Status {
                     rows: told.rows,
                     state_bytes: told.state_bytes,
                     groups: told.groups,
+                    passed: told.passed.clone(),
                 })
                 .collect(),
         }
@@ -119,6 +125,7 @@ impl Status {
             rows: 0,
             state_bytes: 0,
             groups: 0,
+            passed: Vec::new(),
         })
     }
 }
@@ -149,12 +156,16 @@ impl Steps {
             let told = status.told(unit.def.id);
             (told.at, told.progress) = (None, progress);
             (told.state_bytes, told.groups) = (unit.view.size(), unit.view.groups());
+            told.passes(&unit.view);
         }
         for build in &self.builds {
             let (read, left) = (build.track.rows_read, build.track.rows_left());
             let taken = self.clock.monotonic().saturating_sub(build.begun);
             let told = status.told(build.def.id);
             told.at = Some(build.track.at);
+            if let Some(unit) = build.track.units.last() {
+                told.passes(&unit.view);
+            }
             told.progress = Progress::Building {
                 rows_done: read,
                 rows_total: read + left,
@@ -174,6 +185,12 @@ fn remaining(read: u64, left: u64, taken: Duration) -> Option<Duration> {
 }
 
 impl Told {
+    /// What came out of the view's operators.
+    fn passes(&mut self, view: &View) {
+        self.passed.clear();
+        self.passed.extend_from_slice(view.passed());
+    }
+
     fn status(&self, frontier: Seq) -> ViewStatus {
         ViewStatus {
             frontier: self.at.unwrap_or(frontier),

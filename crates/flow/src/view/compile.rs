@@ -41,6 +41,8 @@ impl Pipeline {
             plan,
             segments: Vec::new(),
             stages: Vec::new(),
+            places: Vec::new(),
+            place: 0,
             sources: Vec::new(),
             retracts: false,
             has_window: false,
@@ -48,9 +50,9 @@ impl Pipeline {
             gap_us: None,
         };
         let feed = compiling.node(&plan.plan)?;
+        let last = compiling.segment();
         let Compiling {
             mut segments,
-            stages,
             sources,
             has_window,
             overlapping,
@@ -63,7 +65,7 @@ impl Pipeline {
         if overlapping.is_some() || gap_us.is_some() {
             return Err(refused(view, UNGROUPED));
         }
-        segments.push(Arc::new(Segment::of(stages)));
+        segments.push(Arc::new(last));
         let fields = plan
             .columns
             .0
@@ -85,6 +87,10 @@ struct Compiling<'a> {
     plan: &'a PlannedView,
     segments: Vec<Arc<Segment>>,
     stages: Vec<Stage>,
+    /// Of which operator the rows behind each of these stages are.
+    places: Vec<Option<usize>>,
+    /// Of the operator that is compiled, among those that the plan lists.
+    place: usize,
     sources: Vec<SourceRead>,
     /// Whether rows are taken back here.
     retracts: bool,
@@ -113,6 +119,12 @@ impl Compiling<'_> {
 
     /// Adds a node behind what is below it; gives what feeds the lowest.
     fn node(&mut self, node: &Node) -> Result<Feed, FlowError> {
+        let feed = self.added(node)?;
+        self.place += 1;
+        Ok(feed)
+    }
+
+    fn added(&mut self, node: &Node) -> Result<Feed, FlowError> {
         match node {
             Node::Source { .. } => return self.source(node),
             Node::Union { inputs, schema } => return self.union(inputs, schema),
@@ -134,6 +146,7 @@ impl Compiling<'_> {
         {
             feed = self.turns(below, *turns, feed)?;
         }
+        let before = (self.segments.len(), self.stages.len());
         match node {
             Node::Source { .. } | Node::Union { .. } | Node::Pairs(_) => {}
             Node::Filter { predicate, .. } => {
@@ -151,7 +164,25 @@ impl Compiling<'_> {
             Node::Rank(rank) => self.rank(rank)?,
             Node::Running(running) => self.running(running)?,
         }
+        // What stands behind a grouping of its own shapes what that tells.
+        if self.segments.len() == before.0 && self.stages.len() > before.1 {
+            self.mark(self.stages.len() - 1);
+        }
         Ok(feed)
+    }
+
+    /// What comes out of a stage, or behind the last one of the grouping, is the operator's.
+    fn mark(&mut self, number: usize) {
+        self.places.resize(number, None);
+        self.places.push(Some(self.place));
+    }
+
+    /// The stages so far, which nothing groups.
+    fn segment(&mut self) -> Segment {
+        Segment {
+            places: std::mem::take(&mut self.places),
+            ..Segment::of(std::mem::take(&mut self.stages))
+        }
     }
 
     fn lookup(&mut self, node: &Node) -> Result<(), FlowError> {
@@ -324,12 +355,13 @@ impl Compiling<'_> {
     /// The same, with the rows of another side.
     fn grouped_beside(&mut self, by: GroupBy, beside: Option<Side>) {
         self.retracts = !matches!(by.emission, Emission::Close { keep_us: 0 });
-        let stages = std::mem::take(&mut self.stages);
-        self.segments.push(Arc::new(Segment {
-            stages,
+        self.mark(self.stages.len());
+        let segment = Segment {
             by: Some(Arc::new(by)),
             beside,
-        }));
+            ..self.segment()
+        };
+        self.segments.push(Arc::new(segment));
     }
 
     fn call(

@@ -24,12 +24,12 @@ use datafusion::arrow::{
     error::ArrowError,
 };
 
-use super::{CHUNK_ROWS, Segment, StepParts, pass, shaped};
+use super::{CHUNK_ROWS, Segment, StepParts, count, pass, shaped};
 use crate::{
-    aside::Aside,
     change::{Run, Weighted, Weights, regroup},
     errors::FlowError,
     pairs::{Pairing, Pairs},
+    tally::Noted,
 };
 
 /// What a view reads of one of its inputs.
@@ -40,6 +40,8 @@ pub(crate) struct SourceRead {
     /// Columns by name.
     pub(crate) columns: Vec<String>,
     pub(crate) schema: SchemaRef,
+    /// Its operator of the plan.
+    pub(crate) place: usize,
 }
 
 /// Where rows come from.
@@ -48,13 +50,20 @@ pub(crate) enum Feed {
     /// The source of that number.
     Source(usize),
     /// All sides, in the order of the log.
-    Union { sides: Vec<Side>, schema: SchemaRef },
+    Union {
+        sides: Vec<Side>,
+        schema: SchemaRef,
+        /// Its operator of the plan.
+        place: usize,
+    },
     /// The changes of both sides of a join, one after the other: what they come to has no order.
     Changes { sides: Vec<Side>, schema: SchemaRef },
     /// Pairs of rows of two sides, or rows of one that take turns.
     Pairs {
         sides: Vec<Side>,
         plan: Arc<Pairing>,
+        /// Its operator of the plan. Of rows that take turns it is what takes them.
+        place: Option<usize>,
     },
 }
 
@@ -98,7 +107,7 @@ impl Feed {
         &self,
         feeding: &mut Feeding<'_>,
         parts: &StepParts<'_>,
-        aside: &mut Aside,
+        noted: &mut Noted,
     ) -> Result<Vec<Weighted>, FlowError> {
         match self {
             Self::Source(number) => Ok(feeding
@@ -106,32 +115,43 @@ impl Feed {
                 .get_mut(*number)
                 .map(std::mem::take)
                 .unwrap_or_default()),
-            Self::Union { sides, schema } => {
+            Self::Union {
+                sides,
+                schema,
+                place,
+            } => {
                 let mut rows = Vec::with_capacity(sides.len());
                 for side in sides {
-                    rows.push(side.rows(feeding, parts, aside)?);
+                    rows.push(side.rows(feeding, parts, noted)?);
                 }
-                Ok(merged(rows, schema)?)
+                let rows = merged(rows, schema)?;
+                noted.tally.add(*place, count(&rows));
+                Ok(rows)
             }
             Self::Changes { sides, schema } => {
                 let mut rows = Vec::new();
                 for side in sides {
-                    let own = side.rows(feeding, parts, aside)?.into_iter();
+                    let own = side.rows(feeding, parts, noted)?.into_iter();
                     let own = own.filter(|rows| rows.rows() > 0);
                     let own = own.map(|rows| shaped(rows, schema));
                     rows.extend(own.collect::<Result<Vec<_>, _>>()?);
                 }
                 Ok(rows)
             }
-            Self::Pairs { sides, .. } => {
+            Self::Pairs { sides, place, .. } => {
                 let mut rows = [Vec::new(), Vec::new()];
                 for (rows, side) in rows.iter_mut().zip(sides) {
-                    *rows = side.rows(feeding, parts, aside)?;
+                    *rows = side.rows(feeding, parts, noted)?;
                 }
-                match &mut feeding.pairs {
-                    Some(pairs) => pairs.step(rows, (parts.moment, parts.pool), aside),
-                    None => Ok(Vec::new()),
+                let Some(pairs) = &mut feeding.pairs else {
+                    return Ok(Vec::new());
+                };
+                let at = (parts.moment, parts.pool);
+                let rows = pairs.step(rows, at, &mut noted.aside)?;
+                if let Some(place) = place {
+                    noted.tally.add(*place, count(&rows));
                 }
+                Ok(rows)
             }
         }
     }
@@ -148,10 +168,10 @@ impl Side {
         &self,
         feeding: &mut Feeding<'_>,
         parts: &StepParts<'_>,
-        aside: &mut Aside,
+        noted: &mut Noted,
     ) -> Result<Vec<Weighted>, FlowError> {
-        let fed = self.feed.rows(feeding, parts, aside)?;
-        pass(&self.segment, fed, parts, aside)
+        let fed = self.feed.rows(feeding, parts, noted)?;
+        pass(&self.segment, fed, parts, noted)
     }
 }
 

@@ -17,6 +17,7 @@ mod joins;
 mod lookups;
 mod oracle;
 mod pairs;
+mod passed;
 mod random;
 mod restart;
 mod restoring;

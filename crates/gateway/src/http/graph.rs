@@ -31,6 +31,7 @@ use crate::Status;
 
 pub(crate) use page::page;
 pub(crate) use rates::Rates;
+use rates::{Counted, Counts};
 
 /// Media type of pictures.
 pub(crate) const SVG: &str = "image/svg+xml";
@@ -132,19 +133,32 @@ fn wants_picture(headers: &HeaderMap) -> Result<bool, HttpError> {
 fn enliven(graph: &mut Graph, door: &Door) {
     let status = door.parts.control.status();
     let mut lives = lives(&status);
-    let rows = lives.iter().filter_map(|(name, live)| {
-        let rows = live.rows?;
-        Some((name.clone(), rows))
-    });
-    let rates = door
-        .rates
-        .look(door.parts.clock.monotonic(), rows.collect());
+    let now = door.parts.clock.monotonic();
+    let rates = door.rates.look(now, counts(&status, &lives));
     for (name, live) in &mut lives {
-        live.rows_per_second = rates.get(name).copied();
+        let rate = rates.get(&Counted::Object(name.clone()));
+        live.rows_per_second = rate.copied();
     }
-    graph.enliven(Some(status.position.to_string()), |node| {
-        lives.get(&node.id).cloned()
+    let version = graph.version;
+    let passed = |place: usize| {
+        let version = version?;
+        rates.get(&Counted::Operator { version, place }).copied()
+    };
+    let position = Some(status.position.to_string());
+    graph.enliven(position, |node| lives.get(&node.id).cloned(), passed);
+}
+
+/// Rows of streams and views, and what came out of the operators of views.
+fn counts(status: &Status, lives: &BTreeMap<String, Live>) -> Counts {
+    let objects = lives.iter();
+    let objects =
+        objects.filter_map(|(name, live)| Some((Counted::Object(name.clone()), live.rows?)));
+    let operators = status.views.iter().flat_map(|view| {
+        let version = view.version;
+        let places = view.operators.iter().enumerate();
+        places.map(move |(place, rows)| (Counted::Operator { version, place }, *rows))
     });
+    objects.chain(operators).collect()
 }
 
 /// How streams and views go, by name.

@@ -229,7 +229,7 @@ fn stream(def: &StreamDef, queries: &[QueryStatus]) -> StreamStatus {
 }
 
 fn view(status: &QueryStatus) -> Option<ViewStatus> {
-    let Query::View(_) = status.query else {
+    let Query::View(id) = status.query else {
         return None;
     };
     let total = status.rows_read.saturating_add(status.lag_rows);
@@ -253,6 +253,8 @@ fn view(status: &QueryStatus) -> Option<ViewStatus> {
         late: 0,
         state_bytes: 0,
         groups: 0,
+        version: u64::from(id.0),
+        operators: Vec::new(),
         problem: status
             .problem
             .as_ref()

@@ -71,6 +71,8 @@ fn status(parts: &Parts, def: &ViewDef, view: Option<&ViewHealth>) -> ViewStatus
             u64::try_from(view.state_bytes).unwrap_or(u64::MAX)
         }),
         groups: view.map_or(0, |view| u64::try_from(view.groups).unwrap_or(u64::MAX)),
+        version: u64::from(def.id.0),
+        operators: view.map_or_else(Vec::new, |view| view.passed.clone()),
         problem: None,
     };
     if let Some(view) = view {

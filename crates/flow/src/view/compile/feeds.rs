@@ -6,7 +6,7 @@ use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use mainstem_sql::view::{Near, Node, Pairs, Turns};
 
 use super::{
-    super::{Feed, Segment, Side, SourceRead},
+    super::{Feed, Side, SourceRead},
     Compiling,
 };
 use crate::{
@@ -32,6 +32,7 @@ impl Compiling<'_> {
             input: *input,
             columns: columns.clone(),
             schema: Arc::clone(schema),
+            place: self.place,
         });
         Ok(Feed::Source(self.sources.len() - 1))
     }
@@ -44,6 +45,7 @@ impl Compiling<'_> {
         Ok(Feed::Union {
             sides,
             schema: Arc::clone(schema),
+            place: self.place,
         })
     }
 
@@ -57,8 +59,7 @@ impl Compiling<'_> {
         if self.retracts || !self.segments.is_empty() || feed.pairing().is_some() {
             return Err(self.refused("one of several sides keeps something, or takes rows back"));
         }
-        let stages = std::mem::take(&mut self.stages);
-        let segment = Arc::new(Segment::of(stages));
+        let segment = Arc::new(self.segment());
         Ok(Side { feed, segment })
     }
 
@@ -95,6 +96,7 @@ impl Compiling<'_> {
         Ok(Feed::Pairs {
             sides: sides.into(),
             plan: Arc::new(plan),
+            place: Some(self.place),
         })
     }
 
@@ -119,6 +121,7 @@ impl Compiling<'_> {
         Ok(Feed::Pairs {
             sides: vec![self.side_of(feed)?],
             plan: Arc::new(plan),
+            place: None,
         })
     }
 

@@ -13,7 +13,7 @@ use datafusion::{
 use mainstem_sql::view::{Outer, Pairs};
 
 use super::{
-    super::{Feed, Segment, Side},
+    super::{Feed, Side},
     Compiling,
 };
 use crate::{
@@ -55,12 +55,15 @@ impl Compiling<'_> {
         for (node, place) in sides {
             let feed = self.node(node)?;
             let segments = std::mem::take(&mut self.segments);
-            let mut stages = std::mem::take(&mut self.stages);
-            stages.extend(place.stages(&schema).map_err(|error| self.unkept(&error))?);
+            let mut segment = self.segment();
+            let stages = place.stages(&schema);
+            segment
+                .stages
+                .extend(stages.map_err(|error| self.unkept(&error))?);
             if segments.is_empty() {
-                let segment = Arc::new(Segment::of(stages));
+                let segment = Arc::new(segment);
                 fed.push(Side { feed, segment });
-            } else if chain.replace((feed, segments, stages)).is_some() {
+            } else if chain.replace((feed, segments, segment)).is_some() {
                 return Err(self.refused("both sides that it joins keep something"));
             }
         }
@@ -85,12 +88,13 @@ impl Compiling<'_> {
             only_grows: false,
             schema: Arc::clone(&pairs.schema),
         };
-        let Some((feed, segments, stages)) = chain else {
+        let Some((feed, segments, segment)) = chain else {
             self.grouped(by);
             return Ok(Feed::Changes { sides: fed, schema });
         };
         // Pairs of pairs: they go on as a chain, and the other side comes in where it is joined.
-        (self.segments, self.stages) = (segments, stages);
+        self.segments = segments;
+        (self.stages, self.places) = (segment.stages, segment.places);
         self.grouped_beside(by, fed.pop());
         Ok(feed)
     }

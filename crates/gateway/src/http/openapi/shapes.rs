@@ -243,7 +243,8 @@ pub(super) fn example(schema: &str) -> Value {
             "views": [{
                 "name": "minute_by_device", "app": "fleet", "state": "live", "percent": null,
                 "remaining_seconds": null, "behind_ms": 2, "rows": 1440, "dead_letters": 0,
-                "late": 3, "state_bytes": 65536, "problem": null,
+                "late": 3, "state_bytes": 65536, "groups": 240, "version": 7,
+                "operators": [1_005_000, 1_005_000, 1440], "problem": null,
             }],
             "paused": [],
         }),

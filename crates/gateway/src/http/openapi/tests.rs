@@ -193,11 +193,13 @@ fn graph() -> Value {
         from: "s".to_owned(),
         to: "v".to_owned(),
         kind: EdgeKind::Rows,
+        operator: Some(1),
         rows_per_second: Some(1.5),
     };
     let graph = Graph {
         app: "shop".to_owned(),
         view: Some("v".to_owned()),
+        version: Some(7),
         position: Some("p1".to_owned()),
         nodes: vec![node],
         edges: vec![edge],

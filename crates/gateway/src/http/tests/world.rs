@@ -111,6 +111,8 @@ impl Control for Node {
                 late: 4,
                 state_bytes: 5,
                 groups: 6,
+                version: 7,
+                operators: vec![20, 10, 2],
                 problem: Some("none really".to_owned()),
             }],
             paused: vec![PausedApp {

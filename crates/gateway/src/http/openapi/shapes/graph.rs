@@ -11,6 +11,8 @@ struct Graph {
     app: String,
     /// The view, if it is the graph of one.
     view: Option<String>,
+    /// Which version of the view that is: another number once it was changed.
+    version: Option<u64>,
     /// Everything up to here is in it.
     position: Option<String>,
     /// Each after all that leads to it.
@@ -85,6 +87,9 @@ struct GraphEdge {
     to: String,
     /// rows, or lookup where rows are found by key when they are needed.
     kind: String,
+    /// Within a view: the operator that the rows come out of, counted from the inputs up as the plan
+    /// has them. Those that only leave columns out count and have no node.
+    operator: Option<usize>,
     /// How many rows a second, lately, if it is known.
     rows_per_second: Option<f64>,
 }
