@@ -14,11 +14,28 @@
 //!                        +T          +T             millisecond a + k·T
 //! ```
 //!
+//! # Before the first row
+//!
+//! A stream that has never had a row has no event time. By itself it needs none: whatever its rows
+//! begin with is not late, be it what devices sent a moment ago or last year's rows that are loaded. But
+//! beside others it must not hold them back for ever. So beside others it counts as one whose last row
+//! came when it was declared and had that time: from T after that on, T further whenever T has passed
+//!
+//! ```text
+//! declared at d ──── T ────┬──── T ────┬──── …     row      beside others it stays where this had
+//!                          d + T       d + 2T      ▼        brought it until its own event time is there
+//! ```
+//!
+//! and never as further than the furthest of the others has really come (`Moment::smallest`): while all of
+//! them are without rows, nothing is late. When a stream was declared is in the log, as all else here.
+//!
 //! It never observes a row: `Watermarks` does.
 
 use std::time::Duration;
 
 use mainstem_kernel::Seq;
+
+use crate::change::NO_WATERMARK;
 
 /// Times that are taken one by one; ten times as many are taken in tens, and so on.
 const EXACT: u64 = 1_000;
@@ -27,15 +44,45 @@ const EXACT: u64 = 1_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Idle {
     timeout_ms: u64,
+    /// When the stream was declared.
+    declared: Seq,
 }
 
 impl Idle {
     /// With a timeout, at least a millisecond.
-    pub(crate) fn after(timeout: Duration) -> Self {
+    pub(crate) fn after(timeout: Duration, declared: Seq) -> Self {
         let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
         Self {
             timeout_ms: timeout_ms.max(1),
+            declared,
         }
+    }
+
+    /// The event time, in µs, that a stream without rows counts as having beside others, as of a seq;
+    /// `NO_WATERMARK` before the first timeout has passed.
+    pub(crate) fn unseen(self, at: Seq) -> i64 {
+        match self.gone_on(self.declared, at) {
+            0 => NO_WATERMARK,
+            gone_on => self.since_declared(gone_on),
+        }
+    }
+
+    /// Where that moved behind `after` and up to `through`.
+    pub(crate) fn unseen_moves(
+        self,
+        (after, through): (Seq, Seq),
+    ) -> impl Iterator<Item = (Seq, i64)> {
+        let moves = self.moves(self.declared, (after, through));
+        moves.map(move |(seq, gone_on)| (seq, self.since_declared(gone_on)))
+    }
+
+    /// The first seq behind `at` where that moves.
+    pub(crate) fn next_unseen(self, at: Seq) -> Seq {
+        self.next(self.declared, at)
+    }
+
+    fn since_declared(self, gone_on: i64) -> i64 {
+        self.declared.arrival().0.saturating_add(gone_on)
     }
 
     /// How far event time has gone on, in µs, as of a seq, if the last row was at `last`.

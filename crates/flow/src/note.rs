@@ -3,7 +3,8 @@
 //! # Format 1
 //!
 //! JSON of `Note`. Fields may be added within a format only if an older program may ignore them; a
-//! newer format is refused.
+//! newer format is refused. A watermark has a fourth number where its stream rested before its first row;
+//! programs from before that refuse such a note, since they could not go on from there.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ use bytes::Bytes;
 use mainstem_kernel::{ProducerId, Seq, StreamId};
 use serde::{Deserialize, Serialize};
 
-use crate::{errors::FlowError, track::KeptWatermark};
+use crate::{errors::FlowError, watermark::KeptWatermark};
 
 /// The format that this program writes, and the newest that it reads.
 const FORMAT: u32 = 1;

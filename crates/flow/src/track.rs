@@ -20,11 +20,11 @@ use crate::{
     change::{NO_WATERMARK, Run},
     errors::FlowError,
     idle::Idle,
-    moment::Moment,
+    moment::{Lift, Moment},
     source::{Piece, Reader, ReaderParts, SourceColumn},
     table::LookupTables,
     unit::{Fed, Inputs, Source, Unit},
-    watermark::{Pace, Trace, Watermarks},
+    watermark::{KeptWatermark, Pace, Trace, Watermarks},
 };
 
 /// Views that go on together.
@@ -40,9 +40,6 @@ pub(crate) struct Track {
     pub(crate) units: Vec<Unit>,
     pub(crate) rows_read: u64,
 }
-
-/// What is kept of a watermark.
-pub(crate) type KeptWatermark = (i64, Seq, i64);
 
 impl Track {
     pub(crate) fn new(parts: ReaderParts, at: Seq) -> Self {
@@ -200,7 +197,8 @@ fn event_time(def: &StreamDef) -> Option<(SourceColumn, Pace)> {
     let watermark = def.spec.watermark.as_ref()?;
     let column = def.spec.columns.get(watermark.column.as_str())?;
     let delay = i64::try_from(watermark.delay.as_micros()).unwrap_or(i64::MAX);
-    let idle = watermark.idle_timeout.map(Idle::after);
+    let idle = watermark.idle_timeout;
+    let idle = idle.map(|timeout| Idle::after(timeout, def.created));
     Some((SourceColumn::Declared(column.id), (delay, idle)))
 }
 
@@ -213,6 +211,7 @@ fn observed(
     (watermarks, after, through): (&mut Watermarks, Seq, Seq),
 ) -> Result<(Vec<FedPiece>, Moment), ArrowError> {
     let (before, mut trace) = (watermarks.as_of(after), Trace::new());
+    let lift_before = watermarks.lift_as_of(after);
     watermarks.begin(after);
     let mut fed = Vec::with_capacity(pieces.len());
     for piece in pieces {
@@ -240,6 +239,10 @@ fn observed(
         before,
         watermark: watermarks.as_of(through),
         trace,
+        lift: Lift {
+            before: lift_before,
+            trace: watermarks.lift_moves(through),
+        },
     };
     Ok((fed, moment))
 }

@@ -4,10 +4,12 @@
 //! as of all rows with smaller seqs, so W is a function of the seq and of nothing else: the answer
 //! does not depend on how the log is cut into steps, files or chunks. Times more than five minutes
 //! ahead of their arrival do not move it. While no rows come it may go on by itself (`Idle`): then W goes
-//! on from where that brought it.
+//! on from where that brought it. Before the first row there is no W, but what the input counts as beside
+//! others may go on, and stays where it was when that row comes: the lift.
 
 use datafusion::arrow::array::{Array, TimestampMicrosecondArray};
 use mainstem_kernel::Seq;
+use serde::{Deserialize, Serialize};
 
 use crate::{change::NO_WATERMARK, idle::Idle};
 
@@ -27,6 +29,57 @@ pub(crate) struct Watermarks {
     at: Seq,
     /// Greatest time of all rows, those of `at` too.
     greatest: i64,
+    /// What it counted as beside others when its first row came.
+    floor: i64,
+}
+
+/// What is kept of a watermark: as numbers in a list, `before`, `at` and `greatest`, then `floor` if the
+/// stream rested before its first row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
+pub(crate) struct KeptWatermark {
+    before: i64,
+    at: Seq,
+    greatest: i64,
+    floor: i64,
+}
+
+/// The same as it is written.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Plain(i64, Seq, i64),
+    Lifted(i64, Seq, i64, i64),
+}
+
+impl From<Written> for KeptWatermark {
+    fn from(written: Written) -> Self {
+        let (before, at, greatest, floor) = match written {
+            Written::Plain(before, at, greatest) => (before, at, greatest, NO_WATERMARK),
+            Written::Lifted(before, at, greatest, floor) => (before, at, greatest, floor),
+        };
+        Self {
+            before,
+            at,
+            greatest,
+            floor,
+        }
+    }
+}
+
+impl From<KeptWatermark> for Written {
+    fn from(kept: KeptWatermark) -> Self {
+        let KeptWatermark {
+            before,
+            at,
+            greatest,
+            floor,
+        } = kept;
+        match floor {
+            NO_WATERMARK => Self::Plain(before, at, greatest),
+            floor => Self::Lifted(before, at, greatest, floor),
+        }
+    }
 }
 
 /// By how much rows may be late, in µs, and how event time goes on without them.
@@ -38,14 +91,18 @@ pub(crate) type Trace = Vec<(Seq, i64)>;
 impl Watermarks {
     /// Before the first row.
     pub(crate) fn new(pace: Pace) -> Self {
-        Self::from_parts(pace, (NO_WATERMARK, Seq::ZERO, NO_WATERMARK))
+        let nothing = Written::Plain(NO_WATERMARK, Seq::ZERO, NO_WATERMARK);
+        Self::from_parts(pace, nothing.into())
     }
 
     /// As `parts` gave it.
-    pub(crate) fn from_parts(
-        (delay_us, idle): Pace,
-        (before, at, greatest): (i64, Seq, i64),
-    ) -> Self {
+    pub(crate) fn from_parts((delay_us, idle): Pace, kept: KeptWatermark) -> Self {
+        let KeptWatermark {
+            before,
+            at,
+            greatest,
+            floor,
+        } = kept;
         Self {
             delay_us,
             idle,
@@ -53,12 +110,18 @@ impl Watermarks {
             before,
             at,
             greatest,
+            floor,
         }
     }
 
     /// What has to be kept of it.
-    pub(crate) fn parts(&self) -> (i64, Seq, i64) {
-        (self.before, self.at, self.greatest)
+    pub(crate) fn parts(&self) -> KeptWatermark {
+        KeptWatermark {
+            before: self.before,
+            at: self.at,
+            greatest: self.greatest,
+            floor: self.floor,
+        }
     }
 
     /// The watermark after all rows that were observed, as of a seq behind them.
@@ -78,8 +141,37 @@ impl Watermarks {
 
     /// The first seq behind `at` where it goes on by itself, if no row comes before.
     pub(crate) fn next_move(&self, at: Seq) -> Option<Seq> {
-        let idle = self.idle.filter(|_| self.greatest != NO_WATERMARK)?;
-        Some(idle.next(self.at, at))
+        let idle = self.idle?;
+        Some(match self.greatest {
+            NO_WATERMARK => idle.next_unseen(at),
+            _ => idle.next(self.at, at),
+        })
+    }
+
+    /// What it counts as beside others as of a seq, if that is more than its own.
+    pub(crate) fn lift_as_of(&self, seq: Seq) -> i64 {
+        self.less_delay(match self.greatest {
+            NO_WATERMARK => self.unseen(seq),
+            _ => self.floor,
+        })
+    }
+
+    /// How that moved from where the step began up to a seq.
+    pub(crate) fn lift_moves(&self, through: Seq) -> Trace {
+        let Some(idle) = self.idle else {
+            return Trace::new();
+        };
+        let moves = idle.unseen_moves((self.begun, through));
+        // The first row was its end.
+        let is_unseen = self.greatest == NO_WATERMARK;
+        let moves = moves.take_while(|(_, time)| is_unseen || *time <= self.floor);
+        moves
+            .map(|(seq, time)| (seq, self.less_delay(time)))
+            .collect()
+    }
+
+    fn unseen(&self, seq: Seq) -> i64 {
+        self.idle.map_or(NO_WATERMARK, |idle| idle.unseen(seq))
     }
 
     fn greatest_as_of(&self, seq: Seq) -> i64 {
@@ -134,6 +226,9 @@ impl Watermarks {
             self.at = seq;
         }
         if greatest > self.greatest {
+            if self.greatest == NO_WATERMARK {
+                self.floor = self.unseen(Seq(seq.0.saturating_sub(1)));
+            }
             self.greatest = greatest;
             let now = self.less_delay(greatest);
             match trace.last_mut() {

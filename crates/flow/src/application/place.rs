@@ -12,9 +12,9 @@ use crate::{
     errors::FlowError,
     note::Note,
     source::Reader,
-    track::KeptWatermark,
     unit::{Source, Unit},
     view::Kept,
+    watermark::KeptWatermark,
 };
 
 impl Steps {

@@ -10,7 +10,7 @@ fn just_before(millis: u64) -> Seq {
 
 #[test]
 fn goes_on_by_the_timeout_whenever_it_has_passed() {
-    let idle = Idle::after(Duration::from_secs(2));
+    let idle = Idle::after(Duration::from_secs(2), Seq::ZERO);
     // Arrival within a millisecond does not count.
     let last = Seq(at(10_000).0 + 77);
     assert_eq!(idle.gone_on(last, last), 0);
@@ -24,7 +24,7 @@ fn goes_on_by_the_timeout_whenever_it_has_passed() {
 
 #[test]
 fn moves_are_the_same_however_they_are_asked_for() {
-    let idle = Idle::after(Duration::from_millis(1_500));
+    let idle = Idle::after(Duration::from_millis(1_500), Seq::ZERO);
     let last = at(1_000_000);
     let end = at(1_000_000 + 1_500 * 123_456 + 7);
     let all: Vec<_> = idle.moves(last, (last, end)).collect();
@@ -50,4 +50,24 @@ fn moves_are_the_same_however_they_are_asked_for() {
         let gone_on = u64::try_from(idle.gone_on(last, at(1_000_000 + millis))).unwrap() / 1_000;
         assert!(gone_on <= millis && millis - gone_on < 1_500 + millis / 1_000 * 10);
     }
+}
+
+#[test]
+fn without_rows_it_goes_on_from_when_the_stream_was_declared() {
+    let declared = Seq(at(10_000).0 + 5);
+    let idle = Idle::after(Duration::from_secs(2), declared);
+    assert_eq!(idle.unseen(Seq::ZERO), NO_WATERMARK, "before it was there");
+    assert_eq!(idle.unseen(Seq(just_before(12_000).0 - 1)), NO_WATERMARK);
+    assert_eq!(idle.unseen(just_before(12_000)), 12_000_000);
+    assert_eq!(idle.unseen(at(15_999)), 14_000_000);
+    let moves: Vec<_> = idle.unseen_moves((Seq::ZERO, at(14_000))).collect();
+    let expected = [
+        (just_before(12_000), 12_000_000),
+        (just_before(14_000), 14_000_000),
+    ];
+    assert_eq!(moves, expected);
+    let moves: Vec<_> = idle.unseen_moves((at(12_000), at(14_000))).collect();
+    assert_eq!(moves, expected[1..]);
+    assert_eq!(idle.next_unseen(Seq::ZERO), just_before(12_000));
+    assert_eq!(idle.next_unseen(at(12_000)), just_before(14_000));
 }

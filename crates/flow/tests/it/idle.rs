@@ -1,5 +1,6 @@
 //! Streams that rest: their event time goes on by itself, so windows close and turns come without
-//! another row, and one that rests holds no other back; the same rows whatever happens in between.
+//! another row, and one that rests holds no other back, nor one that has never had a row; the same rows
+//! whatever happens in between.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -35,6 +36,8 @@ struct Pulse {
     timeout: i64,
     greatest: Option<i64>,
     moved: i64,
+    /// As far as it had rested when its first row came, or has by now.
+    unseen: Option<i64>,
 }
 
 impl Pulse {
@@ -43,17 +46,19 @@ impl Pulse {
             delay: delay * SECOND,
             timeout: timeout * SECOND,
             greatest: None,
-            moved: 0,
+            // When it was declared.
+            moved: START,
+            unseen: None,
         }
     }
 
     fn rest(&mut self, now: i64) {
-        let Some(greatest) = &mut self.greatest else {
-            return;
-        };
         while now - self.moved >= self.timeout {
-            *greatest += self.timeout;
             self.moved += self.timeout;
+            match &mut self.greatest {
+                Some(greatest) => *greatest += self.timeout,
+                None => self.unseen = Some(self.moved),
+            }
         }
     }
 
@@ -64,6 +69,12 @@ impl Pulse {
 
     fn watermark(&self) -> Option<i64> {
         self.greatest.map(|greatest| greatest - self.delay)
+    }
+
+    /// Beside another that is as far as that.
+    fn beside(&self, furthest: Option<i64>) -> Option<i64> {
+        let unseen = self.unseen.map(|unseen| unseen - self.delay);
+        self.watermark().max(unseen.min(furthest))
     }
 }
 
@@ -80,10 +91,12 @@ struct Model {
     turns: Vec<(i64, i64)>,
     missed: usize,
     last: i64,
+    /// Rows of readings before rates have their first one.
+    quiet: i64,
 }
 
 impl Model {
-    fn new() -> Self {
+    fn new(quiet: i64) -> Self {
         Self {
             pulses: [Pulse::new(10, 7), Pulse::new(5, 20)],
             slots: Slots::new(),
@@ -92,6 +105,7 @@ impl Model {
             turns: Vec::new(),
             missed: 0,
             last: 0,
+            quiet,
         }
     }
 
@@ -101,8 +115,10 @@ impl Model {
 
     /// Of all streams.
     fn least(&self) -> Option<i64> {
-        let [readings, rates] = self.pulses.map(|pulse| pulse.watermark());
-        readings.zip(rates).map(|(a, b)| a.min(b))
+        let own = self.pulses.map(|pulse| pulse.watermark());
+        let furthest = own.into_iter().max().flatten();
+        let beside = self.pulses.map(|pulse| pulse.beside(furthest));
+        beside.into_iter().min().flatten()
     }
 
     fn see(&mut self, side: usize, (id, time): (i64, i64), now: i64) {
@@ -155,7 +171,7 @@ fn happen(world: &mut World, model: &mut Model, (random, now): (&mut Random, &mu
     world.advance(Duration::from_millis(pause.unsigned_abs()));
     *now += pause * 1_000;
     model.rest(*now);
-    let side = usize::from(random.below(3) == 0);
+    let side = usize::from(random.below(3) == 0 && model.last >= model.quiet);
     model.last += 1;
     let behind = match random.below(10) {
         0 => random.between(0, 60 * SECOND),
@@ -188,7 +204,8 @@ fn windows_close_and_turns_come_while_streams_rest() {
             let what = format!("seed {seed}, {threads} threads, steps of {step}");
             let (mut random, mut own) = (Random(seed), Random(seed * 100 + step));
             let mut world = World::paced(BASE, pace);
-            let (mut model, mut now, mut deaths) = (Model::new(), START, 0);
+            let quiet = if seed % 2 == 0 { 60 } else { 0 };
+            let (mut model, mut now, mut deaths) = (Model::new(quiet), START, 0);
             for _ in 0..200 {
                 happen(&mut world, &mut model, (&mut random, &mut now));
                 for _ in 0..own.below(4) {
@@ -256,21 +273,48 @@ fn heartbeats_stop_when_nothing_waits() {
     assert!(beats(&mut world) > 2, "the window has to close");
     world.finish();
     assert_eq!(world.logged("slots").len(), 1);
-    // The other stream never had a row: what is shared waits for it.
-    assert_eq!(world.logged("shared"), [""; 0]);
-    world.push("rates", &[json!({"id": 2, "since": at(START)})]);
-    world.settle();
-    beats(&mut world);
-    world.finish();
+    // The other stream has never had a row, and holds nothing back.
     assert_eq!(world.logged("shared").len(), 1);
     assert_eq!(beats(&mut world), 0, "nothing waits any more");
+}
+
+#[test]
+fn one_that_has_never_had_a_row_holds_no_other_back_and_begins_with_whatever_comes() {
+    let mut world = World::new(BASE);
+    let shared = |world: &mut World, seconds: u64| {
+        world.advance(Duration::from_secs(seconds));
+        world.settle();
+        world.advance(Duration::from_secs(2));
+        world.settle();
+        world.logged("shared").len()
+    };
+    // Nobody has had a row: what is loaded first may be of another year.
+    world.advance(Duration::from_secs(100));
+    let year = 365 * 24 * 3_600 * SECOND;
+    let old = |id: i64| json!({"id": id, "at": at(START - year + id * SECOND)});
+    world.push("readings", &[old(1)]);
+    world.settle();
+    world.push("readings", &[old(2), old(40)]);
+    assert_eq!(shared(&mut world, 0), 1, "its first window is over");
+    assert_eq!(world.logged("shared_late"), [""; 0]);
+    // The first row of the other one is late beside it.
+    world.push("rates", &[json!({"id": 3, "since": at(START - 2 * year)})]);
+    world.settle();
+    shared(&mut world, 2);
+    assert_eq!(world.logged("shared_late").len(), 1);
+    world.die();
+    world.open();
+    let before = world.logged("shared").len();
+    world.push("readings", &[old(90)]);
+    let behind = shared(&mut world, 2);
+    assert!(behind > before, "the other one has begun far behind");
 }
 
 #[tokio::test]
 async fn what_closed_while_a_stream_rested_is_what_it_should_be() {
     for seed in 1..4 {
         let mut world = World::new(BASE);
-        let (mut random, mut model, mut now) = (Random(seed), Model::new(), START);
+        let (mut random, mut model, mut now) = (Random(seed), Model::new(0), START);
         for part in 0..12 {
             for _ in 0..20 {
                 happen(&mut world, &mut model, (&mut random, &mut now));

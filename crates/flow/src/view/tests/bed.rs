@@ -22,7 +22,7 @@ use crate::{
     aside::Aside,
     change::{NO_WATERMARK, Run, Weighted, Weights},
     evaluate::Expr,
-    moment::Moment,
+    moment::{Lift, Moment},
     pane::Tells,
     pool::Pool,
     samples::MemoryState,
@@ -311,6 +311,7 @@ impl Bed {
             before,
             watermark: self.watermarks.as_of(Seq::ZERO),
             trace,
+            lift: Lift::none(),
         };
         let tables = Arc::new(LookupTables::new());
         let parts = StepParts {

@@ -19,6 +19,12 @@ FROM TUMBLE(readings, at, INTERVAL '1 minute')
 GROUP BY window_start, window_end, machine
 EMIT ON WINDOW CLOSE;
 
+CREATE MATERIALIZED VIEW people AS
+SELECT window_start, count(*) AS badges
+FROM TUMBLE(badges, at, INTERVAL '1 minute')
+GROUP BY window_start, window_end
+EMIT ON WINDOW CLOSE;
+
 CREATE MATERIALIZED VIEW signs AS
 SELECT machine AS who, at FROM readings
 UNION ALL
