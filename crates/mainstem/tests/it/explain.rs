@@ -1,6 +1,6 @@
 //! `explain`: plans as trees and as pictures, of a folder and of a server.
 
-use crate::world::World;
+use crate::world::{World, repository};
 
 const SHOP: &str = "
 CREATE STREAM orders (shop TEXT NOT NULL, pieces BIGINT NOT NULL, at TIMESTAMPTZ NOT NULL,
@@ -49,6 +49,32 @@ fn a_view_is_a_tree_of_operators_with_what_each_keeps() {
         "{said}"
     );
     assert!(said.contains("its views are hours, towns"), "{said}");
+}
+
+#[test]
+fn what_moves_event_time_is_said_of_each_stream() {
+    let world = World::new();
+    let folder = repository().join("crates/mainstem/tests/operators/resting");
+    let folder = folder.display().to_string();
+    let moved = |name: &str| {
+        format!(
+            "│  event time of {name} goes on with its rows, and on one machine by itself after 30 seconds \
+             without any (idle_timeout)\n"
+        )
+    };
+    // Over a view of two streams, which passes their rows on and waits for nothing.
+    let tree = world.ok(&["explain", "lively", "--folder", &folder]);
+    let both = moved("readings") + &moved("badges");
+    assert!(tree.contains(&both), "{tree}");
+    let tree = world.ok(&["explain", "signs", "--folder", &folder]);
+    assert!(!tree.contains("goes on"), "{tree}");
+    world.write("shop/shop.sql", SHOP);
+    let folder = world.path("shop").display().to_string();
+    let tree = world.ok(&["explain", "hours", "--folder", &folder]);
+    let alone = "│  event time of orders goes on with its rows alone: it has no idle_timeout\n";
+    assert!(tree.contains(alone), "{tree}");
+    let tree = world.ok(&["explain", "towns", "--folder", &folder]);
+    assert!(!tree.contains("goes on"), "{tree}");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! last one gives the rows of the view.
 
 mod keyed;
+mod moved;
 mod spell;
 mod tree;
 
@@ -96,7 +97,7 @@ impl PlannedView {
     /// What EXPLAIN VIEW prints: a tree, from the view down to what it reads.
     #[must_use]
     pub fn tree(&self, name: &str, defs: &Definitions) -> Vec<String> {
-        tree::lines(self, name, &self.operators(defs))
+        tree::lines(self, name, defs)
     }
 }
 

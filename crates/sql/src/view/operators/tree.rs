@@ -1,15 +1,20 @@
 //! Operators as lines of text: a tree, the view on top. It never decides what an operator says.
 
-use super::{super::PlannedView, Operator};
+use mainstem_catalog::Definitions;
+
+use super::{super::PlannedView, Operator, moved};
 use crate::declare::{emit_text, span_text};
 
 /// Lines are broken between entries so that they stay about this long.
 const WIDTH: usize = 100;
 
 /// The tree of a view.
-pub(super) fn lines(view: &PlannedView, name: &str, operators: &[Operator]) -> Vec<String> {
+pub(super) fn lines(view: &PlannedView, name: &str, defs: &Definitions) -> Vec<String> {
+    let operators = &view.operators(defs);
     let mut out = vec![format!("view {name}")];
-    out.extend(head(view).into_iter().map(|line| format!("│  {line}")));
+    let mut head = head(view);
+    head.extend(moved::lines(view, defs));
+    out.extend(head.into_iter().map(|line| format!("│  {line}")));
     if let Some(last) = operators.len().checked_sub(1) {
         let place = Place {
             first: "└─ ".to_owned(),
