@@ -176,3 +176,22 @@ fn what_comes_out_of_an_operator_flows_to_the_next_and_nothing_is_guessed() {
         minutes -> models: 1000"#]]
     .assert_eq(&lines.join("\n"));
 }
+
+#[test]
+fn no_name_is_shown_that_nobody_gave() {
+    let defs = defined(
+        "CREATE STREAM readings (device TEXT NOT NULL, celsius BIGINT NOT NULL);
+         CREATE MATERIALIZED VIEW hot AS SELECT device, count(*) AS n, max(r.celsius) + 1 AS hottest
+         FROM readings r GROUP BY device HAVING count(*) > 2 EMIT ON UPDATE;",
+    );
+    let def = defs.view(TenantId::ONLY, "hot").unwrap();
+    let told = told(&view_graph(&defs, def).unwrap());
+    assert!(
+        told.contains("n = count(*); hottest = max(celsius) + 1\n"),
+        "{told}"
+    );
+    assert!(
+        !told.contains("Int64") && !told.contains("r.celsius"),
+        "{told}"
+    );
+}

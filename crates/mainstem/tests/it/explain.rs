@@ -59,7 +59,7 @@ fn what_moves_event_time_is_said_of_each_stream() {
     let moved = |name: &str| {
         format!(
             "│  event time of {name} goes on with its rows, and on one machine by itself after 30 seconds \
-             without any (idle_timeout)\n"
+             without\n│    any (idle_timeout)\n"
         )
     };
     // Over a view of two streams, which passes their rows on and waits for nothing.

@@ -135,10 +135,13 @@ impl Telling<'_> {
             Node::Project { exprs, schema, .. } => {
                 let names = schema.fields().iter();
                 let computed = names.zip(spell::list(exprs, &below));
-                let details = computed.map(|(field, spelled)| match *field.name() == spelled {
-                    true => spelled,
-                    false => format!("{} = {spelled}", field.name()),
-                });
+                let is_told =
+                    |name: &str, spelled: &str| name == spelled || spell::has_no_name(name);
+                let details =
+                    computed.map(|(field, spelled)| match is_told(field.name(), &spelled) {
+                        true => spelled,
+                        false => format!("{} = {spelled}", field.name()),
+                    });
                 let title = "project".to_owned();
                 operator(OperatorKind::Project, title, details.collect())
             }

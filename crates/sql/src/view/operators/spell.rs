@@ -26,6 +26,19 @@ use crate::format::{cell_text, type_name};
 pub(super) fn names(node: &Node) -> Vec<String> {
     match node {
         Node::Filter { input, .. } => names(input),
+        Node::Project {
+            input,
+            exprs,
+            schema,
+        } => {
+            let spelled = list(exprs, &names(input));
+            let fields = schema.fields().iter().zip(spelled);
+            let named = fields.map(|(field, spelled)| match has_no_name(field.name()) {
+                true => spelled,
+                false => field.name().clone(),
+            });
+            named.collect()
+        }
         Node::Aggregate {
             input, keys, calls, ..
         } => {
@@ -50,6 +63,11 @@ pub(super) fn names(node: &Node) -> Vec<String> {
             fields.map(|field| field.name().clone()).collect()
         }
     }
+}
+
+/// Whether nobody gave a column its name, but the planner did, after the call that computes it.
+pub(super) fn has_no_name(field: &str) -> bool {
+    field.contains('(')
 }
 
 /// Several expressions over columns of these names.

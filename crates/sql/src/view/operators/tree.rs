@@ -13,7 +13,8 @@ pub(super) fn lines(view: &PlannedView, name: &str, defs: &Definitions) -> Vec<S
     let operators = &view.operators(defs);
     let mut out = vec![format!("view {name}")];
     let mut head = head(view);
-    head.extend(moved::lines(view, defs));
+    let moved = moved::lines(view, defs);
+    head.extend(moved.iter().flat_map(|line| broken(line, WIDTH)));
     out.extend(head.into_iter().map(|line| format!("│  {line}")));
     if let Some(last) = operators.len().checked_sub(1) {
         let place = Place {
