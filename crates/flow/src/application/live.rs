@@ -124,7 +124,9 @@ impl Steps {
     ) -> Result<(), FlowError> {
         let pointer = self.tables.pointer();
         let mut expired = BTreeMap::new();
+        self.expires_more = false;
         for rows in self.tables.expire(step.through, EXPIRED_ROWS_MAX)? {
+            self.expires_more |= !rows.is_all;
             expired.insert(rows.table, rows.rows);
             pieces.entry(rows.table).or_default();
         }

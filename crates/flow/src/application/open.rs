@@ -143,6 +143,7 @@ impl Application {
             resume: (start.checkpoint > 0).then_some(note),
             has_failed: false,
             beat: None,
+            expires_more: false,
         };
         Ok((application, steps))
     }

@@ -85,6 +85,8 @@ pub struct Steps {
     pub(super) has_failed: bool,
     /// When it last asked the log for a heartbeat.
     pub(super) beat: Option<Duration>,
+    /// Whether more rows have outlived their time than the last step let go of.
+    pub(super) expires_more: bool,
 }
 
 impl Steps {
@@ -166,8 +168,8 @@ impl Steps {
         Ok(has_moved)
     }
 
-    /// Lets the log move on without rows, if a view waits for event time that goes on by itself;
-    /// whether it did.
+    /// Lets the log move on without rows, if a view waits for event time that goes on by itself, or a
+    /// row has outlived its time; whether it did.
     fn beat_if_due(&mut self) -> bool {
         if self.until_beat() != Some(Duration::ZERO) {
             return false;
@@ -181,15 +183,25 @@ impl Steps {
         outcome.is_ok()
     }
 
-    /// How long until a heartbeat is due, if a view waits for one.
+    /// How long until a heartbeat is due, if something waits for one.
     fn until_beat(&self) -> Option<Duration> {
-        let due = self.live.next_move()?;
-        // It moves just before the millisecond that is due.
-        let millis = due.millis().saturating_add(1);
+        // Event time moves just before the millisecond that is due.
+        let moves = self.live.next_move();
+        let moves = moves.map(|moves| moves.millis().saturating_add(1));
+        let expires = self.next_expiry().map(Seq::millis);
+        let millis = moves.into_iter().chain(expires).min()?;
         let due = Seq::from_millis(millis).ahead_of(self.clock.now());
         let since = |beat| self.clock.monotonic().saturating_sub(beat);
         let pause = self.beat.map(|beat| BEAT_PAUSE.saturating_sub(since(beat)));
         Some(due.max(pause.unwrap_or_default()))
+    }
+
+    /// When rows go next. What stands against the store the next step says.
+    fn next_expiry(&self) -> Option<Seq> {
+        match self.expires_more {
+            true => Some(self.live.at),
+            false => self.tables.next_expiry().unwrap_or_default(),
+        }
     }
 
     /// How long there is nothing to do.

@@ -62,6 +62,42 @@ fn views_of_a_table_follow_its_changes_and_its_time_to_live() {
     assert!(world.rows("vehicles").is_empty() && world.rows("models").is_empty());
 }
 
+#[test]
+fn rows_outlive_their_time_while_nothing_comes() {
+    let mut world = World::new(FLEET);
+    let put = |world: &World, name: &str| {
+        world.push("vehicles", &[vehicle(name, Some("van"), Some("ada"))]);
+    };
+    put(&world, "v1");
+    world.finish();
+    world.advance(Duration::from_secs(20));
+    put(&world, "v2");
+    world.finish();
+    // Some seconds have passed meanwhile.
+    world.advance(Duration::from_secs(27));
+    world.settle();
+    assert_eq!(world.rows("vehicles").len(), 2);
+    for _ in 0..2 {
+        world.advance(Duration::from_secs(3));
+        world.settle();
+    }
+    assert_eq!(world.rows("owners"), ["v2|ada"]);
+    world.die();
+    world.open();
+    world.advance(Duration::from_secs(27));
+    world.settle();
+    assert_eq!(world.rows("vehicles"), [""; 0]);
+    assert!(world.rows("owners").is_empty() && world.rows("models").is_empty());
+    // The log rests again.
+    world.finish();
+    let before = world.log.frontier();
+    for _ in 0..20 {
+        world.advance(Duration::from_secs(30));
+        world.settle();
+    }
+    assert_eq!(world.log.frontier(), before);
+}
+
 /// What each reading should have found, by a model in plain maps.
 #[test]
 fn a_lookup_sees_the_table_as_of_each_row_however_steps_are_cut() {

@@ -5,6 +5,8 @@
 //! Entries of `Space::Due` give the rows that the store has; rows in layers are looked at only in
 //! layers that have one old enough. It never changes a row.
 
+mod next;
+
 use std::{collections::BTreeSet, ops::Bound, ops::ControlFlow, time::Duration};
 
 use arrow::{
@@ -46,6 +48,8 @@ pub(super) struct DueHint {
     from: Place,
     /// Where it ended.
     to: Place,
+    /// When the next row is due.
+    next: Option<next::Known>,
 }
 
 /// Where a search of `Space::Due` stands.

@@ -88,7 +88,10 @@ fn live(seed: u64) -> usize {
                 tables.checkpoint(checkpoint).unwrap();
                 committed = model.clone();
             }
-            2..=4 => drop(applier.work().unwrap()),
+            2..=4 => {
+                applier.work().unwrap();
+                assert_next(&tables, through);
+            }
             5 if random.below(4) == 0 => {
                 world.store = world.crashed_store(&mut random);
                 (tables, applier, _) = world.open();
@@ -99,6 +102,40 @@ fn live(seed: u64) -> usize {
         check(&tables.pointer(), &model, &mut random);
     }
     expired
+}
+
+/// Behind the frontier, whenever it is asked.
+fn assert_next(tables: &Tables, through: Seq) {
+    if let Some(next) = tables.next_expiry().unwrap() {
+        assert!(next > through, "{next:?} at {through:?}");
+    }
+}
+
+#[test]
+fn the_next_time_is_that_of_the_oldest_row_that_is_left() {
+    let world = world();
+    let (tables, mut applier, _) = world.open();
+    let mut model = Model::new();
+    let at = |millis: u64| Seq::from_millis(1_000_000 + millis);
+    let mut keep = |through: Seq, rows: &[i64]| {
+        let rows = rows
+            .iter()
+            .map(|n| (("r".to_owned(), *n), (None, None, through)));
+        step((&world, &tables, &mut model), through, rows.collect());
+        let before = tables.next_expiry().unwrap();
+        tables.checkpoint(Default::default()).unwrap();
+        while applier.work().unwrap() {}
+        (before, tables.next_expiry().unwrap())
+    };
+    assert_eq!(keep(at(0), &[]), (None, None), "there is no row");
+    assert_eq!(keep(at(3), &[1]), (None, Some(at(53))), "not in the store");
+    let both = (Some(at(53)), Some(at(53)));
+    assert_eq!(keep(at(7), &[2, 3]), both);
+    // The first one is written anew; it is asked for again at its time.
+    assert_eq!(keep(at(20), &[1]), both);
+    assert_eq!(keep(at(53), &[]), (Some(at(57)), Some(at(57))));
+    assert_eq!(keep(at(57), &[]), (Some(at(70)), Some(at(70))));
+    assert_eq!(keep(at(90), &[]).1, None, "all are gone");
 }
 
 #[test]
