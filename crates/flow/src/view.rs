@@ -133,6 +133,10 @@ impl View {
                 )?);
             }
         }
+        let mut tally = Tally::default();
+        for place in pipeline.places() {
+            tally.add(place, 0);
+        }
         let pairing = pipeline.feed.pairing();
         let pairs = pairing
             .map(|plan| Pairs::open(Arc::clone(plan), (pipeline.view, first), (source, kept)));
@@ -140,7 +144,7 @@ impl View {
             pairs: pairs.transpose()?,
             pipeline,
             states,
-            tally: Tally::default(),
+            tally,
         })
     }
 
@@ -296,6 +300,16 @@ impl Pipeline {
             true => wanted,
             false => Tells::Changes,
         }
+    }
+
+    /// The operators of the plan that are counted, which are all of them.
+    fn places(&self) -> Vec<usize> {
+        let mut places = self.feed.places();
+        places.extend(self.sources.iter().map(|read| read.place));
+        let own = self.segments.iter().flat_map(|segment| &segment.places);
+        places.extend(own.flatten());
+        places.sort_unstable();
+        places
     }
 
     /// The tables that it looks rows up in.

@@ -57,6 +57,7 @@ impl Pipeline {
             has_window,
             overlapping,
             gap_us,
+            place: operators,
             ..
         } = compiling;
         if matches!(plan.emit, Emit::OnWindowClose { .. }) && !has_window {
@@ -72,13 +73,18 @@ impl Pipeline {
             .iter()
             .map(|c| c.ty.field(c.name.as_str(), c.nullable));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        Ok(Arc::new(Self {
+        let pipeline = Self {
             view,
             sources,
             feed,
             segments,
             schema,
-        }))
+        };
+        debug_assert!(
+            pipeline.places().into_iter().eq(0..operators),
+            "each operator is counted once"
+        );
+        Ok(Arc::new(pipeline))
     }
 }
 

@@ -94,6 +94,22 @@ impl Feed {
         }
     }
 
+    /// The operators of the plan that are counted in it.
+    pub(super) fn places(&self) -> Vec<usize> {
+        let (sides, own): (&[Side], _) = match self {
+            Self::Source(_) => (&[], None),
+            Self::Changes { sides, .. } => (sides, None),
+            Self::Union { sides, place, .. } => (sides, Some(*place)),
+            Self::Pairs { sides, place, .. } => (sides, *place),
+        };
+        let below = sides.iter().flat_map(|side| {
+            let mut places = side.feed.places();
+            places.extend(side.segment.places.iter().flatten());
+            places
+        });
+        below.chain(own).collect()
+    }
+
     /// How rows wait for others, if they do.
     pub(crate) fn pairing(&self) -> Option<&Arc<Pairing>> {
         match self {

@@ -103,6 +103,10 @@ fn a_server_says_the_same_as_the_folder_and_draws_it() {
     for part in ["hours", "orders", "shops", "towns", "rows/s", "live"] {
         assert!(drawn.contains(part), "{part}: {drawn}");
     }
+    // Nothing has flowed, and that is known of each line.
+    let lines = drawn.matches("class=\"line rows\"").count();
+    assert!(lines > 5, "{drawn}");
+    assert_eq!(drawn.matches(">0/s<").count(), lines, "{drawn}");
     let drawn = world.ok(&["explain", "shop", "--svg"]);
     assert!(drawn.contains("application shop"), "{drawn}");
     let without = world.ok(&["explain", "--folder", &folder, "--svg"]);
