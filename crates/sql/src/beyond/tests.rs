@@ -185,6 +185,13 @@ fn what_spark_would_answer_otherwise_is_refused_by_name() {
          SQL that answers the same.",
     );
     refused(
+        "SELECT * FROM purchases MATCH_RECOGNIZE (PARTITION BY country ORDER BY invoice_date \
+         MEASURES count(*) AS n PATTERN (A B) DEFINE B AS quantity > PREV(quantity))",
+        Code::Clus100,
+        "MATCH_RECOGNIZE cannot be asked beyond one machine: It has no spelling in Spark SQL that \
+         answers the same.",
+    );
+    refused(
         "SELECT nobody FROM purchases",
         Code::Sql022,
         "there is no column \"nobody\": ",

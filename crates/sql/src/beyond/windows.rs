@@ -14,7 +14,7 @@ use super::{
     groups::{Called, unaliased},
     level::{Levels, Text, listed, name},
 };
-use crate::{error::QueryError, spark::field_type};
+use crate::{error::QueryError, pattern::program_of, spark::field_type};
 
 /// Functions that number rows: they have no frame, and want an order.
 const NUMBERING: [&str; 8] = [
@@ -64,6 +64,9 @@ impl Levels<'_> {
                 format!("{}({}){nulls}{window}", fun.name(), args.join(", "))
             }
             WindowFunctionDefinition::AggregateUDF(function) => {
+                if program_of(function).is_some() {
+                    return Err(refused("MATCH_RECOGNIZE"));
+                }
                 if params.distinct || params.null_treatment.is_some() {
                     return Err(refused("DISTINCT over a window"));
                 }

@@ -4,19 +4,12 @@
 //! are ordered: those that began first come first, of one beginning the preferred ones. A row moves
 //! each thread on or ends it. Two threads of one beginning that come to the same step are one from then on:
 //! the preferred one.
-//!
-//! # Format, version 1
-//!
-//! Nothing at all if nothing is remembered. Else `version u8 = 1`; the number of rows so far `u64`; a count
-//! `u32` of kept rows, the last ones, each with its time `i64` and its values, each a byte 0 if it is NULL
-//! or 1, a length `u32` and bytes; a count `u32` of threads, each with the step `u32`, the number of its
-//! first row `u64` and a count `u32` of symbols, `u32` each. All little endian.
+
+mod kept;
 
 use std::collections::VecDeque;
 
 use super::{Compared, Program, ROWS_MAX, Reach, Rows, Told, Way, code::Step};
-
-const VERSION: u8 = 1;
 
 /// A program, made ready to run.
 #[derive(Debug)]
@@ -126,6 +119,18 @@ struct Coming<'a> {
     number: u64,
 }
 
+impl Coming<'_> {
+    /// Whether the step takes it, as far as the row alone says.
+    fn may_be_taken(&self, step: usize) -> bool {
+        let Some(Step::Take(symbol)) = self.program.steps.get(step) else {
+            return false;
+        };
+        let symbol = self.program.symbols.get(*symbol);
+        let mut flag = symbol.into_iter().flat_map(|symbol| symbol.flag);
+        flag.all(|flag| self.rows.holds(flag, self.at))
+    }
+}
+
 impl Matcher {
     /// One more row of the key; the match that it ends.
     pub(super) fn step(
@@ -146,7 +151,9 @@ impl Matcher {
             self.end_before(time.saturating_sub(within_us));
         }
         let mut threads = std::mem::take(&mut self.threads);
-        let begins = machine.begins.iter().map(|step| Thread {
+        let begins = machine.begins.iter();
+        let begins = begins.filter(|step| coming.may_be_taken(**step));
+        let begins = begins.map(|step| Thread {
             step: *step,
             first: coming.number,
             symbols: Vec::new(),
@@ -256,12 +263,6 @@ impl Matcher {
     /// Keeps the row that has come, and lets those go that nobody looks at.
     fn keep(&mut self, coming: &Coming<'_>, time: i64) {
         self.count = self.count.saturating_add(1);
-        let row = Row {
-            time,
-            values: coming.rows.values(coming.at),
-        };
-        self.rows_size = self.rows_size.saturating_add(row.size());
-        self.rows.push_back(row);
         let since = |threads: &[Thread], count: u64| {
             let first = threads.first().map_or(count, |thread| thread.first);
             count.saturating_sub(first)
@@ -273,6 +274,17 @@ impl Matcher {
         }
         let wanted = since(&self.threads, self.count).max(coming.program.depth());
         let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
+        if wanted == 0 {
+            self.rows.clear();
+            self.rows_size = 0;
+            return;
+        }
+        let row = Row {
+            time,
+            values: coming.rows.values(coming.at),
+        };
+        self.rows_size = self.rows_size.saturating_add(row.size());
+        self.rows.push_back(row);
         let gone = self.rows.len().saturating_sub(wanted);
         let gone: usize = self.rows.drain(..gone).map(|row| row.size()).sum();
         self.rows_size = self.rows_size.saturating_sub(gone);
@@ -289,92 +301,6 @@ impl Matcher {
         threads
             .saturating_add(self.rows_size)
             .saturating_add(size_of::<Self>())
-    }
-
-    /// Whether it is as it was before the first row, but for their number.
-    fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.threads.is_empty()
-    }
-
-    /// Writes it behind `out`.
-    pub fn write(&self, out: &mut Vec<u8>) {
-        if self.is_empty() {
-            return;
-        }
-        out.push(VERSION);
-        out.extend(self.count.to_le_bytes());
-        put(self.rows.len(), out);
-        for row in &self.rows {
-            out.extend(row.time.to_le_bytes());
-            put(row.values.len(), out);
-            for value in &row.values {
-                out.push(u8::from(value.is_some()));
-                if let Some(value) = value {
-                    put(value.len(), out);
-                    out.extend_from_slice(value);
-                }
-            }
-        }
-        put(self.threads.len(), out);
-        for thread in &self.threads {
-            put(thread.step, out);
-            out.extend(thread.first.to_le_bytes());
-            put(thread.symbols.len(), out);
-            for symbol in &thread.symbols {
-                put(*symbol, out);
-            }
-        }
-    }
-
-    /// Reads what `write` wrote; `None` if it is something else.
-    #[must_use]
-    pub fn read(bytes: &[u8]) -> Option<Self> {
-        if bytes.is_empty() {
-            return Some(Self::default());
-        }
-        let mut from = bytes;
-        if take::<1>(&mut from)? != [VERSION] {
-            return None;
-        }
-        let count = u64::from_le_bytes(take(&mut from)?);
-        let mut rows = VecDeque::new();
-        for _ in 0..number(&mut from)? {
-            let time = i64::from_le_bytes(take(&mut from)?);
-            let mut values = Vec::new();
-            for _ in 0..number(&mut from)? {
-                values.push(match take::<1>(&mut from)? {
-                    [0] => None,
-                    _ => {
-                        let length = number(&mut from)?;
-                        let (value, behind) = from.split_at_checked(length)?;
-                        from = behind;
-                        Some(Box::from(value))
-                    }
-                });
-            }
-            let values = values.into_boxed_slice();
-            rows.push_back(Row { time, values });
-        }
-        let mut threads = Vec::new();
-        for _ in 0..number(&mut from)? {
-            let step = number(&mut from)?;
-            let first = u64::from_le_bytes(take(&mut from)?);
-            let mut symbols = Vec::new();
-            for _ in 0..number(&mut from)? {
-                symbols.push(number(&mut from)?);
-            }
-            threads.push(Thread {
-                step,
-                first,
-                symbols,
-            });
-        }
-        from.is_empty().then_some(Self {
-            count,
-            rows_size: rows.iter().map(Row::size).sum(),
-            rows,
-            threads,
-        })
     }
 }
 
@@ -410,18 +336,4 @@ fn reached(reach: Reach, number: u64, thread: &Thread) -> Option<u64> {
 fn row_of((count, rows): (u64, &VecDeque<Row>), number: u64) -> Option<&Row> {
     let back = usize::try_from(count.checked_sub(number)?).ok()?;
     rows.get(rows.len().checked_sub(back)?)
-}
-
-fn put(count: usize, out: &mut Vec<u8>) {
-    out.extend(u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes());
-}
-
-fn number(from: &mut &[u8]) -> Option<usize> {
-    usize::try_from(u32::from_le_bytes(take(from)?)).ok()
-}
-
-fn take<const N: usize>(from: &mut &[u8]) -> Option<[u8; N]> {
-    let (first, rest) = from.split_first_chunk::<N>()?;
-    *from = rest;
-    Some(*first)
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use datafusion::physical_expr::{expressions::Column, utils::collect_columns};
 
 use super::{Expr, Unspelled, unknown};
-use crate::view::{Node, lineage};
+use crate::view::{Figure, Node, lineage};
 
 /// The operators below Spark: `node` and what is under it, `window_start` and `window_end` both
 /// being the event time.
@@ -91,7 +91,13 @@ pub fn before_windows(node: &Node) -> Result<Node, Unspelled> {
 pub fn keyed(node: &Node) -> Option<&'static str> {
     match node {
         Node::Rank(_) => Some("ROW_NUMBER()"),
-        Node::Running(_) => Some("a function with OVER"),
+        Node::Running(running) => {
+            let is_pattern = |figure: &Figure| matches!(figure, Figure::Pattern { .. });
+            Some(match running.figures.iter().any(is_pattern) {
+                true => "MATCH_RECOGNIZE",
+                false => "a function with OVER",
+            })
+        }
         other => keyed(other.input()?),
     }
 }
