@@ -193,9 +193,9 @@ fn running_note(node: &Node, running: &Running, named: &[Known]) -> StateNote {
     });
     let kept = match (program, running.depth()) {
         (Some(program), _) => matches(program),
-        (None, 0) => "no row".to_owned(),
-        (None, 1) => "the last row".to_owned(),
-        (None, depth) => format!("the last {depth} rows"),
+        (None, 0) => "no row, as far as figures read them".to_owned(),
+        (None, 1) => "the last row, as far as figures read them".to_owned(),
+        (None, depth) => format!("the last {depth} rows, as far as figures read them"),
     };
     let waiting = running.turns.map(|turns| {
         format!(
@@ -204,12 +204,16 @@ fn running_note(node: &Node, running: &Running, named: &[Known]) -> StateNote {
             micros(turns.slice_us)
         )
     });
+    let what = if program.is_some() {
+        "matches"
+    } else {
+        "figures"
+    };
     StateNote {
-        operator: format!("figures of ({})", names(&running.partition, node)),
+        operator: format!("{what} of ({})", names(&running.partition, node)),
         kind: StateKind::Rows,
         bound: format!(
-            "one row per key, for as long as the view is there; with it {kept}, as far as figures \
-             read them{}",
+            "one row per key, for as long as the view is there; with it {kept}{}",
             waiting.unwrap_or_default()
         ),
     }
@@ -224,7 +228,10 @@ fn matches(program: &Program) -> String {
         (Some(span), None) => format!("for {span} and {ROWS_MAX} rows at most"),
         (None, rows) => format!("for {} rows at most", rows.unwrap_or(ROWS_MAX)),
     };
-    format!("the rows of matches that have begun and may still end, {since}")
+    format!(
+        "the rows of matches that have begun and may still end, {since}, as far as they are \
+         compared or told"
+    )
 }
 
 /// Of the first rows of each key.
