@@ -87,7 +87,6 @@ pub struct Program {
 /// What has to hold of a row that a symbol takes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 struct Symbol {
-    name: String,
     /// Which condition.
     flag: Option<usize>,
     compared: Vec<Compared>,

@@ -33,7 +33,7 @@ use mainstem_kernel::{ColumnName, Columns, StreamId};
 
 pub use crate::error::row_reason;
 pub use engine::{Progress, ViewEngine, ViewStatus};
-pub(crate) use names::at_frontier;
+pub(crate) use names::{at_frontier, factor};
 pub use node::{
     Call, Figure, Frame, Function, Near, Node, Order, Outer, Pairs, PairsKind, Rank, Running, Turns,
 };

@@ -48,13 +48,12 @@ struct Part {
 /// # Errors
 /// A part that reads several rows in another way.
 pub(super) fn symbol(
-    (own, name, definition): (usize, &str, Option<&Expr>),
+    (own, definition): (usize, Option<&Expr>),
     symbols: Symbols<'_>,
     arguments: &mut Arguments,
     refuse: &Refuse<'_>,
 ) -> Result<Symbol, Problem> {
     let mut symbol = Symbol {
-        name: name.to_owned(),
         flag: None,
         compared: Vec::new(),
     };

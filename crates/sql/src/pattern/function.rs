@@ -5,7 +5,7 @@ use std::{ops::ControlFlow, sync::Arc};
 
 use datafusion::{
     arrow::{
-        array::{ArrayRef, AsArray},
+        array::ArrayRef,
         datatypes::{DataType, Field, FieldRef},
     },
     common::{Result, ScalarValue, exec_err, plan_err},
@@ -123,21 +123,8 @@ impl Accumulator for Kept {
         Ok(vec![ScalarValue::Binary(Some(bytes))])
     }
 
-    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
-        let states = states
-            .first()
-            .and_then(|states| states.as_binary_opt::<i32>());
-        match states.map(|states| states.iter().flatten().collect::<Vec<_>>()) {
-            Some(states) if self.matcher == Matcher::default() => {
-                if let [only] = states.as_slice()
-                    && let Some(matcher) = Matcher::read(only)
-                {
-                    self.matcher = matcher;
-                    return Ok(());
-                }
-                exec_err!("rows of a pattern are in one order")
-            }
-            _ => exec_err!("rows of a pattern are in one order"),
-        }
+    /// A pattern is asked of rows in one order: nothing is computed in parts.
+    fn merge_batch(&mut self, _states: &[ArrayRef]) -> Result<()> {
+        exec_err!("rows of a pattern are in one order")
     }
 }

@@ -9,7 +9,7 @@ use sqlparser::ast::{
     RowsPerMatch, Select, SelectItem, SetExpr, Spanned, SymbolDefinition, TableAlias, TableFactor,
     Value, ValueWithSpan, VisitMut, VisitorMut, WindowType,
 };
-use sqlparser::{parser::Parser, tokenizer::Location};
+use sqlparser::tokenizer::Location;
 
 use super::{
     Program, ROWS_MAX, Withins,
@@ -20,10 +20,8 @@ use super::{
 };
 use crate::{
     declare::{Told as _, mistake, place_of},
-    dialect::MainstemDialect,
     engine::folded,
-    error::from_parser,
-    question::in_file,
+    view::factor,
 };
 
 /// Makes every MATCH_RECOGNIZE within a subquery.
@@ -142,7 +140,7 @@ impl Rewriting<'_> {
                 .iter()
                 .find(|definition| folded(&definition.symbol) == *name);
             let definition = definition.map(|definition| &definition.definition);
-            let subject = (own, name.as_str(), definition);
+            let subject = (own, definition);
             defined.push(define::symbol(subject, symbols, &mut arguments, &refuse)?);
         }
         let last = code::last(written.pattern);
@@ -217,7 +215,7 @@ impl Rewriting<'_> {
         (program, arguments): (&Program, Arguments),
         (columns, now, measures): (Vec<Expr>, Vec<Expr>, Vec<SelectItem>),
     ) -> Result<TableFactor, Problem> {
-        let mut factor = parsed(
+        let mut factor = factor(
             "(SELECT 1 FROM (SELECT _match() OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) \
              AS _match FROM t) AS _rows WHERE _match IS NOT NULL) AS _matches",
         )?;
@@ -339,14 +337,4 @@ fn select_of(factor: &mut TableFactor) -> Option<&mut Select> {
         },
         _ => None,
     }
-}
-
-/// A part of FROM, of a text of our own.
-fn parsed(text: &str) -> Result<TableFactor, Problem> {
-    let dialect = MainstemDialect::default();
-    let start = place_of("", Location::new(1, 1));
-    Parser::new(&dialect)
-        .try_with_sql(text)
-        .and_then(|mut parser| parser.parse_table_factor())
-        .map_err(|error| in_file(from_parser(&error, &start), ""))
 }

@@ -10,6 +10,7 @@ mod judge;
 mod ordered;
 mod star;
 
+pub(crate) use batch::factor;
 pub(crate) use judge::{at_frontier, of_several_streams};
 pub(crate) use ordered::ordered_by;
 

@@ -184,7 +184,7 @@ pub(super) fn group_all(select: &mut Select, is_plan: bool) {
 }
 
 /// A part of FROM, of a text of our own.
-pub(super) fn factor(text: &str) -> Result<TableFactor, Problem> {
+pub(crate) fn factor(text: &str) -> Result<TableFactor, Problem> {
     reading(text, |parser| parser.parse_table_factor())
 }
 

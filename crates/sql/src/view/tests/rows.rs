@@ -2,6 +2,7 @@
 //! one in the plainest way against DataFusion answering `batch_sql`.
 
 mod data;
+mod groups;
 mod keyed;
 mod operators;
 

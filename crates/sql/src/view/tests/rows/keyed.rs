@@ -14,7 +14,8 @@ use datafusion::{
 use super::{
     super::super::{Figure, Rank, Running, Turns},
     data::Rows,
-    operators::{Evaluated, array_of, batch, evaluate, result, values},
+    groups::result,
+    operators::{Evaluated, array_of, batch, evaluate, values},
 };
 use crate::pattern::{Answered, Matcher, Program};
 
