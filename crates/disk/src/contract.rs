@@ -4,20 +4,21 @@
 
 use std::{io::ErrorKind, path::Path};
 
-use crate::{Disk, OpenMode, write_durably, write_new_durably};
+use crate::{Disk, OpenMode, PAGE, write_durably, write_new_durably};
 
 /// A promise, which panics if it is broken in that directory of that disk.
 type Promise = fn(&dyn Disk, &Path);
 
 /// Runs every promise, each in a directory of its own below `root`, which must exist.
 pub(crate) fn keeps_every_promise(disk: &dyn Disk, root: &Path) {
-    let promises: [(&str, Promise); 11] = [
+    let promises: [(&str, Promise); 12] = [
         ("reads_back_what_was_written", reads_back_what_was_written),
         ("open_modes", open_modes),
         ("lists_by_name", lists_by_name),
         ("renames_and_replaces", renames_and_replaces),
         ("rename_new_refuses", rename_new_refuses),
         ("removes", removes),
+        ("writes_pages", writes_pages),
         ("grows_and_cuts", grows_and_cuts),
         (
             "an_open_file_outlives_its_name",
@@ -156,6 +157,31 @@ fn removes(disk: &dyn Disk, folder: &Path) {
     disk.remove_dirs(&folder.join("a")).unwrap();
     assert_eq!(disk.stat(&folder.join("a")).unwrap(), None);
     assert!(names(disk, folder).is_empty());
+}
+
+fn writes_pages(disk: &dyn Disk, folder: &Path) {
+    let path = folder.join("file");
+    let file = disk.open(&path, OpenMode::CreateNew).unwrap();
+    file.write_at(b"abc", 0).unwrap();
+    file.preallocate(20_000_000).unwrap();
+    let pieces: Vec<Vec<u8>> = [5_000, 0, 9_000_000, 1, 3_287_095, 0]
+        .into_iter()
+        .zip(1..)
+        .map(|(length, byte)| vec![byte; length])
+        .collect();
+    let parts: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
+    let pages = pieces.concat();
+    assert!(pages.len().is_multiple_of(PAGE));
+    for offset in [PAGE, 3 * PAGE] {
+        file.write_pages_at(&parts, offset as u64).unwrap();
+        file.sync_data().unwrap();
+        let bytes = disk.read(&path).unwrap();
+        assert_eq!(&bytes[..3], b"abc");
+        assert!(bytes[offset..offset + pages.len()] == pages, "{offset}");
+        assert!(bytes[offset + pages.len()..].iter().all(|byte| *byte == 0));
+    }
+    file.write_pages_at(&[], 0).unwrap();
+    assert_eq!(file.len().unwrap(), 20_000_000);
 }
 
 fn grows_and_cuts(disk: &dyn Disk, folder: &Path) {

@@ -28,6 +28,9 @@ pub use durable::{write_durably, write_new_durably};
 pub use real::RealDisk;
 pub use twin::{Cut, Failure, FailureKind, TwinDisk};
 
+/// What disks write at once at least, and where pages begin.
+pub const PAGE: usize = 4_096;
+
 /// A disk that parts share.
 pub type SharedDisk = Arc<dyn Disk>;
 /// An open file that parts share.
@@ -176,6 +179,16 @@ pub trait DiskFile: Debug + Send + Sync {
     /// # Errors
     /// What the system says; some of the bytes may have been written.
     fn write_vectored_at(&self, buffers: &[&[u8]], offset: u64) -> io::Result<()>;
+
+    /// Writes the buffers one after the other at `offset`, past the system's cache where it can be:
+    /// for bytes that are seldom read again. The offset and the sum of the lengths are multiples of
+    /// `PAGE`.
+    ///
+    /// # Errors
+    /// What the system says; some of the bytes may have been written.
+    fn write_pages_at(&self, buffers: &[&[u8]], offset: u64) -> io::Result<()> {
+        self.write_vectored_at(buffers, offset)
+    }
 
     /// Makes the file's bytes and length survive a power cut.
     ///

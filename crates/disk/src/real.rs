@@ -8,10 +8,12 @@
     reason = "this is the one place that touches std::fs"
 )]
 
+mod file;
+
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
-    io::{self, ErrorKind, IoSlice},
-    os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt},
+    io::{self, ErrorKind},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -19,14 +21,11 @@ use std::{
 use mainstem_kernel::ByteSize;
 use rustix::fs::{CWD, FlockOperation, RenameFlags};
 
-use crate::{DirEntry, Disk, DiskFile, DiskLock, OpenMode, SharedFile};
+use crate::{DirEntry, Disk, DiskLock, OpenMode, SharedFile};
+use file::RealFile;
 
 const FILE_MODE: u32 = 0o600;
 const DIR_MODE: u32 = 0o700;
-/// Zeroes that one write of a preallocation carries.
-const ZEROES: usize = 1 << 20;
-/// Buffers that one `pwritev` takes; Linux's IOV_MAX.
-const BUFFERS_MAX: usize = 1_024;
 
 /// The machine's disk.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,9 +40,7 @@ impl Disk for RealDisk {
             OpenMode::Write => options.write(true),
             OpenMode::CreateNew => options.write(true).create_new(true),
         };
-        Ok(Arc::new(RealFile {
-            file: options.open(path)?,
-        }))
+        Ok(Arc::new(RealFile::new(options.open(path)?)))
     }
 
     fn create_dirs(&self, path: &Path) -> io::Result<()> {
@@ -163,75 +160,6 @@ struct RealLock {
 }
 
 impl DiskLock for RealLock {}
-
-#[derive(Debug)]
-struct RealFile {
-    file: File,
-}
-
-impl DiskFile for RealFile {
-    fn len(&self) -> io::Result<u64> {
-        Ok(self.file.metadata()?.len())
-    }
-
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        self.file.read_exact_at(buffer, offset)
-    }
-
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.file.write_all_at(bytes, offset)
-    }
-
-    fn write_vectored_at(&self, buffers: &[&[u8]], mut offset: u64) -> io::Result<()> {
-        let mut slices: Vec<IoSlice<'_>> =
-            buffers.iter().map(|bytes| IoSlice::new(bytes)).collect();
-        let mut rest = slices.as_mut_slice();
-        // Advancing by nothing drops leading empty buffers.
-        IoSlice::advance_slices(&mut rest, 0);
-        while !rest.is_empty() {
-            let some = rest.get(..BUFFERS_MAX).unwrap_or(rest);
-            let written =
-                rustix::io::retry_on_intr(|| rustix::io::pwritev(&self.file, some, offset))?;
-            if written == 0 {
-                return Err(ErrorKind::WriteZero.into());
-            }
-            offset += written as u64;
-            IoSlice::advance_slices(&mut rest, written);
-        }
-        Ok(())
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.file.sync_data()
-    }
-
-    fn preallocate(&self, len: u64) -> io::Result<()> {
-        let before = self.len()?;
-        let filled = fill(&self.file, before, len);
-        if filled.is_err() {
-            // Give back what a full disk could not complete.
-            self.file.set_len(before)?;
-        }
-        filled
-    }
-
-    fn truncate(&self, len: u64) -> io::Result<()> {
-        self.file.set_len(len)
-    }
-}
-
-/// Writes zeroes and syncs. `fallocate` would leave unwritten extents, and then the first write
-/// to each commits metadata.
-fn fill(file: &File, from: u64, to: u64) -> io::Result<()> {
-    let zeroes = vec![0; ZEROES];
-    let mut offset = from;
-    while offset < to {
-        let count = ByteSize(to - offset).as_usize().min(ZEROES);
-        file.write_all_at(zeroes.get(..count).unwrap_or(&zeroes), offset)?;
-        offset += count as u64;
-    }
-    file.sync_data()
-}
 
 #[cfg(test)]
 mod tests;

@@ -27,7 +27,7 @@ use crate::{
 };
 
 fn main() -> ExitCode {
-    allocator::keep_free_memory();
+    allocator::set_up();
     let cli = Cli::parse();
     match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,

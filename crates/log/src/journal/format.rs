@@ -11,7 +11,7 @@ pub(crate) use entry::parse_entries;
 /// Version of everything that is written.
 pub(crate) const VERSION: u16 = 1;
 /// Groups begin and end at multiples of this.
-pub(crate) const PAGE: usize = 4_096;
+pub(crate) const PAGE: usize = mainstem_disk::PAGE;
 /// The same as a length in a file.
 pub(crate) const PAGE_BYTES: u64 = 4_096;
 /// Bytes of a group's header.

@@ -119,7 +119,7 @@ impl Group {
             begin = *end;
         }
         parts.push(self.heads.get(begin..).unwrap_or_default());
-        file.write_vectored_at(&parts, at)?;
+        file.write_pages_at(&parts, at)?;
         Ok(self.length as u64)
     }
 }
