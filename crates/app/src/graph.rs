@@ -46,6 +46,9 @@ pub struct GraphNode {
     /// `stream`, `table`, `view`, or what operator: `filter`, `project`, `lookup`, `window`,
     /// `aggregate` and so on.
     pub kind: String,
+    /// Of an operator: its place in the view's plan, counted from the inputs up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<usize>,
     /// What it is or does, in a line.
     pub title: String,
     /// Columns, expressions, or when rows come out.

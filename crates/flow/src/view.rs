@@ -272,6 +272,23 @@ impl View {
         self.tally.counts()
     }
 
+    /// Bytes of state in memory of each operator of its plan, those that keep nothing with none.
+    pub(crate) fn kept(&self) -> Vec<u64> {
+        let mut kept = vec![0_u64; self.tally.counts().len()];
+        let segments = self.pipeline.segments.iter();
+        let groupings = segments.filter(|segment| segment.by.is_some());
+        let states = groupings.map(|segment| segment.places.iter().flatten().last());
+        let states = states.zip(self.states.iter().map(Buckets::size));
+        let pairs = self.pairs.iter().map(Pairs::size);
+        let pairs = pairs.map(|bytes| (self.pipeline.feed.place(), bytes));
+        for (place, bytes) in pairs.chain(states.map(|(place, bytes)| (place.copied(), bytes))) {
+            if let Some(kept) = place.and_then(|place| kept.get_mut(place)) {
+                *kept += bytes as u64;
+            }
+        }
+        kept
+    }
+
     /// Groups in memory, and rows that wait for others.
     pub(crate) fn groups(&self) -> usize {
         let pairs = self.pairs.as_ref().map_or(0, Pairs::rows);

@@ -290,12 +290,20 @@ pub struct ViewStatus {
     /// Which version of it: another number once it was changed.
     #[serde(default)]
     pub version: u64,
-    /// Rows and changes that came out of each operator of its plan since it was opened, from the
-    /// inputs up; nothing where they are not counted.
+    /// The operators of its plan, from the inputs up; nothing where they are not counted.
     #[serde(default)]
-    pub operators: Vec<u64>,
+    pub operators: Vec<OperatorStatus>,
     /// Why it stands still, if it does.
     pub problem: Option<String>,
+}
+
+/// How an operator of a view's plan goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OperatorStatus {
+    /// Rows and changes that came out of it since the view was opened.
+    pub rows: u64,
+    /// Its state in memory.
+    pub state_bytes: u64,
 }
 
 /// A stream of a node.

@@ -78,6 +78,7 @@ pub(super) fn of_object(object: Object<'_>) -> GraphNode {
     GraphNode {
         id: object.name().to_string(),
         kind: object.kind().to_string(),
+        operator: None,
         title: object.name().to_string(),
         details,
         keeps: Vec::new(),
@@ -100,6 +101,7 @@ fn of_view(defs: &Definitions, def: &ViewDef, plan: &PlannedView) -> GraphNode {
     GraphNode {
         id: def.spec.name.to_string(),
         kind: "view".to_owned(),
+        operator: None,
         title: def.spec.name.to_string(),
         details,
         keeps: plan.state.iter().map(Keeps::of).collect(),

@@ -100,6 +100,7 @@ impl Drawing<'_> {
             self.edges.extend(read);
             self.nodes.push(GraphNode {
                 id: id.clone(),
+                operator: Some(place),
                 kind: operator.kind.as_str().to_owned(),
                 title: operator.title.clone(),
                 details: operator.details.clone(),
@@ -132,6 +133,7 @@ fn itself(def: &ViewDef) -> GraphNode {
     GraphNode {
         id: def.spec.name.to_string(),
         kind: "view".to_owned(),
+        operator: None,
         title: def.spec.name.to_string(),
         details,
         keeps: Vec::new(),

@@ -9,6 +9,7 @@ fn node(id: &str, kind: &str, details: &[&str]) -> GraphNode {
     GraphNode {
         id: id.to_owned(),
         kind: kind.to_owned(),
+        operator: None,
         title: id.to_owned(),
         details: details.iter().map(|&detail| detail.to_owned()).collect(),
         keeps: Vec::new(),
@@ -173,6 +174,11 @@ fn view_graph() -> Graph {
     window.title = "windows of 1 minute over at".to_owned();
     let mut aggregate = node("operator/4", "aggregate", &["count(*)", "max(celsius)"]);
     aggregate.title = "aggregate by window_start, window_end, device".to_owned();
+    aggregate.live = Some(Live {
+        rows: Some(1_440),
+        bytes: Some(65_536),
+        ..Live::default()
+    });
     let mut having = node("operator/5", "filter", &["count(*) > 2"]);
     having.title = "filter".to_owned();
     let mut view = node("warm", "view", &["EMIT ON WINDOW CLOSE"]);
@@ -208,7 +214,7 @@ fn view_graph() -> Graph {
 fn a_view_is_drawn_with_what_flows_between_its_operators() {
     let svg = svg(&view_graph());
     assert_whole(&svg);
-    for label in [">51 k/s<", ">13 k/s<", ">0/s<"] {
+    for label in [">51 k/s<", ">13 k/s<", ">0/s<", ">64 KiB<"] {
         assert!(svg.contains(label), "{label}: {svg}");
     }
     assert_eq!(svg.matches("class=\"line rows\"").count(), 5);

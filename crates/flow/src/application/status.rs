@@ -41,6 +41,7 @@ pub(super) struct Told {
     pub(super) state_bytes: usize,
     pub(super) groups: usize,
     pub(super) passed: Vec<u64>,
+    pub(super) kept: Vec<u64>,
 }
 
 /// How an application goes.
@@ -82,6 +83,8 @@ pub struct ViewHealth {
     /// Rows and changes that came out of each operator of its plan since it was opened, by the
     /// operator's place among `PlannedView::operators`.
     pub passed: Vec<u64>,
+    /// Bytes of state in memory of each of them, as of the last checkpoint.
+    pub kept: Vec<u64>,
 }
 
 impl Status {
@@ -110,6 +113,7 @@ impl Status {
                     state_bytes: told.state_bytes,
                     groups: told.groups,
                     passed: told.passed.clone(),
+                    kept: told.kept.clone(),
                 })
                 .collect(),
         }
@@ -126,6 +130,7 @@ impl Status {
             state_bytes: 0,
             groups: 0,
             passed: Vec::new(),
+            kept: Vec::new(),
         })
     }
 }
@@ -156,6 +161,7 @@ impl Steps {
             let told = status.told(unit.def.id);
             (told.at, told.progress) = (None, progress);
             (told.state_bytes, told.groups) = (unit.view.size(), unit.view.groups());
+            told.kept = unit.view.kept();
             told.passes(&unit.view);
         }
         for build in &self.builds {

@@ -96,18 +96,27 @@ impl Feed {
 
     /// The operators of the plan that are counted in it.
     pub(super) fn places(&self) -> Vec<usize> {
-        let (sides, own): (&[Side], _) = match self {
-            Self::Source(_) => (&[], None),
-            Self::Changes { sides, .. } => (sides, None),
-            Self::Union { sides, place, .. } => (sides, Some(*place)),
-            Self::Pairs { sides, place, .. } => (sides, *place),
+        let sides: &[Side] = match self {
+            Self::Source(_) => &[],
+            Self::Changes { sides, .. } | Self::Union { sides, .. } | Self::Pairs { sides, .. } => {
+                sides
+            }
         };
         let below = sides.iter().flat_map(|side| {
             let mut places = side.feed.places();
             places.extend(side.segment.places.iter().flatten());
             places
         });
-        below.chain(own).collect()
+        below.chain(self.place()).collect()
+    }
+
+    /// The operator of the plan whose rows it gives.
+    pub(super) fn place(&self) -> Option<usize> {
+        match self {
+            Self::Source(_) | Self::Changes { .. } => None,
+            Self::Union { place, .. } => Some(*place),
+            Self::Pairs { place, .. } => *place,
+        }
     }
 
     /// How rows wait for others, if they do.

@@ -165,6 +165,45 @@ CREATE MATERIALIZED VIEW hops AS SELECT window_start, count(*) AS n
   FROM HOP(a, at, INTERVAL '1 minute', INTERVAL '5 minutes') h GROUP BY window_start, window_end EMIT ON WINDOW CLOSE;
 ";
 
+/// The operators of a view that keep something in memory; together they keep what the view does.
+fn keeping(world: &World, name: &str) -> Vec<OperatorKind> {
+    let defs = world.defs();
+    let def = defs.view(TenantId::ONLY, name).unwrap();
+    let (plan, defs) = plan_again(&defs, def).unwrap();
+    let health = world.application().health();
+    let view = health.views.iter().find(|view| view.id == def.id).unwrap();
+    let whole: u64 = view.kept.iter().sum();
+    assert_eq!(whole, view.state_bytes as u64, "{name}");
+    let operators = plan.operators(&defs).into_iter().zip(&view.kept);
+    let keeping = operators.filter(|(_, bytes)| **bytes > 0);
+    keeping.map(|(operator, _)| operator.kind).collect()
+}
+
+#[test]
+fn state_is_told_of_the_operator_that_keeps_it() {
+    use OperatorKind::{Aggregate, Join, Other};
+    let mut world = World::new(TOGETHER);
+    world.settle();
+    let person = json!({"k": "x", "name": "Ada", "_deleted": false});
+    world.push("people", &[person]);
+    for stream in ["a", "b"] {
+        let row = |n| json!({"k": "x", "n": n, "at": at(START + n * SECOND)});
+        world.push(stream, &(1..9).map(row).collect::<Vec<_>>());
+    }
+    world.settle();
+    world.checkpoint();
+    for (name, expected) in [
+        ("every", &[][..]),
+        ("paired", &[Join]),
+        ("sums", &[Aggregate]),
+        ("named", &[Join]),
+        ("turns", &[Other]),
+        ("hops", &[Aggregate]),
+    ] {
+        assert_eq!(keeping(&world, name), expected, "{name}");
+    }
+}
+
 #[test]
 fn what_is_done_together_is_told_as_it_is() {
     use OperatorKind::{Aggregate, Filter, Join, Other, Source, Union, Window};

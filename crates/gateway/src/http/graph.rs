@@ -13,7 +13,7 @@ use hyper::{
 };
 use mainstem_app::{
     AppError,
-    graph::{Graph, Live, app_graph, view_graph},
+    graph::{Graph, GraphNode, Live, app_graph, view_graph},
     picture,
 };
 use mainstem_catalog::{Definitions, Kind};
@@ -27,7 +27,7 @@ use super::{
     problem::Refusal,
     sql::weigh,
 };
-use crate::Status;
+use crate::{OperatorStatus, Status};
 
 pub(crate) use page::page;
 pub(crate) use rates::Rates;
@@ -145,7 +145,23 @@ fn enliven(graph: &mut Graph, door: &Door) {
         rates.get(&Counted::Operator { version, place }).copied()
     };
     let position = Some(status.position.to_string());
-    graph.enliven(position, |node| lives.get(&node.id).cloned(), passed);
+    let view = status
+        .views
+        .iter()
+        .find(|view| Some(view.version) == version);
+    let live = |node: &GraphNode| match node.operator {
+        Some(place) => view?.operators.get(place).map(of_operator),
+        None => lives.get(&node.id).cloned(),
+    };
+    graph.enliven(position, live, passed);
+}
+
+fn of_operator(operator: &OperatorStatus) -> Live {
+    Live {
+        rows: Some(operator.rows),
+        bytes: Some(operator.state_bytes),
+        ..Live::default()
+    }
 }
 
 /// Rows of streams and views, and what came out of the operators of views.
@@ -156,7 +172,7 @@ fn counts(status: &Status, lives: &BTreeMap<String, Live>) -> Counts {
     let operators = status.views.iter().flat_map(|view| {
         let version = view.version;
         let places = view.operators.iter().enumerate();
-        places.map(move |(place, rows)| (Counted::Operator { version, place }, *rows))
+        places.map(move |(place, operator)| (Counted::Operator { version, place }, operator.rows))
     });
     objects.chain(operators).collect()
 }

@@ -2,7 +2,7 @@
 
 use mainstem_catalog::{Definitions, Stage, ViewDef};
 use mainstem_flow::{Health, ViewHealth};
-use mainstem_gateway::ViewStatus;
+use mainstem_gateway::{OperatorStatus, ViewStatus};
 use mainstem_kernel::{AppName, Problem};
 use mainstem_sql::{RowSource, view::Progress};
 
@@ -72,13 +72,23 @@ fn status(parts: &Parts, def: &ViewDef, view: Option<&ViewHealth>) -> ViewStatus
         }),
         groups: view.map_or(0, |view| u64::try_from(view.groups).unwrap_or(u64::MAX)),
         version: u64::from(def.id.0),
-        operators: view.map_or_else(Vec::new, |view| view.passed.clone()),
+        operators: view.map_or_else(Vec::new, operators),
         problem: None,
     };
     if let Some(view) = view {
         progress(def, &view.status.progress, &mut told);
     }
     told
+}
+
+/// What came out of each operator, and what it keeps.
+fn operators(view: &ViewHealth) -> Vec<OperatorStatus> {
+    // What it keeps is told with checkpoints, so that it may be missing for a moment.
+    let kept = view.kept.iter().copied().chain(std::iter::repeat(0));
+    let operators = view.passed.iter().zip(kept);
+    operators
+        .map(|(&rows, state_bytes)| OperatorStatus { rows, state_bytes })
+        .collect()
 }
 
 /// What a view does, how much of it is done, and what stands against it.

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::{
-    AppStatus, BackupSummary, Doors, KeptStatus, PausedApp, Readiness, Standing, Status,
-    StreamStatus, ViewStatus,
+    AppStatus, BackupSummary, Doors, KeptStatus, OperatorStatus, PausedApp, Readiness, Standing,
+    Status, StreamStatus, ViewStatus,
     http::{
         apps::{AppSource, Rollback},
         sql::QuestionBody,
@@ -165,6 +165,7 @@ pub(super) fn schemas() -> Value {
     add::<Status>(&mut all, "Status");
     add::<StreamStatus>(&mut all, "StreamStatus");
     add::<ViewStatus>(&mut all, "ViewStatus");
+    add::<OperatorStatus>(&mut all, "OperatorStatus");
     add::<PausedApp>(&mut all, "PausedApp");
     add::<KeptStatus>(&mut all, "KeptStatus");
     add::<Readiness>(&mut all, "Readiness");
@@ -244,7 +245,10 @@ pub(super) fn example(schema: &str) -> Value {
                 "name": "minute_by_device", "app": "fleet", "state": "live", "percent": null,
                 "remaining_seconds": null, "behind_ms": 2, "rows": 1440, "dead_letters": 0,
                 "late": 3, "state_bytes": 65536, "groups": 240, "version": 7,
-                "operators": [1_005_000, 1_005_000, 1440], "problem": null,
+                "operators": [
+                    { "rows": 1_005_000, "state_bytes": 0 }, { "rows": 1440, "state_bytes": 65536 },
+                ],
+                "problem": null,
             }],
             "paused": [],
         }),

@@ -184,6 +184,7 @@ fn graph() -> Value {
     let node = GraphNode {
         id: "v".to_owned(),
         kind: "view".to_owned(),
+        operator: Some(1),
         title: "v".to_owned(),
         details: vec!["a".to_owned()],
         keeps: vec![keeps],

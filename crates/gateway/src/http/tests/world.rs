@@ -27,8 +27,8 @@ use tokio::{
 
 use super::shelf::Shelf;
 use crate::{
-    AppStatus, BackupSummary, Control, Doors, GatewayParts, HttpConfig, Later, Local, PausedApp,
-    Readiness, Standing, Status, StreamStatus, ViewStatus,
+    AppStatus, BackupSummary, Control, Doors, GatewayParts, HttpConfig, Later, Local,
+    OperatorStatus, PausedApp, Readiness, Standing, Status, StreamStatus, ViewStatus,
     http::{Door, listener},
 };
 
@@ -112,7 +112,9 @@ impl Control for Node {
                 state_bytes: 5,
                 groups: 6,
                 version: 7,
-                operators: vec![20, 10, 2],
+                operators: [(20, 0), (10, 0), (2, 5)]
+                    .map(|(rows, state_bytes)| OperatorStatus { rows, state_bytes })
+                    .to_vec(),
                 problem: Some("none really".to_owned()),
             }],
             paused: vec![PausedApp {

@@ -29,6 +29,8 @@ struct GraphNode {
     id: String,
     /// stream, table, view, or what operator: filter, project, lookup, window, aggregate and so on.
     kind: String,
+    /// Of an operator: its place in the view's plan, counted from the inputs up.
+    operator: Option<usize>,
     /// What it is or does, in a line.
     title: String,
     /// Columns, expressions, or when rows come out.
