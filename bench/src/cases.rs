@@ -74,7 +74,7 @@ pub(crate) struct Case {
 const APP: &str = include_str!("../apps/fleet_bench/readings.sql");
 
 /// The cases of `views`.
-pub(crate) const VIEWS: [Case; 8] = [
+pub(crate) const VIEWS: [Case; 9] = [
     Case {
         name: "window",
         run: views::window,
@@ -98,6 +98,10 @@ pub(crate) const VIEWS: [Case; 8] = [
     Case {
         name: "keys",
         run: views::keys::run,
+    },
+    Case {
+        name: "spill",
+        run: views::spill::run,
     },
     Case {
         name: "rebuild",

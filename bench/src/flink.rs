@@ -1,10 +1,12 @@
-//! Apache Flink in a process of its own, set as one would for speed.
+//! Apache Flink in a process of its own, set as one would for speed: alone, from files to nowhere,
+//! and with Apache Kafka before and behind it.
 //!
 //! Everything is in Flink's favour that is known to be, and nothing in ours: state is in the heap
 //! and not in RocksDB, the objects of rows are used again, rows are grouped before they go over to
-//! another thread, and nothing is counted of the start of Java and of Flink, of planning and of the
-//! compilation of what it generates. Each query has run once before, and the better of the runs
-//! after it counts. It never sees our server.
+//! another thread, and nothing is counted of the start of Java and of Flink, of planning, of the
+//! compilation of what it generates and of the producer that fills the log. All events are in the
+//! log before a query begins, rows come behind it at least once and not exactly once. Each query has
+//! run before, and the better of the runs after it counts. It never sees our server.
 
 #![expect(
     clippy::disallowed_methods,
@@ -22,7 +24,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::script;
+use crate::{kafka::Kafka, load::as_f64, script};
 
 const PROGRAM: &str = include_str!("../peers/flink/Run.java");
 /// Room for the bids of q20, so that it is not the collector of garbage that is measured.
@@ -66,24 +68,32 @@ const SETTINGS: [(&str, &str); 11] = [
     ("table.optimizer.distinct-agg.split.enabled", "true"),
 ];
 
+/// Topics: what the broker gets warm by, the events, and the rows.
+const WARM_UP: &str = "warm-up";
+const EVENTS: &str = "events";
+const ROWS: &str = "rows";
+
 /// What runs it.
 #[derive(Clone, Debug)]
 pub(crate) struct Flink {
     pub(crate) java: PathBuf,
     pub(crate) class_path: String,
+    pub(crate) kafka: Kafka,
 }
 
 /// A query to run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Task<'a> {
-    /// Statements that make the tables which the query reads.
+    /// Statements that make the tables which the query reads, with `{source}` for where events are.
     pub(crate) tables: &'a str,
+    /// Files of events in one folder, for one reader each.
+    pub(crate) events: &'a [PathBuf],
     pub(crate) name: &'a str,
     pub(crate) query: &'a str,
     /// Asked of the query's rows by its name, in a run of its own.
     pub(crate) question: &'a str,
-    /// Threads of each operator.
-    pub(crate) parallelism: usize,
+    /// Whether its rows never change: then they go into a topic.
+    pub(crate) appends: bool,
 }
 
 /// What the program is told.
@@ -95,6 +105,20 @@ struct Job<'a> {
     query: &'a str,
     question: &'a str,
     repeats: usize,
+    log: Log<'a>,
+}
+
+/// The broker, and what is in it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Log<'a> {
+    address: String,
+    process: u32,
+    tables: Vec<&'a str>,
+    files: &'a [PathBuf],
+    warm_up: &'a str,
+    events: &'a str,
+    rows: Option<&'a str>,
 }
 
 /// What came of it.
@@ -103,15 +127,29 @@ pub(crate) struct Answers {
     pub(crate) version: String,
     /// The question's last row.
     pub(crate) answer: Vec<Value>,
-    runs: Vec<Took>,
+    /// From files to nowhere.
+    alone: Vec<Took>,
+    /// Processor seconds of the broker to store the events.
+    stored: f64,
+    /// From the log.
+    log: Vec<Took>,
 }
 
 /// What a run took.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub(crate) struct Took {
-    pub(crate) seconds: f64,
+    seconds: f64,
     /// Processor seconds of the whole process.
-    pub(crate) cpu: f64,
+    cpu: f64,
+    /// Processor seconds of the broker.
+    broker: f64,
+}
+
+/// Events for each second.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rates {
+    pub(crate) per_core: f64,
+    pub(crate) rate: f64,
 }
 
 impl Flink {
@@ -119,22 +157,28 @@ impl Flink {
     pub(crate) fn run(&self, folder: &Path, task: Task<'_>) -> Result<Answers> {
         let program = folder.join("Run.java");
         fs::write(&program, PROGRAM)?;
-        let mut settings: BTreeMap<&str, String> = SETTINGS
-            .into_iter()
-            .map(|(name, value)| (name, value.to_owned()))
-            .collect();
-        let parallelism = task.parallelism.to_string();
-        settings.insert("taskmanager.numberOfTaskSlots", parallelism.clone());
-        settings.insert("parallelism.default", parallelism);
-        let checkpoints = format!("file://{}", folder.join("checkpoints").display());
-        settings.insert("execution.checkpointing.dir", checkpoints);
+        let broker = self.kafka.start(&folder.join("kafka"))?;
+        let address = broker.address.to_string();
+        let events = task.events.first().and_then(|file| file.parent());
+        let files = from_files(events.context("Flink has no events")?);
+        let files = task.tables.replace("{source}", &files);
+        let topic = task.tables.replace("{source}", &from_topic(&address));
         let job = Job {
-            settings,
-            tables: statements(task.tables),
+            settings: settings(folder, task.events.len()),
+            tables: statements(&files),
             name: task.name,
             query: task.query,
             question: task.question,
             repeats: REPEATS,
+            log: Log {
+                address,
+                process: broker.pid(),
+                tables: statements(&topic),
+                files: task.events,
+                warm_up: WARM_UP,
+                events: EVENTS,
+                rows: task.appends.then_some(ROWS),
+            },
         };
         let mut java = Command::new(&self.java);
         java.args([format!("-Xms{HEAP}"), format!("-Xmx{HEAP}")])
@@ -147,12 +191,78 @@ impl Flink {
 }
 
 impl Answers {
-    /// The run that took the least of the processors.
-    pub(crate) fn best(&self) -> Result<Took> {
-        let least = |a: &&Took, b: &&Took| a.cpu.total_cmp(&b.cpu);
-        let best = self.runs.iter().min_by(least);
-        best.copied().context("Flink was not measured")
+    /// From files to nowhere: the run that took the least of the processors.
+    pub(crate) fn alone(&self, events: u64) -> Result<Rates> {
+        rates(&self.alone, events, |took| took.cpu)
     }
+
+    /// With a log before it and its rows in one: Flink's processor time, and the broker's to store,
+    /// to hand out and to store again.
+    pub(crate) fn with_log(&self, events: u64) -> Result<Rates> {
+        rates(&self.log, events, |took| self.of_all(took))
+    }
+
+    /// Which process took how much of that, per million events.
+    pub(crate) fn shares(&self, events: u64) -> Result<String> {
+        let best = best(&self.log, |took| self.of_all(took))?;
+        let per_million = |seconds: f64| seconds / (as_f64(events) / 1e6);
+        Ok(format!(
+            "{:.2} CPU s/million of Flink, {:.2} of the broker to store the events and {:.2} to hand them \
+             out and to store the rows",
+            per_million(best.cpu),
+            per_million(self.stored),
+            per_million(best.broker)
+        ))
+    }
+
+    fn of_all(&self, took: &Took) -> f64 {
+        took.cpu + took.broker + self.stored
+    }
+}
+
+/// The run that took the least of the processors.
+fn best(runs: &[Took], cpu: impl Fn(&Took) -> f64) -> Result<Took> {
+    let best = runs.iter().min_by(|a, b| cpu(a).total_cmp(&cpu(b)));
+    best.copied().context("Flink was not measured")
+}
+
+fn rates(runs: &[Took], events: u64, cpu: impl Fn(&Took) -> f64) -> Result<Rates> {
+    let best = best(runs, &cpu)?;
+    Ok(Rates {
+        per_core: as_f64(events) / cpu(&best),
+        rate: as_f64(events) / best.seconds,
+    })
+}
+
+/// One reader of files each, and as many threads of each operator.
+fn settings(folder: &Path, parallelism: usize) -> BTreeMap<&'static str, String> {
+    let mut settings: BTreeMap<&str, String> = SETTINGS
+        .into_iter()
+        .map(|(name, value)| (name, value.to_owned()))
+        .collect();
+    let parallelism = parallelism.to_string();
+    settings.insert("taskmanager.numberOfTaskSlots", parallelism.clone());
+    settings.insert("parallelism.default", parallelism);
+    let checkpoints = format!("file://{}", folder.join("checkpoints").display());
+    settings.insert("execution.checkpointing.dir", checkpoints);
+    settings
+}
+
+fn from_files(folder: &Path) -> String {
+    format!(
+        "'connector' = 'filesystem',\n  'path' = '{}'",
+        folder.display()
+    )
+}
+
+fn from_topic(address: &str) -> String {
+    format!(
+        "'connector' = 'kafka',
+  'properties.bootstrap.servers' = '{address}',
+  'topic' = '{EVENTS}',
+  'scan.startup.mode' = 'earliest-offset',
+  'scan.bounded.mode' = 'latest-offset'"
+    )
 }
 
 /// Statements of a script: each ends with a semicolon at the end of a line.
@@ -177,15 +287,22 @@ mod tests {
     }
 
     #[test]
-    fn the_better_run_counts() {
-        let took = |cpu| Took { seconds: 1.0, cpu };
-        let answers = |runs| Answers {
+    fn the_better_run_counts_and_a_log_with_all_that_the_broker_did() {
+        let took = |cpu, broker| Took {
+            seconds: 1.0,
+            cpu,
+            broker,
+        };
+        let answers = |runs: Vec<Took>| Answers {
             version: String::new(),
             answer: Vec::new(),
-            runs,
+            alone: runs.clone(),
+            stored: 4.0,
+            log: runs,
         };
-        let best = answers(vec![took(3.0), took(2.0)]).best().unwrap();
-        assert!((best.cpu - 2.0).abs() < 1e-9);
-        assert!(answers(Vec::new()).best().is_err());
+        let both = answers(vec![took(3.0, 1.0), took(2.0, 4.0)]);
+        assert!((both.alone(6).unwrap().per_core - 3.0).abs() < 1e-9);
+        assert!((both.with_log(16).unwrap().per_core - 2.0).abs() < 1e-9);
+        assert!(answers(Vec::new()).alone(1).is_err());
     }
 }

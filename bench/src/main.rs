@@ -9,6 +9,7 @@ mod client;
 mod duckdb;
 mod events;
 mod flink;
+mod kafka;
 mod load;
 mod probe;
 mod prove;
@@ -31,6 +32,7 @@ use crate::{
     cases::{CLUSTER, Case, LEFT_OUT, LOG, Peers, Setting, VIEWS, streaming},
     events::AuctionMaker,
     flink::Flink,
+    kafka::Kafka,
     report::Machine,
 };
 
@@ -53,7 +55,8 @@ enum Bench {
     /// Of Nexmark q0 to q9, q11, q13 and q15 to q20; their SQL is in bench/apps/nexmark. Left out is
     /// q12: it groups by the time at which the query happens to see a bid, and a view gives the
     /// same rows whenever it is computed. With --peers Apache Flink runs the same queries (but q6 and
-    /// q13) over the same events, as SQL in bench/peers/flink.
+    /// q13) over the same events, as SQL in bench/peers/flink: alone, and with Apache Kafka before and
+    /// behind it.
     Streaming {
         #[command(flatten)]
         options: Options,
@@ -72,7 +75,7 @@ enum Bench {
 #[derive(Debug, clap::Args)]
 struct Options {
     /// Only these cases. Of log: ceiling, http2000, http100, http1, archive, sql, restart, memory;
-    /// of views: window, aggregate, latency, reads, writes, keys, rebuild, restart; of streaming:
+    /// of views: window, aggregate, latency, reads, writes, keys, spill, rebuild, restart; of streaming:
     /// last50, top10, ysb, q0 to q9, q11, q13, q15 to q20
     #[arg(long, value_delimiter = ',', value_name = "CASES")]
     only: Vec<String>,
@@ -113,34 +116,42 @@ struct Options {
 /// Programs of others beside ours.
 #[derive(Debug, clap::Args)]
 struct Others {
-    /// Run Nexmark's queries in Apache Flink, too, and print the ratio of one run; needs Java 17 and
-    /// Maven
+    /// Run Nexmark's queries in Apache Flink, too, alone and with Apache Kafka, and print the ratios
+    /// of one run; needs Java 17 and Maven
     #[arg(long)]
     peers: bool,
-    /// The Java that runs Flink
+    /// The Java that runs Flink and Kafka
     #[arg(long, value_name = "FILE", default_value = "java")]
     java: PathBuf,
     /// Where Flink's classes are; `cargo xtask bench` finds them by Maven
     #[arg(long, value_name = "CLASS PATH")]
     flink: Option<String>,
+    /// And Kafka's
+    #[arg(long, value_name = "CLASS PATH", requires = "flink")]
+    kafka: Option<String>,
     /// Why they were not found
     #[arg(
         long,
         value_name = "WORDS",
-        default_value = "no class path was given with --flink"
+        default_value = "no class paths were given with --flink and --kafka"
     )]
     flink_missing: String,
 }
 
 impl Others {
     fn into_peers(self) -> Peers {
-        match self.flink {
+        let java = self.java;
+        match (self.flink, self.kafka) {
             _ if !self.peers => Peers::None,
-            Some(class_path) => Peers::Flink(Flink {
-                java: self.java,
-                class_path,
+            (Some(flink), Some(kafka)) => Peers::Flink(Flink {
+                java: java.clone(),
+                class_path: flink,
+                kafka: Kafka {
+                    java,
+                    class_path: kafka,
+                },
             }),
-            None => Peers::Missing(self.flink_missing),
+            _ => Peers::Missing(self.flink_missing),
         }
     }
 }

@@ -25,8 +25,7 @@ CREATE TEMPORARY TABLE event (
   extra STRING,
   WATERMARK FOR date_time AS date_time - INTERVAL '4' SECOND
 ) WITH (
-  'connector' = 'filesystem',
-  'path' = '{events}',
+  {source},
   'format' = 'json',
   'json.timestamp-format.standard' = 'ISO-8601'
 );

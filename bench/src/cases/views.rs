@@ -5,6 +5,7 @@ pub(super) mod latency;
 pub(super) mod reads;
 pub(super) mod rebuild;
 pub(super) mod restart;
+pub(super) mod spill;
 pub(super) mod writes;
 
 use anyhow::{Context, Result, ensure};

@@ -14,8 +14,8 @@ use super::{
 pub(crate) const EVENT_BYTES: usize = TEMPLATE.len();
 /// Distinct devices, unless a case says otherwise.
 pub(crate) const DEVICES: u64 = 10_000;
-/// Most of them: their numbers have seven digits.
-pub(crate) const DEVICES_MAX: u64 = 10_000_000;
+/// Most of them: more than memory is given for in the case that needs so many.
+pub(crate) const DEVICES_MAX: u64 = 20_000_000;
 
 const TEMPLATE: &[u8; 132] =
     b"{\"device_id\":\"vehicle-000000\",\"at\":\"2026-01-01T00:00:00.000000Z\",\
@@ -32,7 +32,7 @@ const STATES: [&[u8; 7]; 4] = [b"driving", b"waiting", b"parking", b"service"];
 
 const SECOND: i64 = 1_000_000;
 
-/// The id of a device: from a million on, the first digit stands where the hyphen was.
+/// The id of a device: from a million on, the millions stand where the hyphen was, ten of them as `a`.
 pub(crate) fn device(number: u64) -> String {
     let mut id = *b"vehicle-000000";
     name(&mut id, number);
@@ -42,8 +42,12 @@ pub(crate) fn device(number: u64) -> String {
 /// Writes a device's number to the end of its id.
 fn name(id: &mut [u8], number: u64) {
     let place = id.len() - 7;
-    let million = u8::try_from(number / 1_000_000 % 10).unwrap_or(0);
-    id[place] = if million == 0 { b'-' } else { b'0' + million };
+    let million = u8::try_from(number / 1_000_000 % 36).unwrap_or(0);
+    id[place] = match million {
+        0 => b'-',
+        1..10 => b'0' + million,
+        _ => b'a' + (million - 10),
+    };
     digits(&mut id[place + 1..], number % 1_000_000);
 }
 

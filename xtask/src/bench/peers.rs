@@ -1,5 +1,8 @@
-//! What a bench with `--peers` needs: a Java, and Flink's jars by Maven in `target/cluster/packages`.
+//! What a bench with `--peers` needs: a Java, and Flink's and Kafka's jars by Maven in
+//! `target/cluster/packages`.
 //! Without them the bench goes on, says so, and has no peer.
+
+use std::ffi::OsStr;
 
 use anyhow::{Context, Result};
 
@@ -19,11 +22,18 @@ pub(super) fn arguments(args: &[String]) -> Vec<String> {
 
 fn find() -> Result<Vec<String>> {
     let java = java::find_for_flink()?;
-    let jars = packages::flink(&place::root()?.join("packages"))?;
-    let class_path = std::env::join_paths(jars)?;
-    let class_path = class_path.to_str().context("Flink's class path")?;
-    let java = java.to_str().context("the path of Java")?;
-    Ok(["--java", java, "--flink", class_path]
-        .map(str::to_owned)
-        .into())
+    let packages = place::root()?.join("packages");
+    let flink = std::env::join_paths(packages::flink(&packages)?)?;
+    let kafka = std::env::join_paths(packages::kafka(&packages)?)?;
+    let text = |path: &OsStr| path.to_str().map(str::to_owned);
+    let arguments = [
+        Some("--java".to_owned()),
+        text(java.as_os_str()),
+        Some("--flink".to_owned()),
+        text(&flink),
+        Some("--kafka".to_owned()),
+        text(&kafka),
+    ];
+    let arguments: Option<Vec<String>> = arguments.into_iter().collect();
+    arguments.context("the paths of Java and of its classes are no text")
 }

@@ -31,6 +31,8 @@ const FLINK: &[Artifact] = &[
     ("org.apache.flink", "flink-table-runtime", "2.1.0"),
     ("org.apache.flink", "flink-connector-files", "2.1.0"),
     ("org.apache.flink", "flink-json", "2.1.0"),
+    ("org.apache.flink", "flink-connector-base", "2.1.0"),
+    ("org.apache.flink", "flink-connector-kafka", "4.0.1-2.0"),
 ];
 
 /// What is asked for; the rest follows from it.
@@ -59,6 +61,11 @@ pub(crate) fn artifacts(kind: Kind) -> &'static [Artifact] {
 /// The jars of an engine, and what it depends on.
 pub(crate) fn jars(kind: Kind, packages: &Path) -> Result<Vec<PathBuf>> {
     jars_of(kind.name(), artifacts(kind), packages)
+}
+
+/// Those of Kafka, as a peer in benches.
+pub(crate) fn kafka(packages: &Path) -> Result<Vec<PathBuf>> {
+    jars(Kind::Kafka, packages)
 }
 
 /// Those of Flink.

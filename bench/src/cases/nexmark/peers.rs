@@ -1,11 +1,14 @@
 //! The same queries in Apache Flink, over the same events, and the ratio of one run.
 //!
-//! Flink gets every line that our server got, byte for byte and in the order in which it was sent,
-//! from files: of all three streams in one source, as Nexmark's own set-up for Flink has it, since
-//! our server takes in, decodes and keeps all of them, too. One file per core, each read by one
-//! reader in its order. Neither a log nor a network is in Flink's figure; ours has both, the
-//! journal with its syncs, history and all that makes the view's rows a table. This favours Flink,
-//! and nothing but Flink is measured: no broker beside it on the same cores.
+//! Flink gets every line that our server got, byte for byte and in the order in which it was sent:
+//! of all three streams in one source, as Nexmark's own set-up for Flink has it, since our server
+//! takes in, decodes and keeps all of them, too. There is one file per core, and one partition.
+//!
+//! It runs twice. *Alone* it reads files and throws its rows away: neither a log nor a network nor a
+//! row that anyone could read is in this figure. *With Kafka* it does what our server does: the
+//! events are in a durable log first, and rows that never change are in a topic behind it, where
+//! others may read them; the broker's processor time counts, its producer's does not. In our figure
+//! are the door, the journal with its syncs, history and all that makes the view's rows a table.
 //!
 //! Before a query is measured its rows are asked the question that ours were asked; another answer
 //! fails the case. Flink ends by closing every window, and a view keeps those open whose time may
@@ -21,7 +24,7 @@ mod queries;
 use std::{
     fs::{self, File},
     io::{BufWriter, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, ensure};
@@ -32,8 +35,7 @@ use crate::{
     cases::{FIRST, Peers, Setting},
     duckdb::same_rows,
     events::{Events, Maker},
-    flink::{Answers, Flink, Task},
-    load::as_f64,
+    flink::{Answers, Flink, Rates, Task},
     report::{self, Findings, Machine, Unit},
     server::Server,
 };
@@ -119,14 +121,15 @@ pub(super) fn run(
     fs::create_dir_all(&events)?;
     let parallelism = Machine::here(&folder).cores;
     report::progress(&format!("writing the same events for Flink's {name}"))?;
-    write(&events, setting.rows, parallelism)?;
-    report::progress(&format!("running {name} in Flink"))?;
+    let files = write(&events, setting.rows, parallelism)?;
+    report::progress(&format!("running {name} in Flink, alone and with Kafka"))?;
     let task = Task {
-        tables: &TABLES.replace("{events}", &events.display().to_string()),
+        tables: TABLES,
+        events: &files,
         name,
         query: told.peer.query,
         question: &told.question,
-        parallelism,
+        appends: told.peer.appends,
     };
     let answers = told.flink.run(&folder, task)?;
     let (answer, expected) = (&answers.answer, &told.rows);
@@ -135,7 +138,7 @@ pub(super) fn run(
         "the view says {expected:?}, Flink {answer:?} to \"{}\"",
         told.question
     );
-    add(findings, &answers, (as_f64(setting.rows), ours))?;
+    add(findings, &answers, (setting.rows, told.peer.appends, ours))?;
     if !setting.keep {
         fs::remove_dir_all(&folder)?;
     }
@@ -143,28 +146,47 @@ pub(super) fn run(
 }
 
 /// Flink's rates, and ours over its.
-fn add(findings: &mut Findings, answers: &Answers, (events, ours): (f64, Ours)) -> Result<()> {
-    let best = answers.best()?;
-    let theirs = events / best.cpu;
-    findings.add("Flink, per core", theirs, Unit::EventsPerSecond);
-    findings.add("Flink, rate", events / best.seconds, Unit::EventsPerSecond);
-    let ratio = ours.per_core / theirs;
+fn add(
+    findings: &mut Findings,
+    answers: &Answers,
+    (events, appends, ours): (u64, bool, Ours),
+) -> Result<()> {
+    let alone = answers.alone(events)?;
+    let with_log = answers.with_log(events)?;
+    for (name, Rates { per_core, rate }) in [("Flink alone", alone), ("Kafka and Flink", with_log)]
+    {
+        findings.add(format!("{name}, per core"), per_core, Unit::EventsPerSecond);
+        findings.add(format!("{name}, rate"), rate, Unit::EventsPerSecond);
+    }
+    let over = |rates: Rates| ours.per_core / rates.per_core;
+    findings.add("ours over Flink alone, per core", over(alone), Unit::Ratio);
     findings
-        .add("ours over Flink, per core", ratio, Unit::Ratio)
+        .add(
+            "ours over Kafka and Flink, per core",
+            over(with_log),
+            Unit::Ratio,
+        )
         .goal = ours.goal;
+    let rows = if appends {
+        "appended to a topic"
+    } else {
+        "thrown away, since they change"
+    };
     findings.note(format!(
-        "Flink {} says the same: {}; it read the same lines from files, kept its state in the heap, \
-         threw its rows away and was warm, while in our figure are the door, the journal and the table",
+        "Flink {} says the same: {}; alone it read files and threw its rows away; with Kafka the events \
+         came from a durable log and its rows were {rows}: {}; its state was in the heap, and it was warm",
         answers.version,
-        serde_json::to_string(&answers.answer)?
+        serde_json::to_string(&answers.answer)?,
+        answers.shares(events)?
     ));
     Ok(())
 }
 
 /// The events of the load, request by request, into one file after the other.
-fn write(folder: &Path, events: u64, files: usize) -> Result<()> {
-    let open = |place| File::create(folder.join(format!("{place}.json")));
-    let files: Vec<File> = (0..files).map(open).collect::<Result<_, _>>()?;
+fn write(folder: &Path, events: u64, files: usize) -> Result<Vec<PathBuf>> {
+    let path = |place| folder.join(format!("{place}.json"));
+    let paths: Vec<PathBuf> = (0..files).map(path).collect();
+    let files: Vec<File> = paths.iter().map(File::create).collect::<Result<_, _>>()?;
     let mut files: Vec<_> = files.into_iter().map(BufWriter::new).collect();
     let mut maker = Maker::new(Events::Auctions, 0, FIRST);
     let mut left = usize::try_from(events)?;
@@ -181,7 +203,7 @@ fn write(folder: &Path, events: u64, files: usize) -> Result<()> {
     for file in &mut files {
         file.flush()?;
     }
-    Ok(())
+    Ok(paths)
 }
 
 #[cfg(test)]

@@ -9,17 +9,18 @@ use crate::{
         Setting,
         restart::{JOURNAL_BYTES, ROUND, ROUNDS_MAX, live_bytes},
     },
-    events::{DEVICES_MAX, Events, Keys, device},
+    events::{Events, Keys, device},
     load::{self, Load, as_f64},
     report::{Findings, Unit},
     server::Server,
 };
 
 const NAME: &str = "restart";
+const KEYS: u64 = 10_000_000;
 const TOTALS: &str = "SELECT CAST(sum(n) AS BIGINT), count(*) FROM totals";
 
 pub(in crate::cases) fn run(setting: &Setting) -> Result<Findings> {
-    let keys = DEVICES_MAX.min(setting.rows);
+    let keys = KEYS.min(setting.rows);
     let title = format!("kill -9 with 1 GiB of live journal and a view of {keys} keys, then start");
     let mut findings = Findings::new(NAME, title);
     let mut server = setting.server_of(NAME, "", &app(AGGREGATE))?;

@@ -7,6 +7,8 @@ pub(super) struct Peer {
     /// Both are asked it.
     pub(super) question: &'static str,
     pub(super) closed: Option<Closed>,
+    /// Whether its rows, once told, never change.
+    pub(super) appends: bool,
 }
 
 /// What both have.
@@ -50,11 +52,11 @@ pub(super) static PEERS: [Peer; 16] = [
         include_str!("../../../../peers/flink/q3.sql"),
         "SELECT count(*), sum(id), max(name) FROM q3",
     ),
-    peer(
+    changing(peer(
         "q4",
         include_str!("../../../../peers/flink/q4.sql"),
         "SELECT count(*), sum(mean) FROM q4",
-    ),
+    )),
     up_to(
         peer(
             "q5",
@@ -82,11 +84,11 @@ pub(super) static PEERS: [Peer; 16] = [
         "SELECT max(starttime) FROM q8",
         "WHERE starttime <= TIMESTAMP '{}'",
     ),
-    peer(
+    changing(peer(
         "q9",
         include_str!("../../../../peers/flink/q9.sql"),
         "SELECT count(*), sum(id), sum(price) FROM q9",
-    ),
+    )),
     up_to(
         peer(
             "q11",
@@ -96,31 +98,31 @@ pub(super) static PEERS: [Peer; 16] = [
         "SELECT max(endtime) FROM q11",
         "WHERE endtime <= TIMESTAMP '{}'",
     ),
-    peer(
+    changing(peer(
         "q15",
         include_str!("../../../../peers/flink/q15.sql"),
         "SELECT total_bids, rank1_bidders, total_bidders, total_auctions FROM q15",
-    ),
-    peer(
+    )),
+    changing(peer(
         "q16",
         include_str!("../../../../peers/flink/q16.sql"),
         "SELECT sum(total_bids), sum(total_bidders), sum(rank1_auctions) FROM q16",
-    ),
-    peer(
+    )),
+    changing(peer(
         "q17",
         include_str!("../../../../peers/flink/q17.sql"),
         "SELECT count(*), sum(total_bids), sum(rank1_bids), sum(min_price), sum(max_price) FROM q17",
-    ),
-    peer(
+    )),
+    changing(peer(
         "q18",
         include_str!("../../../../peers/flink/q18.sql"),
         "SELECT count(*), sum(auction), sum(bidder) FROM q18",
-    ),
-    peer(
+    )),
+    changing(peer(
         "q19",
         include_str!("../../../../peers/flink/q19.sql"),
         "SELECT count(*), sum(price), sum(rank_number) FROM q19",
-    ),
+    )),
     peer(
         "q20",
         include_str!("../../../../peers/flink/q20.sql"),
@@ -134,6 +136,14 @@ const fn peer(name: &'static str, query: &'static str, question: &'static str) -
         query,
         question,
         closed: None,
+        appends: true,
+    }
+}
+
+const fn changing(peer: Peer) -> Peer {
+    Peer {
+        appends: false,
+        ..peer
     }
 }
 
