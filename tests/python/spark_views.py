@@ -115,12 +115,13 @@ AGGREGATES = ["count(*)", "count(i4)", "count(DISTINCT t)", "count(DISTINCT i8)"
               "last_value(n ORDER BY id) FILTER (WHERE b)", "first_value(d ORDER BY id DESC)", "every(i2 > -5)",
               "bool_or(b) FILTER (WHERE i4 > 0)", "bool_and(b)", "stddev_pop(m)", "stddev_samp(n)", "var(i4) FILTER (WHERE i4 < 1000)",
               "var_samp(f8) FILTER (WHERE abs(f8) < 1000000)", "variance(i2)", "count(DISTINCT u) FILTER (WHERE i4 > 0)",
-              "count(DISTINCT d)", "count(DISTINCT n)", "min_by(n, ts)", "min_by(i8, t) FILTER (WHERE b)", "min(i8)", "mean(i8)"]
+              "count(DISTINCT d)", "count(DISTINCT n)", "min_by(n, ts)", "min_by(i8, t) FILTER (WHERE b)", "min(i8)", "mean(i8)",
+              "histogram(i4, -100, 100, 4)", "histogram(f8, -1.5, 1000, 7) FILTER (WHERE b)", "histogram(n, 0, 0.3, 3)"]
 # What one machine computes and Spark would compute otherwise, by the name that has to be in the refusal.
 REFUSED = {
     "approx_distinct(t)": "approx_distinct", "approx_count_distinct(i8)": "approx_distinct",
     "approx_percentile_cont(0.5) WITHIN GROUP (ORDER BY f8)": "approx_percentile_cont", "approx_median(i4)": "approx_percentile_cont",
-    "max_by(i4, d, 3)": "max_by", "min_by(t, i8, 2)": "min_by",
+    "histogram(i4, 0, 10, 101)": "histogram", "max_by(i4, d, 3)": "max_by", "min_by(t, i8, 2)": "min_by",
 }
 # How many of them one view has.
 TOGETHER = 4

@@ -15,6 +15,7 @@ mod distinct;
 mod exact;
 mod extreme;
 mod float;
+mod histograms;
 mod integer;
 mod lists;
 mod mean;
@@ -33,14 +34,14 @@ use datafusion::arrow::{
 };
 use mainstem_kernel::Code;
 use mainstem_sql::{
-    sketch::{Distinct, Moments, Part, Quantiles},
+    sketch::{Buckets, Distinct, Moments, Part, Quantiles},
     view::Function,
 };
 
 use self::{
     by::Chosen, count::Counts, decimal::DecimalSums, distinct::Distincts, extreme::Extremes,
-    float::FloatSums, integer::IntegerSums, patterns::Patterns, rings::Rings, sketches::Sketches,
-    truth::Truths,
+    float::FloatSums, histograms::Histograms, integer::IntegerSums, patterns::Patterns,
+    rings::Rings, sketches::Sketches, truth::Truths,
 };
 pub(crate) use bytes::{Cursor, Damaged, put_count};
 pub(crate) use ranks::Ranks;
@@ -59,6 +60,8 @@ pub(crate) struct AggregateSpec {
     pub(crate) distinct_max: usize,
     /// Of a percentile: which part of all values lies below.
     pub(crate) part: Option<Part>,
+    /// Of a histogram.
+    pub(crate) buckets: Option<Buckets>,
     /// Of MIN_BY and MAX_BY: how many rows are told, if an array is.
     pub(crate) several: Option<usize>,
 }
@@ -147,6 +150,7 @@ pub(crate) enum Aggregate {
     Moments(Sketches<Moments>),
     Different(Sketches<Distinct>),
     Quantiles(Sketches<Quantiles>),
+    Histogram(Histograms),
     Ranks(Ranks),
     Rings(Rings),
     Patterns(Patterns),
@@ -167,6 +171,7 @@ macro_rules! of {
             Aggregate::Moments($inner) => $call,
             Aggregate::Different($inner) => $call,
             Aggregate::Quantiles($inner) => $call,
+            Aggregate::Histogram($inner) => $call,
             Aggregate::Ranks($inner) => $call,
             Aggregate::Rings($inner) => $call,
             Aggregate::Patterns($inner) => $call,
@@ -212,6 +217,9 @@ impl Aggregate {
             Function::ApproxPercentile => {
                 let part = spec.part.ok_or_else(unfit)?;
                 Self::Quantiles(Sketches::new(part, spec.retracts).ok_or_else(unfit)?)
+            }
+            Function::Histogram => {
+                Self::Histogram(Histograms::new(spec.buckets.ok_or_else(unfit)?))
             }
             Function::Sum | Function::Avg => {
                 let is_mean = spec.function == Function::Avg;
@@ -276,6 +284,9 @@ impl Aggregate {
             (Self::Moments(kept), column) => kept.update(&taken, column.ok_or_else(missing)?)?,
             (Self::Different(kept), column) => kept.update(&taken, column.ok_or_else(missing)?)?,
             (Self::Quantiles(kept), column) => kept.update(&taken, column.ok_or_else(missing)?)?,
+            (Self::Histogram(counts), column) => {
+                counts.update(&taken, column.ok_or_else(missing)?)?
+            }
             (Self::Ranks(lists), column) => lists.update(&taken, column.ok_or_else(missing)?)?,
             (Self::Rings(_) | Self::Patterns(_), _) => {
                 debug_assert!(false, "rows are put in one by one")
@@ -298,6 +309,7 @@ impl Aggregate {
             (Self::Moments(to), Self::Moments(from)) => to.merge(from, pairs),
             (Self::Different(to), Self::Different(from)) => to.merge(from, pairs),
             (Self::Quantiles(to), Self::Quantiles(from)) => to.merge(from, pairs),
+            (Self::Histogram(to), Self::Histogram(from)) => to.merge(from, pairs),
             (Self::Ranks(to), Self::Ranks(from)) => to.merge(from, pairs),
             // Both are made from one spec.
             _ => debug_assert!(false, "aggregates of two kinds are not merged"),

@@ -10,6 +10,7 @@ mod by;
 mod calendar;
 mod checked;
 mod exact;
+mod histogram;
 mod hop;
 mod json;
 mod math;
@@ -42,6 +43,7 @@ pub(crate) use arrival::ARRIVAL_TIME;
 pub(crate) use by::SEVERAL_MAX;
 pub(crate) use checked::CheckedArithmetic;
 pub(crate) use exact::exact;
+pub(crate) use histogram::unfit_bounds;
 pub(crate) use time::pattern;
 
 /// What a function is.
@@ -163,7 +165,7 @@ fn own() -> Vec<Arc<ScalarUDF>> {
 
 /// Aggregate functions in place of DataFusion's, and others.
 fn own_aggregates() -> Vec<Arc<AggregateUDF>> {
-    let mut own = vec![sum::udaf()];
+    let mut own = vec![sum::udaf(), histogram::udaf()];
     own.extend(by::udafs());
     own.extend(sketched::approximate());
     own

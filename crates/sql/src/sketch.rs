@@ -7,6 +7,7 @@
 //!
 //! Bytes are little endian. They are part of the format of views' state and never change.
 
+mod buckets;
 mod distinct;
 pub mod expansion;
 mod hash;
@@ -17,6 +18,8 @@ use std::fmt::Debug;
 
 use datafusion::arrow::{array::ArrayRef, datatypes::ArrowPrimitiveType, error::ArrowError};
 
+pub(crate) use buckets::number as bucket_number;
+pub use buckets::{BUCKETS_MAX, Buckets};
 pub use distinct::Distinct;
 pub use hash::hashes;
 pub use moments::{Moment, Moments};

@@ -35,7 +35,8 @@ pub use crate::error::row_reason;
 pub use engine::{Progress, ViewEngine, ViewStatus};
 pub(crate) use names::{at_frontier, factor};
 pub use node::{
-    Call, Figure, Frame, Function, Near, Node, Order, Outer, Pairs, PairsKind, Rank, Running, Turns,
+    Call, Figure, Frame, Function, Near, Node, Order, Outer, Pairs, PairsKind, Rank, Running,
+    Turns, buckets,
 };
 pub use operators::{Operator, OperatorKind};
 pub use overlap::{Overlapping, Slice};

@@ -263,6 +263,25 @@ fn rows_are_chosen_and_deviations_are_told_as_spark_does() {
 }
 
 #[test]
+fn a_histogram_is_an_array_of_counts() {
+    check(
+        "AS SELECT country, histogram(quantity, 0, 10, 2) FILTER (WHERE unit_price > 1) AS h \
+         FROM purchases GROUP BY country EMIT ON UPDATE",
+        &expect![[r#"
+            SELECT `c0` AS `country`, `c1` AS `h`, `_version` AS `_version`, true AS `_live` FROM (SELECT `country` AS `c0`, CASE WHEN count(CASE WHEN (`unit_price` > CAST('1.000' AS DECIMAL(12,3))) THEN CAST(`quantity` AS DOUBLE) END) > 0L THEN array(count(CASE WHEN CASE WHEN ((CASE WHEN (`unit_price` > CAST('1.000' AS DECIMAL(12,3))) THEN CAST(`quantity` AS DOUBLE) END) - 0e0D) / 1e1D < 0D THEN 0L WHEN ((CASE WHEN (`unit_price` > CAST('1.000' AS DECIMAL(12,3))) THEN CAST(`quantity` AS DOUBLE) END) - 0e0D) / 1e1D >= 1D THEN 3L ELSE floor((((CASE WHEN (`unit_price` > CAST('1.000' AS DECIMAL(12,3))) THEN CAST(`quantity` AS DOUBLE) END) - 0e0D) / 1e1D) * 2D) + 1L END = 0L THEN 1 END), count(CASE WHEN CASE WHEN ((CASE WHEN (`unit_price` > CAST('1.000' AS DECIMAL(12,3))) THEN CAST(`quantity` AS DOUBLE) END) - 0e0D) / 1e1D < 0D THEN 0L WHEN ((CASE WHEN (`unit_price` > CAST('1.000' AS DECIMAL(12,3))) THEN CAST(`quantity` AS DOUBLE) END) - 0e0D) / 1e1D >= 1D THEN 3L ELSE floor((((CASE WHEN (`unit_price` > CAST('1.000' AS DECIMAL(12,3))) THEN CAST(`quantity` AS DOUBLE) END) - 0e0D) / 1e1D) * 2D) + 1L END = 1L THEN 1 END), count(CASE WHEN CASE WHEN ((CASE WHEN (`unit_price` > CAST('1.000' AS DECIMAL(12,3))) THEN CAST(`quantity` AS DOUBLE) END) - 0e0D) / 1e1D < 0D THEN 0L WHEN ((CASE WHEN (`unit_price` > CAST('1.000' AS DECIMAL(12,3))) THEN CAST(`quantity` AS DOUBLE) END) - 0e0D) / 1e1D >= 1D THEN 3L ELSE floor((((CASE WHEN (`unit_price` > CAST('1.000' AS DECIMAL(12,3))) THEN CAST(`quantity` AS DOUBLE) END) - 0e0D) / 1e1D) * 2D) + 1L END = 2L THEN 1 END), count(CASE WHEN CASE WHEN ((CASE WHEN (`unit_price` > CAST('1.000' AS DECIMAL(12,3))) THEN CAST(`quantity` AS DOUBLE) END) - 0e0D) / 1e1D < 0D THEN 0L WHEN ((CASE WHEN (`unit_price` > CAST('1.000' AS DECIMAL(12,3))) THEN CAST(`quantity` AS DOUBLE) END) - 0e0D) / 1e1D >= 1D THEN 3L ELSE floor((((CASE WHEN (`unit_price` > CAST('1.000' AS DECIMAL(12,3))) THEN CAST(`quantity` AS DOUBLE) END) - 0e0D) / 1e1D) * 2D) + 1L END = 3L THEN 1 END)) END AS `c1`, count(*) AS `_version` FROM `input` GROUP BY `country`)
+            input `quantity` INT, `unit_price` DECIMAL(12,3), `country` STRING
+            update mode, key (country), hidden _version BIGINT, _live BOOLEAN
+        "#]],
+    );
+    refused(
+        "AS SELECT country, histogram(quantity, 0, 10, 101) AS n FROM purchases \
+         GROUP BY country EMIT ON UPDATE",
+        Code::Clus030,
+        "view \"v\" has no spelling in Spark SQL: Histogram of Float64 gives something else.",
+    );
+}
+
+#[test]
 fn what_is_approximate_and_arrays_of_rows_are_refused_by_name() {
     refused(
         "AS SELECT country, approx_distinct(invoice_no) AS n FROM purchases GROUP BY country EMIT ON UPDATE",

@@ -30,6 +30,7 @@ fn spec(function: Function, arg: &ArrayRef, ty: DataType, retracts: bool) -> Agg
         retracts,
         distinct_max: usize::MAX,
         part: Part::new(0.5),
+        buckets: Buckets::new((-100.0, 100.0), 4),
         several: None,
     }
 }

@@ -376,8 +376,12 @@ impl Compiling<'_> {
         input: &Schema,
         exprs: &mut Vec<Expr>,
     ) -> Result<GroupCall, FlowError> {
-        let Argument { arg, part, several } =
-            argument::argument(call, input).map_err(|reason| self.refused(reason))?;
+        let Argument {
+            arg,
+            part,
+            buckets,
+            several,
+        } = argument::argument(call, input).map_err(|reason| self.refused(reason))?;
         let mut add = |expr: &Expr| {
             exprs.push(Arc::clone(expr));
             exprs.len() - 1
@@ -397,6 +401,7 @@ impl Compiling<'_> {
                 usize::try_from(most).unwrap_or(usize::MAX)
             }),
             part,
+            buckets,
             several,
         };
         // What it cannot keep is known now, not in the first step.
@@ -422,6 +427,7 @@ fn first_and_last(time: usize, ty: &DataType) -> [GroupCall; 2] {
             retracts: false,
             distinct_max: usize::MAX,
             part: None,
+            buckets: None,
             several: None,
         },
         arg: Some(time),
@@ -458,7 +464,8 @@ fn only_grows(calls: &[GroupCall]) -> bool {
         | Function::MaxBy
         | Function::Moment(_)
         | Function::ApproxDistinct
-        | Function::ApproxPercentile => true,
+        | Function::ApproxPercentile
+        | Function::Histogram => true,
         Function::Sum | Function::Avg => call.spec.arg.as_ref().is_some_and(is_float),
         Function::CountDistinct | Function::SumDistinct | Function::AvgDistinct => false,
     };

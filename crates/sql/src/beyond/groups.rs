@@ -105,6 +105,7 @@ impl Levels<'_> {
             ("avg", false) => Function::Avg,
             ("min_by", false) => Function::MinBy,
             ("max_by", false) => Function::MaxBy,
+            ("histogram", false) => Function::Histogram,
             ("count", true) => return self.distinct(called, over),
             _ => return self.alike(called, over),
         };

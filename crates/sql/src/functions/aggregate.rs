@@ -28,6 +28,7 @@ pub(super) const ROWS: &[Row] = &[
     ("approx_median", "", "", "approx_median(x)", "About the middle one, as approx_percentile_cont(0.5).", "approx_median(x)", "2.0"),
     ("approx_percentile_cont", "", "", "approx_percentile_cont(part) WITHIN GROUP (ORDER BY x)", "The same as percentile_cont, each value being cut to 9 binary digits: less than 0.4 % nearer to zero.", "approx_percentile_cont(0.5) WITHIN GROUP (ORDER BY x)", "2.0"),
     ("percentile_cont", "", "", "percentile_cont(part) WITHIN GROUP (ORDER BY x)", "The value that the part lies below, between two values if need be.", "percentile_cont(0.5) WITHIN GROUP (ORDER BY x)", "2.0"),
+    ("histogram", "", "[integer,double,numeric] count", "histogram(x, low, high, buckets)", "How many x lie in each of so many ranges of one width from low to high, an array: first those below low, last those from high on, between them what width_bucket numbers from 1. The bounds and the number, up to 1,000, are constants.", "histogram(x, 1, 5, 2)", "[0, 3, 0, 1]"),
     ("array_agg", "", "", "array_agg(x [ORDER BY …])", "All values in an array.", "array_agg(x ORDER BY x)", "[1, 2, 2, 5]"),
     ("string_agg", "", "", "string_agg(text, between [ORDER BY …])", "All texts, with the text between.", "string_agg(x::TEXT, '-' ORDER BY x)", "1-2-2-5"),
     ("first_value", "", "[text,integer,double,numeric,boolean,date,time] min_by", "first_value(x [ORDER BY …])", "The first.", "first_value(x ORDER BY x DESC)", "5"),

@@ -22,6 +22,7 @@ use datafusion::{
 use mainstem_kernel::types::timestamp_tz;
 
 use super::own::{Gives, Own};
+use crate::sketch::bucket_number;
 
 pub(super) fn udfs() -> Vec<Arc<ScalarUDF>> {
     let exact = |types: Vec<DataType>| Signature::exact(types, Volatility::Immutable);
@@ -261,29 +262,19 @@ fn bucket(args: &[ArrayRef], _: &[FieldRef]) -> Result<ArrayRef> {
             return Ok(None);
         }
         let (value, low, high) = (value.value(row), low.value(row), high.value(row));
-        let Some(count) = i32::try_from(count.value(row))
+        let Some(count) = u32::try_from(count.value(row))
             .ok()
-            .filter(|n| *n > 0 && *n < i32::MAX)
+            .filter(|n| (1..i32::MAX.unsigned_abs()).contains(n))
         else {
             return exec_err!("width_bucket takes a count above zero");
         };
         if value.is_nan() || !low.is_finite() || !high.is_finite() {
             return exec_err!("width_bucket takes finite bounds and no NaN");
         }
-        let (from_low, width) = (value - low, high - low);
-        let part = from_low / width;
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "it lies between 0 and the count"
-        )]
-        match part {
-            _ if low.to_bits() == high.to_bits() => {
-                exec_err!("width_bucket takes two different bounds")
-            }
-            _ if part < 0.0 => Ok(Some(0)),
-            _ if part >= 1.0 => Ok(Some(count + 1)),
-            _ => Ok(Some((part * f64::from(count)).floor() as i32 + 1)),
+        if low.to_bits() == high.to_bits() {
+            return exec_err!("width_bucket takes two different bounds");
         }
+        Ok(i32::try_from(bucket_number(value, (low, high), count)).ok())
     });
     let buckets = buckets.collect::<Result<Int32Array>>()?;
     Ok(Arc::new(buckets))

@@ -4,8 +4,8 @@ use datafusion::arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType};
 
 use super::{Note, Scope, Spelled, Speller, Unspelled, decimals, type_of, types};
 use crate::{
-    sketch::Moment,
-    view::{Call, Function},
+    sketch::{Buckets, Moment},
+    view::{Call, Function, buckets},
 };
 
 impl Speller {
@@ -64,6 +64,9 @@ impl Speller {
                     .map(|chosen| chosen + &over)
                     .ok_or_else(refused)
             }
+            Function::Histogram => buckets(&call.args)
+                .and_then(|buckets| histogram((&text, &over), buckets))
+                .ok_or_else(refused),
             Function::Sum => self.sum(&text, (&ty, &call.ty)).ok_or_else(refused),
             Function::Avg => match self.mean(&text, (&ty, &call.ty)) {
                 Some(mean) => mean,
@@ -152,6 +155,31 @@ fn chosen(
     };
     let order = format!("CASE WHEN {counts} THEN struct({by} AS o, {value} AS v) END");
     (!ty.is_nested()).then(|| format!("{name}({value}, {order})"))
+}
+
+/// Counters of a histogram beyond which its text would be too long.
+const COUNTERS_MAX: usize = 102;
+
+/// A count per bucket, whose number is computed as it is on one machine. NULL if there is no value.
+fn histogram((value, over): (&str, &str), buckets: Buckets) -> Option<String> {
+    let counters = buckets.counters();
+    if counters > COUNTERS_MAX {
+        return None;
+    }
+    let (low, high) = buckets.bounds();
+    let count = counters.saturating_sub(2);
+    let part = format!("(({value}) - {low:e}D) / {:e}D", high - low);
+    // NaN is greater than any number there, too.
+    let number = format!(
+        "CASE WHEN {part} < 0D THEN 0L WHEN {part} >= 1D THEN {}L ELSE floor(({part}) * {count}D) + 1L END",
+        count.saturating_add(1)
+    );
+    let counts =
+        (0..counters).map(|at| format!("count(CASE WHEN {number} = {at}L THEN 1 END){over}"));
+    let counts = counts.collect::<Vec<_>>().join(", ");
+    Some(format!(
+        "CASE WHEN count({value}){over} > 0L THEN array({counts}) END"
+    ))
 }
 
 /// How many different values; one more than the bound is an error, as it is on one machine.

@@ -6,7 +6,7 @@ use mainstem_catalog::Emit;
 
 use super::{
     Figure, Input, Node, Pairs, PlannedView, StateKind, StateNote, WindowKind, lineage,
-    node::{Call, Function, Near, PairsKind, Rank, Running},
+    node::{Call, Function, Near, PairsKind, Rank, Running, buckets},
     relation::Known,
 };
 use crate::{
@@ -213,10 +213,25 @@ fn running_note(node: &Node, running: &Running, named: &[Known]) -> StateNote {
         operator: format!("{what} of ({})", names(&running.partition, node)),
         kind: StateKind::Rows,
         bound: format!(
-            "one row per key, for as long as the view is there; with it {kept}{}",
+            "one row per key, for as long as the view is there; with it {kept}{}{}",
+            different(running),
             waiting.unwrap_or_default()
         ),
     }
+}
+
+/// Of figures that take each different value once.
+fn different(running: &Running) -> String {
+    let calls = running.figures.iter().filter_map(|figure| match figure {
+        Figure::Aggregate(call, _) => Some(call),
+        Figure::Lag { .. } | Figure::Pattern { .. } => None,
+    });
+    let bounded = calls.filter_map(|call| Some((call, call.distinct_max?)));
+    let texts = bounded.map(|(call, most)| {
+        let name = call.function.as_str();
+        format!("; at most {most} values per key of {name}")
+    });
+    texts.collect()
 }
 
 /// What is kept of the matches of a key that have begun.
@@ -312,6 +327,13 @@ fn sketched(calls: &[Call]) -> String {
         {
             let name = call.function.as_str();
             bound.push_str(&format!("; at most {several} rows per group of {name}"));
+        }
+    }
+    for call in calls {
+        if let Some(buckets) = buckets(&call.args).filter(|_| call.function == Function::Histogram)
+        {
+            let counters = buckets.counters();
+            bound.push_str(&format!("; {counters} counters per group of histogram"));
         }
     }
     if has(Function::ApproxDistinct) {

@@ -10,11 +10,12 @@ use std::{fmt, sync::Arc};
 
 use datafusion::{
     arrow::datatypes::{DataType, SchemaRef},
-    physical_expr::PhysicalExpr,
+    common::ScalarValue,
+    physical_expr::{PhysicalExpr, expressions::Literal},
 };
 
 use super::Windows;
-use crate::sketch::Moment;
+use crate::sketch::{Buckets, Moment};
 pub use pairs::{Near, Outer, Pairs, PairsKind};
 pub use rank::{Order, Rank};
 pub use running::{Figure, Frame, Running, Turns};
@@ -156,6 +157,8 @@ pub enum Function {
     ApproxDistinct,
     /// About the value that a part of all lies below; the part is a constant, the second argument.
     ApproxPercentile,
+    /// How many values lie in each of several ranges; bounds and their number are constants.
+    Histogram,
 }
 
 impl Function {
@@ -181,6 +184,7 @@ impl Function {
             Self::MaxBy => "max_by",
             Self::ApproxDistinct => "approx_distinct",
             Self::ApproxPercentile => "approx_percentile_cont",
+            Self::Histogram => "histogram",
         }
     }
 
@@ -205,6 +209,23 @@ impl Function {
     #[must_use]
     pub const fn keeps_all(self) -> bool {
         matches!(self, Self::Min | Self::Max | Self::MinBy | Self::MaxBy)
+    }
+}
+
+/// The buckets of a histogram's arguments; `None` if they are no constants, or make none.
+#[must_use]
+pub fn buckets(args: &[Arc<dyn PhysicalExpr>]) -> Option<Buckets> {
+    let [_, low, high, count] = args else {
+        return None;
+    };
+    let number = |arg: &Arc<dyn PhysicalExpr>| match arg.downcast_ref::<Literal>()?.value() {
+        ScalarValue::Float64(value) => *value,
+        _ => None,
+    };
+    let bounds = (number(low)?, number(high)?);
+    match count.downcast_ref::<Literal>()?.value() {
+        ScalarValue::Int64(Some(count)) => Buckets::new(bounds, *count),
+        _ => None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Truth, choices and sketches.
 
 use datafusion::arrow::{
-    array::{AsArray, StructArray},
+    array::{AsArray, Int64Builder, ListBuilder, StructArray, new_null_array},
     compute::cast,
     datatypes::{Field, Float64Type},
 };
@@ -169,6 +169,42 @@ fn percentiles_are_those_of_what_is_there() {
         &DataType::Float64,
         model,
     );
+}
+
+#[test]
+fn histograms_count_what_is_there() {
+    let values = [
+        Some(-100.1),
+        Some(-100.0),
+        None,
+        Some(-50.0),
+        Some(99.0),
+        Some(100.0),
+        Some(f64::NAN),
+    ];
+    // Of the buckets of `spec`: −100 to 100, of 50 each.
+    let places = [0, 1, 9, 2, 4, 5, 5];
+    let pool: ArrayRef = Arc::new(Float64Array::from(values.to_vec()));
+    let ty = DataType::new_list(DataType::Int64, true);
+    let model = |there: &ArrayRef| -> ArrayRef {
+        let mut counts = vec![0_i64; 6];
+        let there = there.as_primitive::<Float64Type>();
+        for value in there.iter().flatten() {
+            let same = |other: &Option<f64>| other.map(f64::to_bits) == Some(value.to_bits());
+            counts[places[values.iter().position(same).unwrap()]] += 1;
+        }
+        let mut lists = ListBuilder::new(Int64Builder::new());
+        counts
+            .iter()
+            .for_each(|count| lists.values().append_value(*count));
+        lists.append(true);
+        let lists = lists.finish();
+        match there.is_empty() {
+            true => new_null_array(&ty, 1),
+            false => Arc::new(lists),
+        }
+    };
+    check(Function::Histogram, &pool, &ty, model);
 }
 
 #[test]

@@ -20,6 +20,7 @@ fn counts(only_grows: bool) -> GroupBy {
         retracts: !only_grows,
         distinct_max: 0,
         part: None,
+        buckets: None,
         several: None,
     };
     let field = |name: &str| Field::new(name, DataType::Int64, true);

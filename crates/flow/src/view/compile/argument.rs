@@ -9,8 +9,8 @@ use datafusion::{
     physical_expr::{ScalarFunctionExpr, expressions::Literal},
 };
 use mainstem_sql::{
-    sketch::Part,
-    view::{Call, Function},
+    sketch::{Buckets, Part},
+    view::{Call, Function, buckets},
 };
 
 use crate::evaluate::Expr;
@@ -22,6 +22,8 @@ pub(super) struct Argument {
     pub(super) arg: Option<Expr>,
     /// Of a percentile.
     pub(super) part: Option<Part>,
+    /// Of a histogram.
+    pub(super) buckets: Option<Buckets>,
     /// How many rows an array is to be of.
     pub(super) several: Option<usize>,
 }
@@ -67,6 +69,10 @@ pub(super) fn argument(call: &Call, input: &Schema) -> Result<Argument, String> 
                 ..of(value)
             }
         }
+        (Function::Histogram, [value, ..]) => Argument {
+            buckets: Some(buckets(&call.args).ok_or_else(other)?),
+            ..of(value)
+        },
         (_, []) => Argument::default(),
         (_, [arg]) => of(arg),
         _ => return Err(other()),

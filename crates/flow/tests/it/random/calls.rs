@@ -127,6 +127,9 @@ fn sketched(
         .as_ref()
         .map(|filter| format!(" FILTER (WHERE {filter})"));
     let within = within.unwrap_or_default();
+    if random.below(5) == 0 {
+        return histogram(random, x, &within);
+    }
     let (ours, theirs, kind) = match random.below(6) {
         0 if rows == Rows::Added => (
             format!("approx_distinct({x}){within}"),
@@ -171,6 +174,36 @@ fn sketched(
         ours,
         theirs,
         kind,
+        fails: None,
+        may_overflow: false,
+    }
+}
+
+/// A histogram as text, and a count per range. Widths are powers of two: nothing is rounded.
+fn histogram(random: &mut Random, x: &str, within: &str) -> Called {
+    let (buckets, low) = ([1, 2, 4, 8][random.below(4)], [-64, 0, 5][random.below(3)]);
+    let value = format!("({x} % 100)");
+    let high = low + 64;
+    let width = 64 / buckets;
+    let count = |range: String| format!("count(CASE WHEN {range} THEN 1 END){within}");
+    let between = (0..buckets).map(|at| {
+        let from = low + at * width;
+        count(format!("{value} >= {from} AND {value} < {}", from + width))
+    });
+    let mut counts = vec![count(format!("{value} < {low}"))];
+    counts.extend(between);
+    counts.push(count(format!("{value} >= {high}")));
+    let counts: Vec<String> = counts
+        .iter()
+        .map(|count| format!("CAST({count} AS TEXT)"))
+        .collect();
+    Called {
+        ours: format!("array_to_string(histogram({value}, {low}, {high}, {buckets}){within}, ' ')"),
+        theirs: format!(
+            "CASE WHEN count({x}){within} > 0 THEN concat_ws(' ', {}) END",
+            counts.join(", ")
+        ),
+        kind: Kind::Text,
         fails: None,
         may_overflow: false,
     }

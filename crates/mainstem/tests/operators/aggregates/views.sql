@@ -39,3 +39,18 @@ CREATE MATERIALIZED VIEW kinds_by_minute AS
 SELECT window_start, sum(DISTINCT pieces) AS pieces, avg(DISTINCT pieces) FILTER (WHERE buyer IS NOT NULL) AS mean
 FROM TUMBLE(prices, at, INTERVAL '1 minute') GROUP BY window_start, window_end
 EMIT ON WINDOW CLOSE WITH CORRECTIONS FOR INTERVAL '1 hour';
+
+-- How many values lie in each range.
+CREATE MATERIALIZED VIEW ranges AS
+SELECT share, histogram(price, 10, 20, 2) AS prices, histogram(pieces, 0, 100, 4) FILTER (WHERE buyer IS NOT NULL) AS sold
+FROM prices GROUP BY share EMIT ON UPDATE;
+CREATE MATERIALIZED VIEW ranges_by_minute AS
+SELECT window_start, histogram(price, 10, 20, 2) AS prices
+FROM TUMBLE(prices, at, INTERVAL '1 minute') GROUP BY window_start, window_end
+EMIT ON WINDOW CLOSE WITH CORRECTIONS FOR INTERVAL '1 hour';
+CREATE MATERIALIZED VIEW ranges_of_branch AS
+SELECT branch, histogram(worth, 0, 1, 2) AS worth FROM shares GROUP BY branch EMIT ON UPDATE;
+CREATE MATERIALIZED VIEW last_ranges AS
+SELECT share, price, histogram(price, 10, 20, 2) OVER (PARTITION BY share ORDER BY _seq ROWS 1 PRECEDING) AS two,
+  histogram(price, 10, 20, 2) FILTER (WHERE pieces > 0) OVER (PARTITION BY share ORDER BY _seq) AS all_sold
+FROM prices;

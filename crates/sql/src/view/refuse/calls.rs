@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Aggregate functions that views have.
-const AGGREGATES: [&str; 24] = [
+const AGGREGATES: [&str; 25] = [
     "count",
     "sum",
     "min",
@@ -42,6 +42,7 @@ const AGGREGATES: [&str; 24] = [
     "approx_count_distinct",
     "approx_percentile_cont",
     "approx_median",
+    "histogram",
 ];
 /// Those of which DISTINCT changes nothing, or is built.
 const OF_DISTINCT: [&str; 11] = [
@@ -164,7 +165,8 @@ impl Refused<'_> {
                 }
                 _ => {
                     "views have count, sum, avg, min, max, min_by, max_by, first_value, last_value, \
-                      bool_and, bool_or, stddev, variance, approx_distinct and approx_percentile_cont"
+                      bool_and, bool_or, stddev, variance, approx_distinct, approx_percentile_cont and \
+                      histogram"
                 }
             };
             self.say(&what, place, hint);

@@ -17,14 +17,14 @@ use super::{
     super::{
         Node,
         lineage::{self, Origin},
-        node::{Call, Function},
+        node::{Call, Function, buckets},
         refuse::unbuilt,
     },
     Shape,
 };
 use crate::{
     declare::{Told, mistake},
-    functions::SEVERAL_MAX,
+    functions::{SEVERAL_MAX, unfit_bounds},
     sketch::{Moment, Part},
 };
 
@@ -161,8 +161,12 @@ impl Shape<'_> {
             ("max_by", false) => Function::MaxBy,
             ("approx_distinct", _) => Function::ApproxDistinct,
             ("approx_percentile_cont" | "approx_median", false) => Function::ApproxPercentile,
+            ("histogram", false) => Function::Histogram,
             (name, _) => {
-                let what = format!("aggregate function \"{name}\"");
+                let what = match distinct {
+                    true => format!("{name}(DISTINCT …)"),
+                    false => format!("aggregate function \"{name}\""),
+                };
                 return Err(unbuilt(&what, self.place.clone()));
             }
         };
@@ -182,6 +186,7 @@ impl Shape<'_> {
                 self.with_part(args, descends)?
             }
             Function::MinBy | Function::MaxBy => self.with_several(args)?,
+            Function::Histogram => self.with_buckets(args)?,
             _ => args,
         };
         let filter = filter.as_ref().map(|filter| self.one(filter, over));
@@ -193,6 +198,21 @@ impl Shape<'_> {
             distinct_max: function.of_different().and(self.distinct_max),
         })
     }
+
+    /// The value, and what the buckets are made of: constants.
+    fn with_buckets(
+        &self,
+        args: Vec<Arc<dyn PhysicalExpr>>,
+    ) -> Result<Vec<Arc<dyn PhysicalExpr>>, Problem> {
+        match buckets(&args) {
+            Some(_) => Ok(args),
+            None => Err(
+                mistake(Code::Sql024, self.place.clone(), unfit_bounds())
+                    .hint("histogram(ms, 0, 1000, 20): counts of less than 0, of 20 ranges of 50, of 1000 and more"),
+            ),
+        }
+    }
+
     /// The value, what rows are ordered by, and how many rows are kept if it is an array that is told.
     fn with_several(
         &self,

@@ -13,7 +13,7 @@ use datafusion::{
 };
 
 use super::{
-    super::super::{Call, Function, Node},
+    super::super::{Call, Function, Node, node::buckets},
     data::Rows,
     operators::{Evaluated, array_of, batch, evaluate, values},
 };
@@ -103,7 +103,22 @@ pub(super) fn result(call: &Call, over: &RecordBatch, members: &[usize]) -> Scal
         Function::MinBy | Function::MaxBy => chosen(call, over, &members),
         Function::ApproxDistinct => count(different(&cells).len()),
         Function::ApproxPercentile => percentile(call, &cells),
+        Function::Histogram => histogram(call, &cells),
     }
+}
+
+/// How often each bucket's number is there.
+fn histogram(call: &Call, cells: &[ScalarValue]) -> ScalarValue {
+    let buckets = buckets(&call.args).unwrap();
+    let mut counts = vec![0_i64; buckets.counters()];
+    for value in numbers(cells) {
+        counts[buckets.of(value)] += 1;
+    }
+    if cells.is_empty() {
+        return ScalarValue::try_from(&call.ty).unwrap();
+    }
+    let counts: Vec<ScalarValue> = counts.into_iter().map(ScalarValue::from).collect();
+    ScalarValue::List(ScalarValue::new_list_nullable(&counts, &DataType::Int64))
 }
 
 /// Each value once.
