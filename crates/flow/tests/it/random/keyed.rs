@@ -84,7 +84,9 @@ impl Writing<'_> {
                 ("max(big)", Kind::Big),
                 ("lag(label, 2)", Kind::Label),
                 ("lag(price)", Kind::Money),
-            ][random.below(10)];
+                ("count(DISTINCT n)", Kind::Long),
+                ("count(DISTINCT label)", Kind::Long),
+            ][random.below(12)];
             let (before, last) = (random.below(6), random.below(3));
             let frame = match random.below(5) {
                 _ if call.starts_with("lag") => String::new(),
@@ -96,6 +98,9 @@ impl Writing<'_> {
                     before + last
                 ),
             };
+            if call.contains("DISTINCT") {
+                self.options = "WITH (distinct_max = 100000) ";
+            }
             // Rows that it leaves out stand in the frame.
             let filter = match random.below(3) {
                 0 if !call.starts_with("lag") => {
@@ -104,9 +109,15 @@ impl Writing<'_> {
                 _ => String::new(),
             };
             let call = format!("{call}{filter}");
-            let over =
-                |order: &str| format!("{call} OVER (PARTITION BY {by} ORDER BY {order}{frame})");
-            self.select((over("_seq"), over("id")), kind);
+            // In the order of the log no two rows are alike; of ids some are there twice.
+            let plain = match frame.as_str() {
+                "" if !call.starts_with("lag") => " ROWS UNBOUNDED PRECEDING",
+                frame => frame,
+            };
+            let over = |order: &str, frame: &str| {
+                format!("{call} OVER (PARTITION BY {by} ORDER BY {order}{frame})")
+            };
+            self.select((over("_seq", &frame), over("id", plain)), kind);
         }
         let time = Some((time, 0)).filter(|_| random.below(4) > 0);
         self.nature = Nature::Stream {
