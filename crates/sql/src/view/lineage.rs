@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     Input, Node,
-    node::{Pairs, Rank, Running, Turns},
+    node::{Near, Pairs, Rank, Running, Turns},
     shape::column,
 };
 
@@ -146,6 +146,19 @@ pub(crate) fn changing(node: &Node) -> Option<&Pairs> {
         Node::Pairs(pairs) => pairs.near().is_none().then_some(pairs),
         other => changing(other.input()?),
     }
+}
+
+/// The operator that pairs rows near in time, if there is one, and how near.
+pub(crate) fn near(node: &Node) -> Option<(&Pairs, &Near)> {
+    match node {
+        Node::Pairs(pairs) => pairs.near().map(|near| (pairs.as_ref(), near)),
+        other => near(other.input()?),
+    }
+}
+
+/// Whether rows leave only when event time is there: as pairs, or in turns.
+pub(crate) fn waits(node: &Node) -> bool {
+    near(node).is_some() || turns(node).is_some()
 }
 
 /// The turns that rows take, if they do.

@@ -11,14 +11,14 @@ mod ordered;
 mod star;
 
 pub(crate) use batch::factor;
-pub(crate) use judge::{at_frontier, of_several_streams};
+pub(crate) use judge::{Waits, at_frontier, of_several_streams};
 pub(crate) use ordered::ordered_by;
 
 use mainstem_catalog::{Definitions, Emit};
 use mainstem_kernel::{Code, Place, Problem, TenantId};
 use sqlparser::ast::{
-    Cte, Expr, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, Query, Select,
-    SelectItem, SetExpr, Spanned, TableAlias, TableFactor, TableWithJoins,
+    BinaryOperator, Cte, Expr, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName,
+    Query, Select, SelectItem, SetExpr, Spanned, TableAlias, TableFactor, TableWithJoins,
 };
 
 use self::joined::Joined;
@@ -46,8 +46,8 @@ pub(crate) struct Against<'a> {
     pub(crate) emit: Option<Emit>,
     /// Different values per group that each COUNT(DISTINCT …) may hold, if declared.
     pub(crate) distinct_max: Option<u64>,
-    /// Length of its turns in µs, if the rows that it reads take some.
-    pub(crate) turn_us: Option<i64>,
+    /// How the rows that it reads wait for event time, if they do; told when it is verified.
+    pub(crate) waits: Option<&'a Waits>,
 }
 
 /// A bound question.
@@ -117,6 +117,8 @@ struct Binder<'a> {
     inputs: Vec<Known>,
     relations: Vec<Relation>,
     problems: Vec<Problem>,
+    /// Which rows of the join that was bound last have come.
+    come: Option<Expr>,
 }
 
 /// A relation as the rest of its SELECT sees it.
@@ -135,6 +137,7 @@ impl<'a> Binder<'a> {
             inputs: Vec::new(),
             relations: Vec::new(),
             problems: Vec::new(),
+            come: None,
         }
     }
 
@@ -186,6 +189,12 @@ impl<'a> Binder<'a> {
             return;
         };
         self.tables(from, scope, &mut seen);
+        if let Some(come) = self.come.take() {
+            select.selection = Some(match select.selection.take() {
+                Some(filter) => both(filter, come),
+                None => come,
+            });
+        }
         if let Err(problem) = self.expand(select, &seen) {
             self.problems.push(problem);
         }
@@ -321,10 +330,10 @@ impl<'a> Binder<'a> {
                 .hint("name the stream first: FROM stream JOIN table FOR SYSTEM_TIME AS OF PROCTIME() ON …"));
         }
         let alias = self.alias(alias, &ident)?;
-        let plain = match (self.becomes, self.against.turn_us) {
+        let plain = match (self.becomes, self.against.waits) {
             (For::Plan, _) => None,
-            (For::Check, Some(turn_us)) => {
-                Some(judge::in_turn(self.against, &known, turn_us, &alias)?)
+            (For::Check, Some(waits)) => {
+                Some(judge::waiting((self.against, waits), &known, &alias)?)
             }
             (For::Question | For::Check, _) => Some(batch::named(known.name.as_str(), &alias)),
         };
@@ -394,6 +403,15 @@ const fn seen(alias: Ident, index: usize) -> Seen {
     Seen {
         qualifier: Some(alias),
         relation: Some(index),
+    }
+}
+
+fn both(one: Expr, other: Expr) -> Expr {
+    let nested = |expr| Box::new(Expr::Nested(Box::new(expr)));
+    Expr::BinaryOp {
+        left: nested(one),
+        op: BinaryOperator::And,
+        right: nested(other),
     }
 }
 

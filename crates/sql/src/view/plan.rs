@@ -10,7 +10,7 @@ use sqlparser::ast::Query;
 use super::{
     Input, Node, PlannedView, WindowKind, bounds, emission, explain, fingerprint,
     lineage::{self, Origin},
-    names::{self, Against, Bound},
+    names::{self, Against, Bound, Waits},
     output::{self, RowKey},
     refuse, session,
     shape::Shape,
@@ -85,15 +85,16 @@ pub fn plan_again(
 pub(crate) fn check_question(
     defs: &Definitions,
     def: &ViewDef,
-    plan: &Node,
+    plan: &PlannedView,
 ) -> Result<Query, Vec<Problem>> {
     let text = view_text(&def.spec.sql)?;
     let query = ties::complete(&text.parsed.query, defs, def.tenant);
+    let waits = Waits::of(&plan.plan, &plan.inputs);
     let against = Against {
-        turn_us: lineage::turns(plan).map(|turns| turns.slice_us),
+        waits: waits.as_ref(),
         ..against(defs, def.tenant, &text)
     };
-    if against.turn_us.is_some() && plan.sources().len() > 1 {
+    if matches!(waits, Some(Waits::Turns { .. })) && plan.plan.sources().len() > 1 {
         return Err(vec![names::of_several_streams(against)]);
     }
     names::bind_check(&query, against)
@@ -108,7 +109,7 @@ fn against<'a>(defs: &'a Definitions, tenant: TenantId, text: &'a ViewText) -> A
         own: text.name.as_str(),
         emit: text.emit,
         distinct_max: text.distinct_max,
-        turn_us: None,
+        waits: None,
     }
 }
 

@@ -19,8 +19,7 @@ use mainstem_kernel::{
 };
 use sqlparser::ast::{
     Cte, Expr, FunctionArg, FunctionArgExpr, Ident, OrderByExpr, OrderByOptions, Query, Select,
-    SelectItem, SetExpr, TableFactor, VisitMut, WindowSpec, WindowType, visit_expressions,
-    visit_expressions_mut,
+    SelectItem, SetExpr, TableFactor, VisitMut, WindowSpec, WindowType, visit_expressions_mut,
 };
 
 use super::relation::{self, Known};
@@ -32,29 +31,6 @@ pub(crate) fn complete(query: &Query, defs: &Definitions, tenant: TenantId) -> Q
     let ties = Ties { defs, tenant };
     ties.query(&mut query, &Vec::new());
     query
-}
-
-/// Whether OVER (…) orders rows by anything else than their place in the log.
-pub(crate) fn orders(query: &Query) -> bool {
-    let found = visit_expressions(query, |expr| match expr {
-        Expr::Function(call) => match &call.over {
-            Some(WindowType::WindowSpec(spec)) if !spec.order_by.iter().all(is_place) => {
-                ControlFlow::Break(())
-            }
-            _ => ControlFlow::Continue(()),
-        },
-        _ => ControlFlow::Continue(()),
-    });
-    found.is_break()
-}
-
-fn is_place(order: &OrderByExpr) -> bool {
-    let name = match &order.expr {
-        Expr::Identifier(name) => Some(name),
-        Expr::CompoundIdentifier(parts) => parts.last(),
-        _ => None,
-    };
-    name.is_some_and(|name| folded(name) == SEQ_COLUMN)
 }
 
 /// What WITH has given names to, with their columns.

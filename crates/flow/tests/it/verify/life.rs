@@ -13,12 +13,13 @@ CREATE STREAM sales (
   WATERMARK FOR at AS at - INTERVAL '30 seconds'
 );
 CREATE STREAM visits (shop TEXT, seconds BIGINT);
+CREATE STREAM calls (shop TEXT, seconds INTEGER, at TIMESTAMPTZ NOT NULL, WATERMARK FOR at AS at - INTERVAL '10 seconds');
 CREATE TABLE shops (shop TEXT PRIMARY KEY, town TEXT, rank INTEGER);
 CREATE TABLE guides (shop TEXT PRIMARY KEY, guide TEXT) WITH (ttl = '5 minutes');
 ";
 
 /// One of each way to compute; those that come later read those before.
-const VIEWS: [&str; 49] = [
+const VIEWS: [&str; 61] = [
     "totals AS SELECT shop, count(*) AS n, sum(pieces) AS pieces, avg(pieces) AS mean, sum(weight) AS weight, avg(weight) AS mean_weight, min(weight) AS least
      FROM sales GROUP BY shop EMIT ON UPDATE",
     "hidden AS SELECT count(*) AS n, max(price) AS most FROM sales WHERE pieces > 0 GROUP BY shop, pieces % 3 EMIT ON UPDATE",
@@ -97,6 +98,34 @@ const VIEWS: [&str; 49] = [
     "best_minutes AS SELECT window_start, shop, n, place FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end ORDER BY n DESC) AS place
      FROM (SELECT window_start, window_end, shop, count(*) AS n FROM TUMBLE(sales, at, INTERVAL '2 minutes') s GROUP BY window_start, window_end, shop) g) s
      WHERE place <= 2 EMIT ON WINDOW CLOSE",
+    "last_figures AS SELECT shop, at, max_by(pieces, price) OVER (PARTITION BY shop ORDER BY at ROWS 3 PRECEDING) AS dearest,
+     bool_and(pieces > 3) OVER (PARTITION BY shop ORDER BY at ROWS 2 PRECEDING) AS many, bool_or(weight > 0) FILTER (WHERE pieces > 0) OVER (ORDER BY at ROWS BETWEEN 4 PRECEDING AND 1 PRECEDING) AS heavy,
+     min_by(pieces, at, 2) OVER (PARTITION BY shop ORDER BY at ROWS 5 PRECEDING) AS first_two, histogram(pieces, 0, 20, 4) OVER (PARTITION BY shop ORDER BY at ROWS 3 PRECEDING) AS ranges,
+     stddev(weight) OVER (PARTITION BY shop ORDER BY at ROWS 3 PRECEDING) AS spread FROM sales",
+    "last_kinds WITH (distinct_max = 6) AS SELECT shop, count(DISTINCT pieces) OVER (PARTITION BY shop ORDER BY _seq ROWS 7 PRECEDING) AS n, avg(DISTINCT weight) OVER (PARTITION BY shop ORDER BY _seq ROWS 3 PRECEDING) AS mean,
+     sum(DISTINCT price) FILTER (WHERE pieces > 0) OVER (PARTITION BY shop ORDER BY _seq ROWS BETWEEN 4 PRECEDING AND 1 PRECEDING) AS price,
+     count(DISTINCT pieces / 3) OVER (PARTITION BY shop ORDER BY _seq) AS kinds, sum(DISTINCT pieces % 4) OVER (PARTITION BY shop ORDER BY _seq) AS parts FROM sales",
+    "either AS SELECT shop, pieces, at FROM sales WHERE pieces > 0 UNION ALL SELECT c.shop, seconds, c.at FROM calls c
+     JOIN shops FOR SYSTEM_TIME AS OF PROCTIME() s ON s.shop = c.shop",
+    "either_by_minute AS SELECT window_start, shop, count(*) AS n, sum(pieces) AS pieces FROM TUMBLE(either, at, INTERVAL '1 minute') e
+     GROUP BY window_start, window_end, shop EMIT ON WINDOW CLOSE",
+    "either_corrected AS SELECT window_start, window_end, count(*) AS n FROM HOP(either, at, INTERVAL '30 seconds', INTERVAL '2 minutes') e
+     GROUP BY window_start, window_end EMIT ON WINDOW CLOSE WITH CORRECTIONS FOR INTERVAL '1 minute'",
+    "called AS SELECT s.shop, s.pieces, s.at, c.seconds, c.at AS called FROM sales s JOIN calls c
+     ON c.shop = s.shop AND c.at BETWEEN s.at - INTERVAL '20 seconds' AND s.at + INTERVAL '1 minute'",
+    "called_by_shop AS SELECT s.shop, count(*) AS n, sum(c.seconds) FILTER (WHERE s.pieces > 3) AS seconds FROM sales s JOIN calls c
+     ON c.shop = s.shop AND c.at > s.at AND c.at < s.at + INTERVAL '40 seconds' AND c.seconds > s.pieces WHERE s.weight > 0 GROUP BY s.shop EMIT ON UPDATE",
+    "perhaps_called AS SELECT s.shop, s.at, s.pieces, c.seconds, c.called FROM sales s
+     LEFT JOIN (SELECT shop, seconds, at AS called FROM calls WHERE seconds > 100) c
+     ON c.shop = s.shop AND c.called BETWEEN s.at - INTERVAL '5 seconds' AND s.at + INTERVAL '30 seconds' WHERE s.pieces IS NOT NULL",
+    "never_called AS SELECT s.shop, count(*) AS n FROM sales s LEFT JOIN calls c
+     ON c.shop = s.shop AND c.at BETWEEN s.at - INTERVAL '50 seconds' AND s.at - INTERVAL '10 seconds' WHERE c.shop IS NULL GROUP BY s.shop EMIT ON UPDATE",
+    "called_by_minute AS SELECT window_start, count(*) AS n, max(seconds) AS most FROM TUMBLE(perhaps_called, at, INTERVAL '1 minute') p
+     GROUP BY window_start, window_end EMIT ON WINDOW CLOSE",
+    "beside_itself AS SELECT a.shop, a.at AS first, b.at AS second FROM sales a JOIN sales b
+     ON b.shop = a.shop AND b.pieces = a.pieces AND b.at > a.at AND b.at <= a.at + INTERVAL '1 minute'",
+    "of_minutes AS SELECT m.shop, m.minute, m.n, c.seconds FROM minutes m JOIN calls c
+     ON c.shop = m.shop AND c.at BETWEEN m.minute AND m.minute + INTERVAL '1 minute'",
 ];
 
 pub(super) fn views() -> String {
@@ -128,6 +157,16 @@ fn sale(random: &mut Random, now: i64) -> Value {
     json!({"shop": shop, "pieces": pieces, "price": price, "weight": weight, "at": at(now - behind)})
 }
 
+fn call(random: &mut Random, now: i64) -> Value {
+    let behind = match random.below(12) {
+        0 => random.between(0, 600 * SECOND),
+        1 => -random.between(290 * SECOND, 310 * SECOND),
+        _ => random.between(-SECOND, 12 * SECOND),
+    };
+    let shop = (random.below(8) > 0).then(|| format!("shop {}", random.below(5)));
+    json!({"shop": shop, "seconds": random.between(-5, 300), "at": at(now - behind)})
+}
+
 /// Something of everything happens.
 pub(super) fn happen(world: &mut World, random: &mut Random, now: &mut i64, rounds: usize) {
     for round in 0..rounds {
@@ -150,7 +189,11 @@ pub(super) fn happen(world: &mut World, random: &mut Random, now: &mut i64, roun
                     &[json!({"shop": shop, "guide": guide, "_deleted": gone})],
                 );
             }
-            2 | 3 => {
+            2 => {
+                let rows: Vec<Value> = (0..=random.below(3)).map(|_| call(random, *now)).collect();
+                world.push("calls", &rows);
+            }
+            3 => {
                 let visit =
                     |random: &mut Random| json!({"shop": shop, "seconds": random.between(0, 900)});
                 let rows = [visit(random), visit(random)];

@@ -59,7 +59,7 @@ impl Subject {
         };
         let (plan, defs) = plan_again(&with_lower_names(defs, def), def).map_err(against)?;
         let read = read(&defs, def, &plan);
-        let question = check_question(&defs, def, &plan.plan).map_err(against)?;
+        let question = check_question(&defs, def, &plan).map_err(against)?;
         if let Some((stream, retention)) = forgetful(&defs, &read, now) {
             let retention = span_text(retention);
             let reason = format!(
@@ -184,22 +184,29 @@ fn unplaced(problem: Problem, place: &Place) -> QueryError {
     .into()
 }
 
-/// What a view reads; of windows over a view that is a stream what that reads, too: the stream at
-/// the bottom has the watermark.
+/// What a view reads; of what is judged and reads a view that is a stream what that reads, too: the
+/// streams at the bottom have the watermark.
 fn read(defs: &Definitions, def: &ViewDef, plan: &PlannedView) -> Vec<StreamId> {
     let mut read = def.spec.reads.clone();
     let mut next = 0;
     while let Some(id) = read.get(next).copied() {
         let below = defs.views.get(&id);
-        let below = below.filter(|below| below.spec.emit.is_stream() && has_windows(&plan.plan));
+        let below = below.filter(|below| below.spec.emit.is_stream() && judges(&plan.plan));
         read.extend(below.iter().flat_map(|below| &below.spec.reads));
         next = next.saturating_add(1);
     }
     read
 }
 
-fn has_windows(node: &Node) -> bool {
-    matches!(node, Node::Window { .. }) || node.inputs().into_iter().any(has_windows)
+/// Whether rows may be too late.
+fn judges(node: &Node) -> bool {
+    let own = match node {
+        Node::Window { .. } => true,
+        Node::Pairs(pairs) => pairs.near().is_some(),
+        Node::Running(running) => running.turns.is_some(),
+        _ => false,
+    };
+    own || node.inputs().into_iter().any(judges)
 }
 
 /// Definitions in which what is read below a view has its name, whatever has it by now.

@@ -6,7 +6,7 @@ use sqlparser::ast::{Ident, Join, Spanned, TableFactor};
 
 use super::{
     super::{Input, refuse::unbuilt, relation::Role},
-    Binder, For, Scope, Seen, batch, condition, judge, seen,
+    Binder, For, Scope, Seen, Waits, batch, condition, judge, seen,
 };
 use crate::{
     declare::{Told, mistake},
@@ -46,10 +46,30 @@ impl Binder<'_> {
         if let Err(problem) = condition(join, place) {
             self.problems.push(problem);
         }
+        let joined = self.first(&mut join.relation, scope)?;
         if self.becomes == For::Check && !changes {
-            self.problems.push(judge::of_several_streams(self.against));
+            self.note_come((left, joined.qualifier.as_ref()));
         }
-        self.first(&mut join.relation, scope).map(Joined::Stream)
+        Some(Joined::Stream(joined))
+    }
+
+    /// Notes which rows of a join of streams have come, if some come beside nothing.
+    fn note_come(&mut self, sides: (Option<&Ident>, Option<&Ident>)) {
+        let Some(Waits::Pairs { sources, alone }) = self.against.waits else {
+            self.problems.push(judge::of_a_side(self.against));
+            return;
+        };
+        let come = match (alone, sides) {
+            (None, _) => return,
+            (Some(alone), (Some(left), Some(right))) => {
+                judge::come(self.against, sources, (alone, (left, right)))
+            }
+            (Some(_), _) => Err(judge::without_names(self.against)),
+        };
+        match come {
+            Ok(come) => self.come = Some(come),
+            Err(problem) => self.problems.push(problem),
+        }
     }
 
     /// Whether a join names a table, or what is none of the objects whose rows are only added.

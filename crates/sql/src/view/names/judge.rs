@@ -18,25 +18,29 @@
 //! go on with it. What is left makes sessions. The same holds for rows that take turns; those whose turn
 //! has not come are left out.
 //!
+//! Of several streams W is the least of theirs, so it is asked of the seqs of all of them (`event_times`).
+//!
 //! Rows of a view that emits on window close are never late for the view above: they leave when W
-//! passes the end of their window, and its watermark is a whole window behind. Rows of a view that
+//! passes the end of their window, and its watermark is a whole window behind. The same holds for pairs of
+//! rows, and for rows that took turns. Rows of a view that
 //! passes them on as they come are judged by the seqs of the rows that they were made of: so its
 //! own question stands in its place, with these seqs.
 
 mod event_time;
+mod event_times;
 
 use std::{ops::ControlFlow, time::Duration};
 
 use mainstem_catalog::{Emit, Object, ViewDef};
-use mainstem_kernel::{Code, Problem, StreamId, types::SEQ_COLUMN};
+use mainstem_kernel::{Code, Problem, StreamId, StreamName, types::SEQ_COLUMN};
 use sqlparser::ast::{
     DuplicateTreatment, Expr, FunctionArguments, Ident, Query, Select, SelectItem, SetExpr,
-    TableFactor, visit_expressions_mut,
+    TableFactor, WindowFrameBound, WindowType, visit_expressions_mut,
 };
 
 use super::{
     super::{
-        WindowKind,
+        Input, Node, WindowKind, lineage, plan_view,
         relation::{Cut, Known},
         ties,
     },
@@ -50,7 +54,62 @@ use crate::{
 };
 
 pub(crate) use event_time::at_frontier;
-use event_time::{EventTime, within};
+use event_time::within;
+use event_times::EventTimes;
+
+/// How rows of a view wait for event time.
+#[derive(Clone, Debug)]
+pub(crate) enum Waits {
+    /// They take turns in slices of so many µs.
+    Turns {
+        /// Length of a slice.
+        slice_us: i64,
+    },
+    /// For the other of a pair.
+    Pairs {
+        /// What is paired.
+        sources: Vec<StreamId>,
+        /// Of a LEFT JOIN.
+        alone: Option<Alone>,
+    },
+}
+
+/// When rows of the first side come beside nothing.
+#[derive(Clone, Debug)]
+pub(crate) struct Alone {
+    /// The column of event time of each side.
+    left: String,
+    right: String,
+    slice_us: i64,
+    /// How much later the other of a pair may be.
+    reach_us: i64,
+}
+
+impl Waits {
+    /// Of a view with this plan, which reads these objects.
+    pub(crate) fn of(plan: &Node, inputs: &[Input]) -> Option<Self> {
+        if let Some(turns) = lineage::turns(plan) {
+            return Some(Self::Turns {
+                slice_us: turns.slice_us,
+            });
+        }
+        let (pairs, near) = lineage::near(plan)?;
+        let name =
+            |side: &Node, at: usize| side.schema().fields().get(at).map(|f| f.name().clone());
+        let alone = Alone {
+            left: name(&pairs.left, near.times.0)?,
+            right: name(&pairs.right, near.times.1)?,
+            slice_us: near.slice_us,
+            reach_us: near.reach_us().0,
+        };
+        let sources = plan.sources().into_iter();
+        let sources = sources.filter_map(|at| inputs.get(at).map(Input::id));
+        Some(Self::Pairs {
+            sources: sources.collect(),
+            alone: pairs.outer.left().then_some(alone),
+        })
+    }
+}
 
 /// An object cut into windows: those of its rows that were taken, in windows that are closed if the
 /// view emits on window close.
@@ -63,7 +122,7 @@ pub(super) fn windowed(
     cut: &Cut,
     alias: &Ident,
 ) -> Result<TableFactor, Problem> {
-    let event_time = event_time(against, known)?;
+    let event_time = EventTimes::of(against, &[known.input.id()])?;
     let columns = known.schema.fields().iter();
     let mut columns: Vec<String> = columns.map(|field| quoted(field.name())).collect();
     let shown = columns.join(", ");
@@ -105,7 +164,7 @@ pub(super) fn windowed(
         .overlaps()
         .then(|| "window_end IS NOT NULL".to_owned());
     let open = source.is_judged.then(|| {
-        let kept = kept(against.emit).as_micros();
+        let kept = i128::try_from(kept(against.emit).as_micros()).unwrap_or(i128::MAX);
         event_time.is_in_time("window_end", ">", kept)
     });
     let filter = filter(is_there.into_iter().chain(open).chain(closed));
@@ -114,32 +173,63 @@ pub(super) fn windowed(
     ))
 }
 
-/// A stream whose rows take turns: those that were taken, as far as their turn has come.
+/// What a view reads whose rows wait for event time: those that were taken; where they take turns, as far
+/// as their turn has come.
 ///
 /// # Errors
 /// When its rows do not say when they came.
-pub(super) fn in_turn(
-    against: Against<'_>,
+pub(super) fn waiting(
+    (against, waits): (Against<'_>, &Waits),
     known: &Known,
-    turn_us: i64,
     alias: &Ident,
 ) -> Result<TableFactor, Problem> {
-    let event_time = event_time(against, known)?;
+    let own = [known.input.id()];
+    let (sources, turn_us): (&[StreamId], _) = match waits {
+        Waits::Turns { slice_us } => (&own, Some(*slice_us)),
+        Waits::Pairs { sources, .. } => (sources, None),
+    };
+    let event_time = EventTimes::of(against, sources)?;
     let Source { from, is_judged } = source(against, known)?;
-    if !is_judged {
-        return Err(refused(against, known));
-    }
+    let Some(time) = known.input.watermark().filter(|_| is_judged) else {
+        // What is never late waits for nothing but the other of a pair.
+        return match turn_us {
+            None => Ok(batch::named(known.name.as_str(), alias)),
+            Some(_) => Err(refused(against, known)),
+        };
+    };
     let columns = known.schema.fields().iter();
     let columns: Vec<String> = columns.map(|field| quoted(field.name())).collect();
-    let columns = columns.join(", ");
-    let time = quoted(event_time.column);
+    let mut read = columns.clone();
+    if !read.iter().any(|column| *column == quoted(SEQ_COLUMN)) {
+        read.push(SEQ_COLUMN.to_owned());
+    }
+    let (columns, read) = (columns.join(", "), read.join(", "));
+    let time = quoted(time.column.as_str());
     let (marks, ahead) = (event_time.marks(), within(&time));
     let in_time = event_time.is_in_time(&time, ">=", 0);
-    let in_turn = event_time.is_in_turn(&time, turn_us);
+    let in_turn = turn_us.map(|turn_us| event_time.is_in_turn(&time, (turn_us, 0)));
+    let taken = filter(std::iter::once(in_time).chain(in_turn));
     batch::factor(&format!(
-        "(SELECT {columns} FROM (SELECT {columns} FROM {from} WHERE {ahead}) AS cut_rows{marks} \
-         WHERE {in_time} AND {in_turn}) AS {alias}"
+        "(SELECT {columns} FROM (SELECT {read} FROM {from} WHERE {ahead}) AS cut_rows{marks}{taken}) \
+         AS {alias}"
     ))
+}
+
+/// Which pairs of a LEFT JOIN of streams have come: those of two rows, and rows beside nothing once their
+/// slice is over. `sides` are what both are called.
+///
+/// # Errors
+/// When their rows do not say when they came.
+pub(super) fn come(
+    against: Against<'_>,
+    sources: &[StreamId],
+    (alone, sides): (&Alone, (&Ident, &Ident)),
+) -> Result<Expr, Problem> {
+    let left = format!("{}.{}", sides.0, quoted(&alone.left));
+    let right = format!("{}.{}", sides.1, quoted(&alone.right));
+    let event_time = EventTimes::of(against, sources)?;
+    let is_over = event_time.is_in_turn(&left, (alone.slice_us, alone.reach_us));
+    batch::expression(&format!("({right} IS NOT NULL OR {is_over})"))
 }
 
 /// Conditions as WHERE.
@@ -158,38 +248,6 @@ fn kept(emit: Option<Emit>) -> Duration {
             corrections: Some(span),
         }) => span,
         _ => Duration::ZERO,
-    }
-}
-
-fn event_time<'a>(against: Against<'a>, known: &Known) -> Result<EventTime<'a>, Problem> {
-    let mut behind_us = 0;
-    let mut id = known.input.id();
-    loop {
-        match against.defs.by_id(id) {
-            Some(Object::Stream(stream)) => {
-                let watermark = stream.spec.watermark.as_ref();
-                let watermark = watermark.ok_or_else(|| refused(against, known))?;
-                return Ok(EventTime {
-                    stream,
-                    column: watermark.column.as_str(),
-                    delay_us: watermark.delay.as_micros(),
-                    behind_us,
-                    idle_ms: watermark.idle_timeout.map(|idle| idle.as_millis()),
-                });
-            }
-            Some(Object::View(view)) => {
-                let watermark = view.spec.watermark.as_ref();
-                let delay = watermark.map_or(Duration::ZERO, |watermark| watermark.delay);
-                behind_us = delay.as_micros().saturating_add(behind_us);
-                // Of several, no question knows by which rows of the others one was judged.
-                let mut sources = view.spec.reads.iter().filter(|id| is_added(against, **id));
-                id = match (sources.next(), sources.next()) {
-                    (Some(only), None) => *only,
-                    _ => return Err(refused(against, known)),
-                };
-            }
-            Some(Object::Table(_)) | None => return Err(refused(against, known)),
-        }
     }
 }
 
@@ -222,7 +280,16 @@ fn source(against: Against<'_>, known: &Known) -> Result<Source, Problem> {
     };
     match view.spec.emit {
         Emit::Append => {
-            let query = passed(against, view).ok_or_else(|| refused(against, known))?;
+            let text = view_text(&view.spec.sql).map_err(|_text| refused(against, known))?;
+            let plan = plan_view(against.defs, against.tenant, &text);
+            if plan.is_ok_and(|plan| lineage::waits(&plan.plan)) {
+                // Its rows leave when W has passed them, and its watermark is as much behind.
+                return Ok(Source {
+                    from: quoted(known.name.as_str()),
+                    is_judged: false,
+                });
+            }
+            let query = passed(against, view, &text).ok_or_else(|| refused(against, known))?;
             Ok(Source {
                 from: format!("({query}) AS passed"),
                 is_judged: true,
@@ -235,41 +302,64 @@ fn source(against: Against<'_>, known: &Known) -> Result<Source, Problem> {
     }
 }
 
-/// The question of a view that passes the rows of a stream on, with the seqs of these rows; `None`
+/// The question of a view that passes the rows of streams on, with the seqs of these rows; `None`
 /// if they are not at hand.
-fn passed(against: Against<'_>, view: &ViewDef) -> Option<Query> {
-    let first = against.defs.by_id(*view.spec.reads.first()?)?;
-    let text = view_text(&view.spec.sql).ok()?;
-    let written = select_of(&text.parsed.query)?;
-    let is_direct = matches!(written.from.first()?.relation, TableFactor::Table { .. });
-    if !matches!(first, Object::Stream(_)) || text.parsed.query.with.is_some() || !is_direct {
-        return None;
-    }
-    if ties::orders(&text.parsed.query) {
-        // Its rows leave later than those that they were made of.
+fn passed(against: Against<'_>, view: &ViewDef, text: &ViewText) -> Option<Query> {
+    let mut read = view.spec.reads.iter().filter(|id| is_added(against, **id));
+    let is_stream = |id| matches!(against.defs.by_id(id), Some(Object::Stream(_)));
+    if text.parsed.query.with.is_some() || !read.all(|id| is_stream(*id)) {
         return None;
     }
     let query = ties::complete(&text.parsed.query, against.defs, against.tenant);
-    let mut query = bind_check(&query, against_of(against, &text)).ok()?;
-    let SetExpr::Select(select) = query.body.as_mut() else {
-        return None;
-    };
-    let (TableFactor::Table { alias, .. } | TableFactor::Derived { alias, .. }) =
-        &select.from.first()?.relation
-    else {
-        return None;
-    };
-    let seq = format!("{}.{SEQ_COLUMN}", alias.as_ref()?.name);
-    select.projection.push(SelectItem::ExprWithAlias {
-        expr: batch::expression(&seq).ok()?,
-        alias: Ident::new(SEQ_COLUMN),
-    });
+    // A subquery behind FROM has no seqs to be selected of.
+    sides(&query.body)
+        .map(|sides| sides.iter().all(|side| is_direct(side)))?
+        .then_some(())?;
+    let mut query = bind_check(&query, against_of(against, text)).ok()?;
+    with_seqs(&mut query.body)?;
     Some(query)
 }
 
-fn select_of(query: &Query) -> Option<&Select> {
-    match query.body.as_ref() {
-        SetExpr::Select(select) => Some(select),
+/// The SELECTs of a UNION, or the only one.
+fn sides(body: &SetExpr) -> Option<Vec<&Select>> {
+    match body {
+        SetExpr::Select(select) => Some(vec![select]),
+        SetExpr::Query(query) => sides(&query.body),
+        SetExpr::SetOperation { left, right, .. } => {
+            let mut all = sides(left)?;
+            all.extend(sides(right)?);
+            Some(all)
+        }
+        _ => None,
+    }
+}
+
+fn is_direct(select: &Select) -> bool {
+    let first = select.from.first().map(|from| &from.relation);
+    matches!(first, Some(TableFactor::Table { args: None, .. }))
+}
+
+/// Selects the seqs of what stands behind FROM.
+fn with_seqs(body: &mut SetExpr) -> Option<()> {
+    match body {
+        SetExpr::Select(select) => {
+            let (TableFactor::Table { alias, .. } | TableFactor::Derived { alias, .. }) =
+                &select.from.first()?.relation
+            else {
+                return None;
+            };
+            let seq = format!("{}.{SEQ_COLUMN}", alias.as_ref()?.name);
+            select.projection.push(SelectItem::ExprWithAlias {
+                expr: batch::expression(&seq).ok()?,
+                alias: Ident::new(SEQ_COLUMN),
+            });
+            Some(())
+        }
+        SetExpr::Query(query) => with_seqs(&mut query.body),
+        SetExpr::SetOperation { left, right, .. } => {
+            with_seqs(left)?;
+            with_seqs(right)
+        }
         _ => None,
     }
 }
@@ -281,20 +371,57 @@ fn against_of<'a>(against: Against<'a>, text: &'a ViewText) -> Against<'a> {
         own: text.name.as_str(),
         emit: text.emit,
         distinct_max: text.distinct_max,
-        turn_us: None,
+        waits: None,
         ..against
     }
 }
 
-/// A view of several streams that waits: which rows were late for it no question says.
+/// A view of several streams whose rows take turns.
 pub(crate) fn of_several_streams(against: Against<'_>) -> Problem {
     unverified(against)
         .detail(
-            "It reads several streams, and a row is late for it by how far the others were when it \
-             came: no question knows that any more.",
+            "Its rows take turns in event time, and those of one time come in the order in which several \
+             streams brought them: no question has such an order.",
         )
-        .hint("ask the view and a question of your own for the rows that you doubt")
+        .hint(OWN)
 }
+
+/// A join of streams on a side of UNION.
+pub(super) fn of_a_side(against: Against<'_>) -> Problem {
+    unverified(against)
+        .detail("It joins streams on a side of UNION, beside rows that are judged otherwise.")
+        .hint("make a view of the join, and read it in UNION")
+}
+
+/// A LEFT JOIN whose sides no condition can name.
+pub(super) fn without_names(against: Against<'_>) -> Problem {
+    unverified(against)
+        .detail("A side of its LEFT JOIN has no name, so nothing tells which rows still wait.")
+        .hint("give both sides a name: FROM a LEFT JOIN (SELECT …) b ON …")
+}
+
+/// Event time of several streams, of which one goes on by itself.
+fn rests(against: Against<'_>, stream: &StreamName) -> Problem {
+    unverified(against)
+        .detail(format!(
+            "It reads several streams, and the event time of \"{stream}\" goes on by itself \
+             (idle_timeout): how far it had gone on when rows of the others came is not known any more."
+        ))
+        .hint(OWN)
+}
+
+/// Event time that nobody knows.
+fn unknown(against: Against<'_>, id: StreamId) -> Problem {
+    let name = against.defs.by_id(id).map(|object| object.name().clone());
+    let name = name.map_or_else(|| "what it reads".to_owned(), |name| format!("\"{name}\""));
+    unverified(against)
+        .detail(format!(
+            "It waits for the event time of {name}, which has none."
+        ))
+        .hint(OWN)
+}
+
+const OWN: &str = "ask the view and a question of your own for the rows that you doubt";
 
 fn refused(against: Against<'_>, known: &Known) -> Problem {
     unverified(against)
@@ -334,6 +461,15 @@ pub(super) fn cap_distinct(select: &mut Select, most: u64) {
     let _never = visit_expressions_mut(&mut select.having, &mut cap);
 }
 
+/// Whether rows leave a frame.
+fn has_frame(over: &WindowType) -> bool {
+    let WindowType::WindowSpec(spec) = over else {
+        return false;
+    };
+    let frame = spec.window_frame.as_ref();
+    frame.is_some_and(|frame| frame.start_bound != WindowFrameBound::Preceding(None))
+}
+
 /// The name of an aggregate that takes each different value once and is bounded, and the call that
 /// counts what it takes.
 fn of_different(expr: &Expr) -> Option<(String, Expr)> {
@@ -345,6 +481,10 @@ fn of_different(expr: &Expr) -> Option<(String, Expr)> {
     };
     let name = bare(&call.name).map(folded)?;
     let is_bounded = ["count", "sum", "avg", "mean"].contains(&name.as_str());
+    if call.over.as_ref().is_some_and(has_frame) {
+        // It has no more values than rows.
+        return None;
+    }
     let is_distinct = list.duplicate_treatment == Some(DuplicateTreatment::Distinct);
     let mut count = call.clone();
     count.name = Ident::new("count").into();

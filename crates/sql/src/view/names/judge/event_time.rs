@@ -26,6 +26,9 @@ use crate::declare::quoted;
 const AHEAD: &str = "INTERVAL '5 minutes'";
 /// Stands for the millisecond of the frontier until it is known.
 const FRONTIER: &str = "_frontier_millis";
+/// Of all smaller seqs.
+pub(super) const SMALLER: &str =
+    "OVER (ORDER BY _seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)";
 /// Seqs of one millisecond.
 const SEQS: &str = "65536";
 
@@ -33,9 +36,8 @@ const SEQS: &str = "65536";
 pub(super) struct EventTime<'a> {
     pub(super) stream: &'a StreamDef,
     pub(super) column: &'a str,
-    pub(super) delay_us: u128,
-    /// How far the watermark is behind that of the stream.
-    pub(super) behind_us: u128,
+    /// How far the watermark is behind the greatest time.
+    pub(super) behind_us: i128,
     /// After how long without rows it goes on by itself, in ms.
     pub(super) idle_ms: Option<u128>,
 }
@@ -45,12 +47,9 @@ impl EventTime<'_> {
     /// `cut_rows`.
     pub(super) fn marks(&self) -> String {
         let frames = self.frames();
-        let smaller = format!(
-            "OVER (ORDER BY {SEQ_COLUMN} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)"
-        );
         let before = match self.idle_ms {
-            None => format!("max(_greatest) {smaller}"),
-            Some(_) => format!("max(_greatest - _rested) {smaller} + _rested"),
+            None => format!("max(_greatest) {SMALLER}"),
+            Some(_) => format!("max(_greatest - _rested) {SMALLER} + _rested"),
         };
         format!(
             " JOIN (SELECT {SEQ_COLUMN} AS _at, {before} AS _before FROM {frames}) AS marks \
@@ -60,21 +59,22 @@ impl EventTime<'_> {
 
     /// Whether a time is not behind the watermark that its row is judged by, less so many µs; `op` is `>`
     /// or `>=`.
-    pub(super) fn is_in_time(&self, time: &str, op: &str, less_us: u128) -> String {
-        let behind = self.behind().saturating_add(less_us);
+    pub(super) fn is_in_time(&self, time: &str, op: &str, less_us: i128) -> String {
+        let behind = self.behind_us.saturating_add(less_us);
         let (time, before) = (self.instant(time), self.less("_before", behind));
         format!("(_before IS NULL OR {time} {op} {before})")
     }
 
     /// Whether the watermark has passed a time by now.
     pub(super) fn is_over(&self, time: &str) -> String {
-        let now = self.less(&self.now(), self.behind());
+        let now = self.less(&self.now(), self.behind_us);
         format!("{} <= {now}", self.instant(time))
     }
 
-    /// Whether a time is in a slice of so many µs that the watermark has passed by now.
-    pub(super) fn is_in_turn(&self, time: &str, turn_us: i64) -> String {
-        let now = self.less(&self.now(), self.behind());
+    /// Whether a time is in a slice of so many µs that the watermark has passed by now by `more_us`.
+    pub(super) fn is_in_turn(&self, time: &str, (turn_us, more_us): (i64, i64)) -> String {
+        let behind = self.behind_us.saturating_add(i128::from(more_us));
+        let now = self.less(&self.now(), behind);
         match self.idle_ms {
             None => format!("{time} < tumble_start({now}, INTERVAL '{turn_us} microseconds')"),
             // Of two whole numbers `/` cuts towards zero, and times may be before 1970.
@@ -85,8 +85,9 @@ impl EventTime<'_> {
         }
     }
 
-    fn behind(&self) -> u128 {
-        self.delay_us.saturating_add(self.behind_us)
+    /// How far it is by some of the stream's rows.
+    pub(super) fn reached(&self) -> String {
+        self.less(&self.greatest(), self.behind_us)
     }
 
     /// The greatest time by now.
@@ -136,7 +137,7 @@ impl EventTime<'_> {
         }
     }
 
-    fn less(&self, time: &str, micros: u128) -> String {
+    fn less(&self, time: &str, micros: i128) -> String {
         match self.idle_ms {
             None => format!("{time} - INTERVAL '{micros} microseconds'"),
             Some(_) => format!("{time} - {micros}"),
