@@ -33,6 +33,11 @@ pub(crate) fn from_engine(error: DataFusionError) -> QueryError {
         DataFusionError::SchemaError(error, _) => QueryError::text(schema(&error, place)),
         DataFusionError::SQL(error, _) => from_parser(&error, &start()),
         DataFusionError::Plan(message) => QueryError::text(planned(&message, place)),
+        // What BETWEEN cannot compare it calls a mistake of its own.
+        DataFusionError::Internal(message) if message.starts_with("Failed to coerce types") => {
+            let message = message.lines().next().unwrap_or_default();
+            QueryError::text(planned(message, place))
+        }
         DataFusionError::Configuration(message) => {
             QueryError::text(text(Code::Sql025, readable(&message)))
         }
