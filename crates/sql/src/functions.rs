@@ -10,6 +10,7 @@ mod by;
 mod calendar;
 mod checked;
 mod exact;
+mod framed;
 mod histogram;
 mod hop;
 mod json;
@@ -168,6 +169,7 @@ fn own_aggregates() -> Vec<Arc<AggregateUDF>> {
     let mut own = vec![sum::udaf(), histogram::udaf()];
     own.extend(by::udafs());
     own.extend(sketched::approximate());
+    own.extend(framed::udafs());
     own
 }
 
@@ -178,12 +180,10 @@ pub(crate) fn sum() -> Arc<AggregateUDF> {
 
 /// Names that PostgreSQL has for functions of DataFusion's.
 fn with_more_names(udf: Arc<AggregateUDF>) -> Arc<AggregateUDF> {
-    let more = match udf.name() {
-        "var" => "variance",
-        "bool_and" => "every",
-        _ => return udf,
-    };
-    Arc::new(udf.as_ref().clone().with_aliases([more]))
+    if udf.name() != "var" {
+        return udf;
+    }
+    Arc::new(udf.as_ref().clone().with_aliases(["variance"]))
 }
 
 /// Planners of operators and of functions with a syntax of their own.

@@ -22,12 +22,12 @@ use datafusion::{
     },
 };
 
-use super::sketched::constant;
+use super::{framed::framed, sketched::constant};
 
 /// How many rows may be asked for.
 pub(crate) const SEVERAL_MAX: i64 = 10_000;
 
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct By {
     is_max: bool,
     signature: Signature,
@@ -114,6 +114,13 @@ impl AggregateUDFImpl for By {
             value: new_empty_array(value.data_type()),
             by: new_empty_array(by.data_type()),
         }))
+    }
+
+    fn create_sliding_accumulator(
+        &self,
+        args: AccumulatorArgs<'_>,
+    ) -> Result<Box<dyn Accumulator>> {
+        framed(Arc::new(self.clone()), &args)
     }
 
     fn order_sensitivity(&self) -> AggregateOrderSensitivity {

@@ -23,7 +23,7 @@ use datafusion::{
 };
 
 use self::different::Different;
-use super::{sketched::moments, sum::ExactSum};
+use super::{framed::framed, sketched::moments, sum::ExactSum};
 use crate::sketch::expansion::{grow, round};
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -47,6 +47,14 @@ fn is_float(types: &[FieldRef]) -> bool {
 }
 
 impl Exact {
+    /// The same once more.
+    fn again(&self) -> Arc<dyn AggregateUDFImpl> {
+        Arc::new(match self {
+            Self::Sum(_) => Self::Sum(ExactSum::default()),
+            Self::Mean(_) => Self::Mean(Avg::new()),
+        })
+    }
+
     fn plain(&self) -> &dyn AggregateUDFImpl {
         match self {
             Self::Sum(sum) => sum,
@@ -94,6 +102,18 @@ impl AggregateUDFImpl for Exact {
             true => Box::new(Different::new(terms)),
             false => Box::new(terms),
         })
+    }
+
+    fn create_sliding_accumulator(
+        &self,
+        args: AccumulatorArgs<'_>,
+    ) -> Result<Box<dyn Accumulator>> {
+        match (args.is_distinct, is_float(args.expr_fields), self) {
+            (true, ..) => framed(self.again(), &args),
+            (false, true, _) => self.accumulator(args),
+            (false, false, Self::Sum(sum)) => sum.create_sliding_accumulator(args),
+            (false, false, Self::Mean(mean)) => mean.create_sliding_accumulator(args),
+        }
     }
 
     fn groups_accumulator_supported(&self, args: AccumulatorArgs<'_>) -> bool {

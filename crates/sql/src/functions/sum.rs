@@ -27,6 +27,8 @@ use datafusion::{
     },
 };
 
+use super::framed::framed;
+
 /// sum(x) of questions.
 #[derive(Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct ExactSum {
@@ -89,9 +91,10 @@ impl AggregateUDFImpl for ExactSum {
         args: AccumulatorArgs<'_>,
     ) -> Result<Box<dyn Accumulator>> {
         let ty = args.return_field.data_type().clone();
-        match is_exact(&ty) && !args.is_distinct {
-            true => Ok(Box::new(One::new(ty))),
-            false => self.plain.create_sliding_accumulator(args),
+        match (args.is_distinct, is_exact(&ty)) {
+            (true, _) => framed(Arc::new(Self::default()), &args),
+            (false, true) => Ok(Box::new(One::new(ty))),
+            (false, false) => self.plain.create_sliding_accumulator(args),
         }
     }
 

@@ -194,12 +194,23 @@ impl Shape<'_> {
         let aggregate =
             Aggregate::try_new(Arc::clone(&window.input), Vec::new(), vec![expr.clone()]);
         let aggregate = aggregate.map_err(|error| in_file(from_engine(error), &self.place.file))?;
-        if params.distinct {
-            return Err(unbuilt("DISTINCT with OVER", self.place.clone())
-                .hint("count different values of groups: count(DISTINCT x) with GROUP BY"));
+        let mut call = self.call(&expr, &ty, &aggregate)?;
+        let frame = self.frame(&params.window_frame)?;
+        match (call.function.of_different(), frame.first) {
+            // No more than the rows of the frame.
+            (Some(_), Some(_)) => call.distinct_max = None,
+            (Some(of), None) if call.distinct_max.is_none() => {
+                let what = format!("{}(DISTINCT …) with OVER of all rows before", of.as_str());
+                return Err(mistake(Code::View002, self.place.clone(), what)
+                    .detail("A key never ends, and every different value is kept to be recognised.")
+                    .hint(
+                        "say how many rows: ROWS 50 PRECEDING; or how many values a key may have, in \
+                         front of AS: WITH (distinct_max = 100000)",
+                    ));
+            }
+            _ => {}
         }
-        let call = self.call(&expr, &ty, &aggregate)?;
-        Ok(Figure::Aggregate(call, self.frame(&params.window_frame)?))
+        Ok(Figure::Aggregate(call, frame))
     }
 
     fn frame(&self, frame: &WindowFrame) -> Result<Frame, Problem> {

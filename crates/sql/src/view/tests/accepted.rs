@@ -29,7 +29,7 @@ GROUP BY v.owner_id EMIT ON UPDATE EVERY INTERVAL '1 second'",
 ];
 
 /// Other forms, over the views before them too.
-pub(super) const OTHERS: [&str; 76] = [
+pub(super) const OTHERS: [&str; 78] = [
     "fast AS SELECT * FROM readings WHERE speed_kmh > 130 AND celsius IS NOT NULL",
     "days AS SELECT window_start, count(*) AS n FROM TUMBLE(readings, at, INTERVAL '1 day', TIME ZONE 'Europe/Berlin') GROUP BY window_start, window_end EMIT ON WINDOW CLOSE",
     "weeks AS SELECT window_start AS week, window_end, country, sum(quantity) AS pieces FROM TUMBLE(purchases, invoice_date, INTERVAL '1' WEEK, INTERVAL '4 days') p WHERE p.country <> 'Unspecified' GROUP BY country, window_start, window_end HAVING sum(quantity) > 10 EMIT ON WINDOW CLOSE",
@@ -76,6 +76,8 @@ pub(super) const OTHERS: [&str; 76] = [
     "last_of AS SELECT vehicle_id, last_value(speed_kmh ORDER BY at) AS last, first_value(celsius ORDER BY at DESC) AS also, min_by(celsius, speed_kmh) FILTER (WHERE speed_kmh > 20) AS coolest, bool_and(speed_kmh < 130) AS calm, every(celsius > 0) AS warm, bool_or(celsius IS NULL) AS blind FROM readings GROUP BY vehicle_id EMIT ON UPDATE",
     "about AS SELECT window_start, window_end, approx_count_distinct(vehicle_id) AS vehicles, approx_percentile_cont(0.95) WITHIN GROUP (ORDER BY speed_kmh) AS p95, approx_percentile_cont(0.9) WITHIN GROUP (ORDER BY celsius DESC) AS low, approx_median(celsius) AS mid FROM TUMBLE(readings, at, INTERVAL '1 hour') GROUP BY window_start, window_end EMIT ON WINDOW CLOSE",
     "about_models AS SELECT model, max_by(vehicle_id, owner_id) AS latest, min_by(owner_id, vehicle_id, 3) AS some, approx_percentile_cont(length(owner_id), 0.5) AS mid FROM vehicles GROUP BY model EMIT ON UPDATE",
+    "buckets AS SELECT vehicle_id, histogram(speed_kmh, 0, 130, 4) AS speeds, histogram(celsius, -10.5, 40, 2) FILTER (WHERE speed_kmh > 50) AS warmth FROM readings GROUP BY vehicle_id EMIT ON UPDATE",
+    "kinds_of_last AS SELECT country, count(DISTINCT quantity) OVER (PARTITION BY country ORDER BY _seq ROWS 3 PRECEDING) AS n, avg(DISTINCT quantity) FILTER (WHERE quantity > 0) OVER (PARTITION BY country ORDER BY _seq ROWS 3 PRECEDING) AS m FROM purchases",
     "dearest AS SELECT country, invoice_no, unit_price, n FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY country ORDER BY unit_price DESC) AS n FROM purchases) WHERE n <= 3 EMIT ON UPDATE",
     "last_readings AS SELECT vehicle_id, at, speed_kmh FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY vehicle_id ORDER BY _seq DESC) AS n FROM readings) r WHERE n < 6 AND celsius IS NOT NULL EMIT ON UPDATE",
     "latest AS SELECT vehicle_id, at, celsius FROM readings QUALIFY ROW_NUMBER() OVER (PARTITION BY vehicle_id ORDER BY at DESC) = 1 EMIT ON UPDATE",
