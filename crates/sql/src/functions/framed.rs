@@ -12,7 +12,10 @@ use datafusion::{
         datatypes::{DataType, FieldRef, Schema},
     },
     common::{Result, ScalarValue, exec_err},
-    functions_aggregate::bool_and_or::{bool_and_udaf, bool_or_udaf},
+    functions_aggregate::{
+        average::avg_udaf,
+        bool_and_or::{bool_and_udaf, bool_or_udaf},
+    },
     logical_expr::{
         Accumulator, AggregateUDF, AggregateUDFImpl, GroupsAccumulator, ReversedUDAF, Signature,
         function::{AccumulatorArgs, StateFieldsArgs},
@@ -155,24 +158,29 @@ impl Accumulator for Framed {
     }
 }
 
-/// Functions of the engine's that cannot take rows back.
+/// Functions of the engine's that cannot take rows back, or not of DISTINCT.
 pub(super) fn udafs() -> Vec<Arc<AggregateUDF>> {
-    let both = [
-        (bool_and_udaf(), vec!["every".to_owned()]),
-        (bool_or_udaf(), Vec::new()),
+    let all = [
+        (bool_and_udaf(), "every"),
+        (bool_or_udaf(), ""),
+        (avg_udaf(), ""),
     ];
-    let both = both.map(|(plain, aliases)| AggregateUDF::from(Truth { plain, aliases }));
-    both.map(Arc::new).to_vec()
+    let all = all.map(|(plain, more)| {
+        let mut aliases = plain.aliases().to_vec();
+        aliases.extend((!more.is_empty()).then(|| more.to_owned()));
+        Arc::new(AggregateUDF::from(OverFrames { plain, aliases }))
+    });
+    all.to_vec()
 }
 
-/// bool_and(x) and bool_or(x), as the engine has them, and over frames.
+/// A function as the engine has it, and over frames that rows leave.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Truth {
+struct OverFrames {
     plain: Arc<AggregateUDF>,
     aliases: Vec<String>,
 }
 
-impl AggregateUDFImpl for Truth {
+impl AggregateUDFImpl for OverFrames {
     fn name(&self) -> &str {
         self.plain.name()
     }
@@ -189,6 +197,10 @@ impl AggregateUDFImpl for Truth {
         self.plain.return_type(types)
     }
 
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        self.plain.coerce_types(types)
+    }
+
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
         self.plain.state_fields(args)
     }
@@ -201,7 +213,10 @@ impl AggregateUDFImpl for Truth {
         &self,
         args: AccumulatorArgs<'_>,
     ) -> Result<Box<dyn Accumulator>> {
-        framed(Arc::clone(self.plain.inner()), &args)
+        match self.plain.create_sliding_accumulator(args.clone()) {
+            Ok(plain) if plain.supports_retract_batch() => Ok(plain),
+            _ => framed(Arc::clone(self.plain.inner()), &args),
+        }
     }
 
     fn groups_accumulator_supported(&self, args: AccumulatorArgs<'_>) -> bool {

@@ -265,6 +265,14 @@ struct Bound {
 }
 
 fn bound(predicate: &Arc<dyn PhysicalExpr>, number: usize) -> Option<Bound> {
+    if let Some(constant) = predicate.downcast_ref::<Literal>() {
+        // It is true of no row, so one is enough to say so.
+        let is_never = !matches!(constant.value(), ScalarValue::Boolean(Some(true)));
+        return is_never.then_some(Bound {
+            most: 1,
+            is_all: false,
+        });
+    }
     let compared = predicate.downcast_ref::<BinaryExpr>()?;
     let (left, right) = (compared.left(), compared.right());
     let (op, value) = match (is_column(left, number), is_column(right, number)) {

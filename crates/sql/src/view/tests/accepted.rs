@@ -29,7 +29,7 @@ GROUP BY v.owner_id EMIT ON UPDATE EVERY INTERVAL '1 second'",
 ];
 
 /// Other forms, over the views before them too.
-pub(super) const OTHERS: [&str; 78] = [
+pub(super) const OTHERS: [&str; 79] = [
     "fast AS SELECT * FROM readings WHERE speed_kmh > 130 AND celsius IS NOT NULL",
     "days AS SELECT window_start, count(*) AS n FROM TUMBLE(readings, at, INTERVAL '1 day', TIME ZONE 'Europe/Berlin') GROUP BY window_start, window_end EMIT ON WINDOW CLOSE",
     "weeks AS SELECT window_start AS week, window_end, country, sum(quantity) AS pieces FROM TUMBLE(purchases, invoice_date, INTERVAL '1' WEEK, INTERVAL '4 days') p WHERE p.country <> 'Unspecified' GROUP BY country, window_start, window_end HAVING sum(quantity) > 10 EMIT ON WINDOW CLOSE",
@@ -80,6 +80,7 @@ pub(super) const OTHERS: [&str; 78] = [
     "kinds_of_last AS SELECT country, count(DISTINCT quantity) OVER (PARTITION BY country ORDER BY _seq ROWS 3 PRECEDING) AS n, avg(DISTINCT quantity) FILTER (WHERE quantity > 0) OVER (PARTITION BY country ORDER BY _seq ROWS 3 PRECEDING) AS m FROM purchases",
     "dearest AS SELECT country, invoice_no, unit_price, n FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY country ORDER BY unit_price DESC) AS n FROM purchases) WHERE n <= 3 EMIT ON UPDATE",
     "last_readings AS SELECT vehicle_id, at, speed_kmh FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY vehicle_id ORDER BY _seq DESC) AS n FROM readings) r WHERE n < 6 AND celsius IS NOT NULL EMIT ON UPDATE",
+    "no_place AS SELECT site, n FROM (SELECT site, ROW_NUMBER() OVER (PARTITION BY site ORDER BY pieces) AS n FROM stock) WHERE n <= 2 AND site IS NULL EMIT ON UPDATE",
     "latest AS SELECT vehicle_id, at, celsius FROM readings QUALIFY ROW_NUMBER() OVER (PARTITION BY vehicle_id ORDER BY at DESC) = 1 EMIT ON UPDATE",
     "third AS SELECT c, n, description FROM (SELECT upper(country) AS c, description, ROW_NUMBER() OVER (PARTITION BY upper(country) ORDER BY quantity, stock_code) AS n FROM purchases WHERE quantity > 0) WHERE 3 = n EMIT ON UPDATE",
     "largest_stock AS SELECT site, article, pieces FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY site ORDER BY pieces DESC) AS n FROM stock) WHERE n <= 2 EMIT ON UPDATE",
