@@ -12,6 +12,7 @@ use super::QueryError;
 use crate::{
     declare::{Told, mistake},
     engine::OutOfMemory,
+    functions,
     nearest::did_you_mean,
 };
 
@@ -201,6 +202,18 @@ fn planned(message: &str, place: Option<Place>) -> Problem {
             format!("function \"{function}\" does not take these types"),
         )
         .hint("convert with CAST(x AS type) or x::type; SHOW FUNCTIONS lists what each takes");
+    }
+    if let Some(function) = between(message, "to satisfy a call to '", "' function") {
+        let mut rows = functions::table().iter();
+        let signature = rows.find(|row| row.engine == function || row.name == function);
+        let signature = signature.map_or(function, |row| row.signature);
+        return told(
+            Code::Sql024,
+            format!("function \"{function}\" does not take these arguments"),
+        )
+        .hint(format!(
+            "write {signature}; convert with CAST(x AS type) or x::type"
+        ));
     }
     if message.contains("table '") && message.contains("not found") {
         return told(Code::Sql021, readable(message));
