@@ -187,7 +187,7 @@ fn histograms_count_what_is_there() {
     let pool: ArrayRef = Arc::new(Float64Array::from(values.to_vec()));
     let ty = DataType::new_list(DataType::Int64, true);
     let model = |there: &ArrayRef| -> ArrayRef {
-        let mut counts = vec![0_i64; 6];
+        let mut counts = [0_i64; 6];
         let there = there.as_primitive::<Float64Type>();
         for value in there.iter().flatten() {
             let same = |other: &Option<f64>| other.map(f64::to_bits) == Some(value.to_bits());

@@ -26,21 +26,21 @@
 //! passes them on as they come are judged by the seqs of the rows that they were made of: so its
 //! own question stands in its place, with these seqs.
 
+mod different;
 mod event_time;
 mod event_times;
+mod refusals;
+mod waits;
 
-use std::{ops::ControlFlow, time::Duration};
+use std::time::Duration;
 
 use mainstem_catalog::{Emit, Object, ViewDef};
-use mainstem_kernel::{Code, Problem, StreamId, StreamName, types::SEQ_COLUMN};
-use sqlparser::ast::{
-    DuplicateTreatment, Expr, FunctionArguments, Ident, Query, Select, SelectItem, SetExpr,
-    TableFactor, WindowFrameBound, WindowType, visit_expressions_mut,
-};
+use mainstem_kernel::{Problem, StreamId, types::SEQ_COLUMN};
+use sqlparser::ast::{Ident, Query, Select, SelectItem, SetExpr, TableFactor};
 
 use super::{
     super::{
-        Input, Node, WindowKind, lineage, plan_view,
+        WindowKind, lineage, plan_view,
         relation::{Cut, Known},
         ties,
     },
@@ -48,68 +48,17 @@ use super::{
     batch::{self, Opened},
     bind_check,
 };
-use crate::{
-    declare::{Told, ViewText, mistake, quoted, view_text},
-    engine::{bare, folded},
-};
+use crate::declare::{ViewText, quoted, view_text};
 
+pub(super) use different::cap_distinct;
 pub(crate) use event_time::at_frontier;
 use event_time::within;
 use event_times::EventTimes;
-
-/// How rows of a view wait for event time.
-#[derive(Clone, Debug)]
-pub(crate) enum Waits {
-    /// They take turns in slices of so many µs.
-    Turns {
-        /// Length of a slice.
-        slice_us: i64,
-    },
-    /// For the other of a pair.
-    Pairs {
-        /// What is paired.
-        sources: Vec<StreamId>,
-        /// Of a LEFT JOIN.
-        alone: Option<Alone>,
-    },
-}
-
-/// When rows of the first side come beside nothing.
-#[derive(Clone, Debug)]
-pub(crate) struct Alone {
-    /// The column of event time of each side.
-    left: String,
-    right: String,
-    slice_us: i64,
-    /// How much later the other of a pair may be.
-    reach_us: i64,
-}
-
-impl Waits {
-    /// Of a view with this plan, which reads these objects.
-    pub(crate) fn of(plan: &Node, inputs: &[Input]) -> Option<Self> {
-        if let Some(turns) = lineage::turns(plan) {
-            return Some(Self::Turns {
-                slice_us: turns.slice_us,
-            });
-        }
-        let (pairs, near) = lineage::near(plan)?;
-        let name =
-            |side: &Node, at: usize| side.schema().fields().get(at).map(|f| f.name().clone());
-        let alone = Alone {
-            left: name(&pairs.left, near.times.0)?,
-            right: name(&pairs.right, near.times.1)?,
-            slice_us: near.slice_us,
-            reach_us: near.reach_us().0,
-        };
-        let sources = plan.sources().into_iter();
-        let sources = sources.filter_map(|at| inputs.get(at).map(Input::id));
-        Some(Self::Pairs {
-            sources: sources.collect(),
-            alone: pairs.outer.left().then_some(alone),
-        })
-    }
-}
+pub(crate) use refusals::of_several_streams;
+pub(super) use refusals::{of_a_side, without_names};
+use refusals::{refused, rests, unknown};
+pub(crate) use waits::Waits;
+pub(super) use waits::{come, waiting};
 
 /// An object cut into windows: those of its rows that were taken, in windows that are closed if the
 /// view emits on window close.
@@ -171,65 +120,6 @@ pub(super) fn windowed(
     batch::factor(&format!(
         "(SELECT {shown}, window_start, window_end FROM {rows}{marks}{filter}) AS {alias}"
     ))
-}
-
-/// What a view reads whose rows wait for event time: those that were taken; where they take turns, as far
-/// as their turn has come.
-///
-/// # Errors
-/// When its rows do not say when they came.
-pub(super) fn waiting(
-    (against, waits): (Against<'_>, &Waits),
-    known: &Known,
-    alias: &Ident,
-) -> Result<TableFactor, Problem> {
-    let own = [known.input.id()];
-    let (sources, turn_us): (&[StreamId], _) = match waits {
-        Waits::Turns { slice_us } => (&own, Some(*slice_us)),
-        Waits::Pairs { sources, .. } => (sources, None),
-    };
-    let event_time = EventTimes::of(against, sources)?;
-    let Source { from, is_judged } = source(against, known)?;
-    let Some(time) = known.input.watermark().filter(|_| is_judged) else {
-        // What is never late waits for nothing but the other of a pair.
-        return match turn_us {
-            None => Ok(batch::named(known.name.as_str(), alias)),
-            Some(_) => Err(refused(against, known)),
-        };
-    };
-    let columns = known.schema.fields().iter();
-    let columns: Vec<String> = columns.map(|field| quoted(field.name())).collect();
-    let mut read = columns.clone();
-    if !read.iter().any(|column| *column == quoted(SEQ_COLUMN)) {
-        read.push(SEQ_COLUMN.to_owned());
-    }
-    let (columns, read) = (columns.join(", "), read.join(", "));
-    let time = quoted(time.column.as_str());
-    let (marks, ahead) = (event_time.marks(), within(&time));
-    let in_time = event_time.is_in_time(&time, ">=", 0);
-    let in_turn = turn_us.map(|turn_us| event_time.is_in_turn(&time, (turn_us, 0)));
-    let taken = filter(std::iter::once(in_time).chain(in_turn));
-    batch::factor(&format!(
-        "(SELECT {columns} FROM (SELECT {read} FROM {from} WHERE {ahead}) AS cut_rows{marks}{taken}) \
-         AS {alias}"
-    ))
-}
-
-/// Which pairs of a LEFT JOIN of streams have come: those of two rows, and rows beside nothing once their
-/// slice is over. `sides` are what both are called.
-///
-/// # Errors
-/// When their rows do not say when they came.
-pub(super) fn come(
-    against: Against<'_>,
-    sources: &[StreamId],
-    (alone, sides): (&Alone, (&Ident, &Ident)),
-) -> Result<Expr, Problem> {
-    let left = format!("{}.{}", sides.0, quoted(&alone.left));
-    let right = format!("{}.{}", sides.1, quoted(&alone.right));
-    let event_time = EventTimes::of(against, sources)?;
-    let is_over = event_time.is_in_turn(&left, (alone.slice_us, alone.reach_us));
-    batch::expression(&format!("({right} IS NOT NULL OR {is_over})"))
 }
 
 /// Conditions as WHERE.
@@ -374,119 +264,4 @@ fn against_of<'a>(against: Against<'a>, text: &'a ViewText) -> Against<'a> {
         waits: None,
         ..against
     }
-}
-
-/// A view of several streams whose rows take turns.
-pub(crate) fn of_several_streams(against: Against<'_>) -> Problem {
-    unverified(against)
-        .detail(
-            "Its rows take turns in event time, and those of one time come in the order in which several \
-             streams brought them: no question has such an order.",
-        )
-        .hint(OWN)
-}
-
-/// A join of streams on a side of UNION.
-pub(super) fn of_a_side(against: Against<'_>) -> Problem {
-    unverified(against)
-        .detail("It joins streams on a side of UNION, beside rows that are judged otherwise.")
-        .hint("make a view of the join, and read it in UNION")
-}
-
-/// A LEFT JOIN whose sides no condition can name.
-pub(super) fn without_names(against: Against<'_>) -> Problem {
-    unverified(against)
-        .detail("A side of its LEFT JOIN has no name, so nothing tells which rows still wait.")
-        .hint("give both sides a name: FROM a LEFT JOIN (SELECT …) b ON …")
-}
-
-/// Event time of several streams, of which one goes on by itself.
-fn rests(against: Against<'_>, stream: &StreamName) -> Problem {
-    unverified(against)
-        .detail(format!(
-            "It reads several streams, and the event time of \"{stream}\" goes on by itself \
-             (idle_timeout): how far it had gone on when rows of the others came is not known any more."
-        ))
-        .hint(OWN)
-}
-
-/// Event time that nobody knows.
-fn unknown(against: Against<'_>, id: StreamId) -> Problem {
-    let name = against.defs.by_id(id).map(|object| object.name().clone());
-    let name = name.map_or_else(|| "what it reads".to_owned(), |name| format!("\"{name}\""));
-    unverified(against)
-        .detail(format!(
-            "It waits for the event time of {name}, which has none."
-        ))
-        .hint(OWN)
-}
-
-const OWN: &str = "ask the view and a question of your own for the rows that you doubt";
-
-fn refused(against: Against<'_>, known: &Known) -> Problem {
-    unverified(against)
-        .detail(format!(
-            "It opens windows over {}, whose rows do not say when what they are made of arrived: \
-             which of them came too late is not known any more.",
-            known.label()
-        ))
-        .hint(format!("VERIFY VIEW {} verifies what it reads", known.name))
-}
-
-fn unverified(against: Against<'_>) -> Problem {
-    let start = mainstem_kernel::Place {
-        file: against.file.to_owned(),
-        line: 1,
-        column: 1,
-    };
-    let message = format!("view \"{}\" cannot be verified", against.own);
-    mistake(Code::View014, start, message)
-}
-
-/// Caps each COUNT(DISTINCT …) of a SELECT at the most that the view may hold, and leaves sums and means
-/// of more values out: so it answers.
-pub(super) fn cap_distinct(select: &mut Select, most: u64) {
-    let mut cap = |expr: &mut Expr| -> ControlFlow<()> {
-        let capped = of_different(expr).map(|(name, count)| match name.as_str() {
-            "count" => format!("least({expr}, {most})"),
-            _ => format!("CASE WHEN {count} <= {most} THEN {expr} END"),
-        });
-        if let Some(Ok(capped)) = capped.map(|capped| batch::expression(&capped)) {
-            *expr = capped;
-        }
-        ControlFlow::Continue(())
-    };
-    // It never breaks off.
-    let _never = visit_expressions_mut(&mut select.projection, &mut cap);
-    let _never = visit_expressions_mut(&mut select.having, &mut cap);
-}
-
-/// Whether rows leave a frame.
-fn has_frame(over: &WindowType) -> bool {
-    let WindowType::WindowSpec(spec) = over else {
-        return false;
-    };
-    let frame = spec.window_frame.as_ref();
-    frame.is_some_and(|frame| frame.start_bound != WindowFrameBound::Preceding(None))
-}
-
-/// The name of an aggregate that takes each different value once and is bounded, and the call that
-/// counts what it takes.
-fn of_different(expr: &Expr) -> Option<(String, Expr)> {
-    let Expr::Function(call) = expr else {
-        return None;
-    };
-    let FunctionArguments::List(list) = &call.args else {
-        return None;
-    };
-    let name = bare(&call.name).map(folded)?;
-    let is_bounded = ["count", "sum", "avg", "mean"].contains(&name.as_str());
-    if call.over.as_ref().is_some_and(has_frame) {
-        // It has no more values than rows.
-        return None;
-    }
-    let is_distinct = list.duplicate_treatment == Some(DuplicateTreatment::Distinct);
-    let mut count = call.clone();
-    count.name = Ident::new("count").into();
-    (is_bounded && is_distinct).then_some((name, Expr::Function(count)))
 }

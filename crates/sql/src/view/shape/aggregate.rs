@@ -142,33 +142,13 @@ impl Shape<'_> {
         else {
             return Err(unbuilt("this aggregate", self.place.clone()));
         };
-        let function = match (func.name(), distinct) {
-            ("count", false) => Function::Count,
-            ("count", true) => Function::CountDistinct,
-            ("sum", false) => Function::Sum,
-            ("sum", true) => Function::SumDistinct,
-            ("min", _) => Function::Min,
-            ("max", _) => Function::Max,
-            ("avg", false) => Function::Avg,
-            ("avg", true) => Function::AvgDistinct,
-            ("var", false) => Function::Moment(Moment::VarSamp),
-            ("var_pop", false) => Function::Moment(Moment::VarPop),
-            ("stddev", false) => Function::Moment(Moment::StddevSamp),
-            ("stddev_pop", false) => Function::Moment(Moment::StddevPop),
-            ("bool_and", _) => Function::BoolAnd,
-            ("bool_or", _) => Function::BoolOr,
-            ("min_by", false) => Function::MinBy,
-            ("max_by", false) => Function::MaxBy,
-            ("approx_distinct", _) => Function::ApproxDistinct,
-            ("approx_percentile_cont" | "approx_median", false) => Function::ApproxPercentile,
-            ("histogram", false) => Function::Histogram,
-            (name, _) => {
-                let what = match distinct {
-                    true => format!("{name}(DISTINCT …)"),
-                    false => format!("aggregate function \"{name}\""),
-                };
-                return Err(unbuilt(&what, self.place.clone()));
-            }
+        let Some(function) = function(func.name(), *distinct) else {
+            let name = func.name();
+            let what = match distinct {
+                true => format!("{name}(DISTINCT …)"),
+                false => format!("aggregate function \"{name}\""),
+            };
+            return Err(unbuilt(&what, self.place.clone()));
         };
         let over = aggregate.input.schema();
         // count(*) is count(1) by now.
@@ -262,6 +242,32 @@ impl Shape<'_> {
         args.push(Arc::new(Literal::new(ScalarValue::Float64(Some(part)))));
         Ok(args)
     }
+}
+
+/// The function of a name, of different values or of all.
+fn function(name: &str, distinct: bool) -> Option<Function> {
+    Some(match (name, distinct) {
+        ("count", false) => Function::Count,
+        ("count", true) => Function::CountDistinct,
+        ("sum", false) => Function::Sum,
+        ("sum", true) => Function::SumDistinct,
+        ("min", _) => Function::Min,
+        ("max", _) => Function::Max,
+        ("avg", false) => Function::Avg,
+        ("avg", true) => Function::AvgDistinct,
+        ("var", false) => Function::Moment(Moment::VarSamp),
+        ("var_pop", false) => Function::Moment(Moment::VarPop),
+        ("stddev", false) => Function::Moment(Moment::StddevSamp),
+        ("stddev_pop", false) => Function::Moment(Moment::StddevPop),
+        ("bool_and", _) => Function::BoolAnd,
+        ("bool_or", _) => Function::BoolOr,
+        ("min_by", false) => Function::MinBy,
+        ("max_by", false) => Function::MaxBy,
+        ("approx_distinct", _) => Function::ApproxDistinct,
+        ("approx_percentile_cont" | "approx_median", false) => Function::ApproxPercentile,
+        ("histogram", false) => Function::Histogram,
+        _ => return None,
+    })
 }
 
 fn has_aggregate(plan: &LogicalPlan) -> bool {
