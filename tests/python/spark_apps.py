@@ -74,7 +74,7 @@ def streams(chance):
 
 def joined(view, rows, table, time):
     """What a worker hands on: a row with what was looked up; the bounds of its window are its time."""
-    columns = dict(re.findall(r"`(\w+)` ([A-Z]+(?:\(\d+,\d+\))?)", view["input"]))
+    columns = dict(re.findall(r"`(\w+)` ([A-Z]+(?:\(\d+,\d+\))?)", view["inputs"][0]["columns"]))
     made = []
     for row in rows:
         found = {} if table is None else table.get(row["vehicle_id"])
@@ -118,7 +118,7 @@ def compare(server, spark, program, folder, answer):
 def differs(server, spark, answer, case, closed):
     """Windows that are open are hidden by doors at scale, and not there on one machine."""
     view, way, name = case
-    found = spark.live(view, way, name)
+    found = spark.live(view, way, [name])
     if closed:
         found = [row for row in found if row["window_end"] <= closed]
     for _ in range(PATIENCE):

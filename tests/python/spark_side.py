@@ -101,8 +101,10 @@ class Spark:
         self.inputs[name] = (path, frame.schema)
         self.session.read.parquet(path).cache().createOrReplaceTempView("input")
 
-    def use(self, name):
-        self.session.read.parquet(self.inputs[name][0]).createOrReplaceTempView("input")
+    def use(self, view, names):
+        """Lets a view read in batch what was declared under these names, in the order of its inputs."""
+        for read, name in zip(view["inputs"], names, strict=True):
+            self.session.read.parquet(self.inputs[name][0]).createOrReplaceTempView(read["relation"])
 
     def column_differs(self, view, ty, found, fails, rounds):
         """How column y differs by row from `found`; rows in `fails` have to fail here too."""
@@ -135,14 +137,14 @@ class Spark:
             return f"row {row} fails with us, Spark has {got[0][1]!r}"
         return None
 
-    def rows_differ(self, view, expected, way, name="facts"):
+    def rows_differ(self, view, expected, way):
         """How the live rows of a lowered view differ from ours."""
-        return self.difference(view, expected, self.live(view, way, name))
+        return self.difference(view, expected, self.live(view, way, ["facts"]))
 
-    def live(self, view, way, name):
-        """The rows of a lowered view that are there, by column."""
-        self.use(name)
-        rows = self.stream(view, name) if way == "stream" else self.session.sql(view["spark_sql"]).collect()
+    def live(self, view, way, names):
+        """The rows of a lowered view over what was declared that are there, by column."""
+        self.use(view, names)
+        rows = self.stream(view, names) if way == "stream" else self.session.sql(view["spark_sql"]).collect()
         names = [column["name"] for column in view["columns"]]
         rows = [dict(zip(names, row)) for row in rows]
         return [row for row in rows if row.get("_live", True)]
@@ -157,14 +159,15 @@ class Spark:
             return f"{len(mine)} rows are ours, {len(theirs)} Spark's; first (ours, Spark's): {wrong[:2]}"
         return None if mine else "there is nothing to compare"
 
-    def stream(self, view, name):
+    def stream(self, view, names):
         """The last row of each key of a Structured Streaming query over what was declared."""
-        path, schema = self.inputs[name]
-        reader = self.session.readStream.schema(schema).option("maxFilesPerTrigger", 1).parquet(path)
-        watermark = view["watermark"]
-        if watermark:
-            reader = reader.withWatermark(watermark["column"], f"{watermark['delay_us']} microseconds")
-        reader.createOrReplaceTempView("input")
+        for read, name in zip(view["inputs"], names, strict=True):
+            path, schema = self.inputs[name]
+            reader = self.session.readStream.schema(schema).option("maxFilesPerTrigger", 1).parquet(path)
+            watermark = read["watermark"]
+            if watermark:
+                reader = reader.withWatermark(watermark["column"], f"{watermark['delay_us']} microseconds")
+            reader.createOrReplaceTempView(read["relation"])
         checkpoint = self.folder / "checkpoint"
         shutil.rmtree(checkpoint, ignore_errors=True)
         writer = self.session.sql(view["spark_sql"]).writeStream.format("memory").queryName("answer")

@@ -31,6 +31,7 @@ mod errors;
 mod leader;
 #[cfg(feature = "engines")]
 mod leading;
+mod need;
 mod needs;
 #[cfg(feature = "engines")]
 mod places;
@@ -52,7 +53,8 @@ pub use engine::{Batch, EngineFault, HistoryOf, QueryEngine, QueryTopics, Run};
 pub use errors::ControlError;
 #[cfg(feature = "engines")]
 pub use leader::{Fence, leader_name};
-pub use needs::{Need, Needs, ObjectNeeds, Part, TopicOf};
+pub use need::{Need, Read};
+pub use needs::{Needs, ObjectNeeds, Part, TopicOf};
 pub use reconcile::{Action, Facts, QueryFacts, reconcile};
 #[cfg(feature = "engines")]
 pub use role::{ControlParts, run};

@@ -41,4 +41,4 @@ pub use progress::Progress;
 pub use queries::{QueryId, Running};
 #[cfg(feature = "engines")]
 pub use session::Spark;
-pub use spec::{HistoryQuery, QueryParts, QuerySpec, ViewQuery};
+pub use spec::{HistoryQuery, QueryParts, QuerySpec, ViewInput, ViewQuery};

@@ -80,6 +80,10 @@ pub enum Note {
     LateRows,
     /// A window closes with the first row behind its end, never because time goes by.
     Idle,
+    /// The event time of several streams is that of the slowest, whatever `idle_timeout` says.
+    Slowest,
+    /// A row without a pair comes with the first rows of both streams behind its time.
+    Alone,
 }
 
 impl fmt::Display for Note {
@@ -92,6 +96,14 @@ impl fmt::Display for Note {
             Self::LateRows => "rows that come too late are dropped, there is no stream of them",
             Self::Idle => {
                 "a window closes with the first row behind its end, however long that takes"
+            }
+            Self::Slowest => {
+                "event time is that of the slowest stream, also while it rests, whatever its \
+                 idle_timeout is"
+            }
+            Self::Alone => {
+                "a row without a pair comes with the first rows of both streams behind what it \
+                 waits for, however long that takes"
             }
         })
     }
@@ -115,7 +127,8 @@ pub struct Speller {
     over: String,
 }
 
-pub(crate) type Expr = Arc<dyn PhysicalExpr>;
+/// An expression of a plan.
+pub type Expr = Arc<dyn PhysicalExpr>;
 pub(crate) type Spelled = Result<String, Unspelled>;
 
 impl Speller {

@@ -58,6 +58,9 @@ impl Asking {
                 "It looks up rows of a table, as they were when events came.",
             ));
         }
+        if !lowered.beside.is_empty() {
+            return Err(unverified("It puts rows of several streams together."));
+        }
         let stream = defs.streams.get(&lowered.input.object);
         let stream = stream.ok_or_else(|| unverified("It reads another view."))?;
         let tail = self.tail_of(stream).await?;

@@ -107,8 +107,8 @@ pub struct HistoryOf {
 /// The topics of a query, by their names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueryTopics {
-    /// It reads this one.
-    pub input: String,
+    /// It reads these; one that it reads twice is there twice.
+    pub inputs: Vec<String>,
     /// And writes that one, unless it writes history.
     pub changes: Option<String>,
     /// How often it was begun from the first row, from 1.

@@ -2,6 +2,7 @@
 
 mod chores;
 mod deeds;
+mod made;
 mod sight;
 
 use std::{

@@ -3,15 +3,18 @@
 //! What cannot run is refused by name and stops nothing else. It is said here, again, although
 //! `plan` has said it: definitions may come from a node of another version.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
 use mainstem_catalog::{Definitions, Object, StreamDef, ViewDef};
 use mainstem_kernel::{Seq, StreamId, StreamName};
 
-use super::ControlError;
+use super::{
+    ControlError,
+    need::{Need, Read},
+};
 use crate::{
     kafka::{KafkaConfig, topic::Wanted},
-    lower::{Lowered, fit, replan},
+    lower::{fit, replan},
     progress::Query,
     rows::Relation,
 };
@@ -62,81 +65,6 @@ pub struct ObjectNeeds {
     pub relation: Option<Arc<Relation>>,
 }
 
-/// A query that has to run.
-#[derive(Clone, Debug)]
-pub enum Need {
-    /// A version of a view.
-    View {
-        /// The version.
-        def: Arc<ViewDef>,
-        /// As Spark runs it.
-        lowered: Arc<Lowered>,
-        /// The topic that it reads.
-        input: TopicOf,
-        /// The stream whose topic that is; none if a worker or another view writes it.
-        stream: Option<Arc<StreamDef>>,
-    },
-    /// The history of a stream.
-    History {
-        /// The stream.
-        stream: Arc<StreamDef>,
-        /// The topic that it reads.
-        input: TopicOf,
-    },
-}
-
-impl Need {
-    /// The topic that it reads.
-    #[must_use]
-    pub fn input(&self) -> TopicOf {
-        match self {
-            Self::View { input, .. } | Self::History { input, .. } => *input,
-        }
-    }
-
-    /// How often its rows are written at most.
-    #[must_use]
-    pub fn every(&self) -> Duration {
-        match self {
-            Self::View { lowered, .. } => lowered.every.unwrap_or_default(),
-            Self::History { .. } => Duration::ZERO,
-        }
-    }
-
-    /// The topic that it writes.
-    #[must_use]
-    pub fn changes(&self) -> Option<TopicOf> {
-        match self {
-            Self::View { def, .. } => Some((def.id, Part::Rows)),
-            Self::History { .. } => None,
-        }
-    }
-
-    /// What a run of it was started for: another one means that it has to be started anew.
-    #[must_use]
-    pub fn plan(&self) -> String {
-        let columns = |stream: &StreamDef| format!("{:?}", stream.schemas);
-        match self {
-            Self::View {
-                lowered, stream, ..
-            } => format!(
-                "{}\n{}\n{:?}\n{}",
-                lowered.spark_sql,
-                lowered.input.ddl(),
-                lowered.every,
-                stream.as_deref().map(columns).unwrap_or_default()
-            ),
-            Self::History { stream, .. } => columns(stream),
-        }
-    }
-
-    /// The objects whose topics it needs.
-    pub fn topics(&self) -> impl Iterator<Item = StreamId> {
-        let changes = self.changes().map(|(id, _)| id);
-        std::iter::once(self.input().0).chain(changes)
-    }
-}
-
 impl Needs {
     /// What these definitions need. Plans every view: not for every round.
     #[must_use]
@@ -179,10 +107,10 @@ impl Needs {
         };
         let rows = (view, Part::Rows);
         self.queries.values().find_map(|need| match need {
-            Need::View { def, input, .. } => {
+            Need::View { def, .. } => {
                 let object = self.objects.get(&def.id);
                 let made_of = object.and_then(|object| object.workers.get(&Part::Input));
-                let is_read = *input == rows || made_of == Some(&rows);
+                let is_read = need.inputs().contains(&rows) || made_of == Some(&rows);
                 is_read.then(|| def.spec.name.clone())
             }
             Need::History { .. } => None,
@@ -233,20 +161,29 @@ impl Needs {
         let plan = replan(def, definitions).map_err(refused)?;
         let lowered = fit(&view, (&plan, definitions), &relation(def.id)).map_err(refused)?;
         let relation = Relation::of_view(def, definitions).map_err(refused)?;
-        let source = lowered.input.object;
-        let mut input = self.read(source);
-        let read = self.objects.get(&source);
-        let read = read.and_then(|object| object.topics.get(&input.1));
-        let Some(read) = read.cloned() else {
-            return Err(ControlError::Input { view, id: source });
-        };
-        let rows = Wanted::of_view(def, read.partitions, config);
+        let reads: Vec<(TopicOf, Wanted)> = lowered
+            .inputs()
+            .map(|input| self.topic(&view, input.object))
+            .collect::<Result<_, _>>()?;
+        let partitions = reads.iter().map(|(_, read)| read.partitions).max();
+        let rows = Wanted::of_view(def, partitions.unwrap_or(1), config);
         let mut topics = BTreeMap::from([(Part::Rows, rows)]);
         let mut workers = BTreeMap::new();
-        if lowered.worker.is_some() {
-            topics.insert(Part::Input, Wanted::of_input(def, &read, config));
-            workers.insert(Part::Input, input);
-            input = (def.id, Part::Input);
+        let mut inputs: Vec<Read> = reads
+            .iter()
+            .map(|(topic, _)| Read {
+                topic: *topic,
+                stream: stream_of(topic.0, definitions),
+            })
+            .collect();
+        // A worker reads one topic, and makes one.
+        if let (Some(_), [(input, read)]) = (&lowered.worker, reads.as_slice()) {
+            topics.insert(Part::Input, Wanted::of_input(def, read, config));
+            workers.insert(Part::Input, *input);
+            inputs = vec![Read {
+                topic: (def.id, Part::Input),
+                stream: None,
+            }];
         }
         let needed = ObjectNeeds {
             topics,
@@ -257,15 +194,33 @@ impl Needs {
         let need = Need::View {
             def: Arc::clone(def),
             lowered: Arc::new(lowered),
-            stream: match (input.1, definitions.by_id(input.0)) {
-                (Part::Rows | Part::Unique, Some(Object::Stream(stream))) => {
-                    Some(Arc::clone(stream))
-                }
-                _ => None,
-            },
-            input,
+            inputs,
         };
         self.queries.insert(Query::View(def.id), need);
         Ok(())
+    }
+
+    /// The topic of what a view reads.
+    fn topic(
+        &self,
+        view: &StreamName,
+        source: StreamId,
+    ) -> Result<(TopicOf, Wanted), ControlError> {
+        let input = self.read(source);
+        let read = self.objects.get(&source);
+        let read = read.and_then(|object| object.topics.get(&input.1));
+        let missing = || ControlError::Input {
+            view: view.clone(),
+            id: source,
+        };
+        Ok((input, read.cloned().ok_or_else(missing)?))
+    }
+}
+
+/// The stream, if it is one.
+fn stream_of(id: StreamId, definitions: &Definitions) -> Option<Arc<StreamDef>> {
+    match definitions.by_id(id) {
+        Some(Object::Stream(stream)) => Some(Arc::clone(stream)),
+        _ => None,
     }
 }

@@ -7,13 +7,13 @@ use mainstem_kernel::{Timestamp, spawn::SharedSpawn};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
-use super::{Batch, EngineFault, HistoryOf, Need, QueryEngine, QueryTopics, Run, needs::relation};
+use super::{Batch, EngineFault, HistoryOf, Need, QueryEngine, QueryTopics, Run, needs::Read};
 use crate::{
     ClusterConfig,
     progress::Query,
     spark::{
-        HistoryQuery, Progress, QueryId, QueryParts, QuerySpec, Spark, SparkError, ViewQuery,
-        record::Spelled, spec::folder_name,
+        HistoryQuery, Progress, QueryId, QueryParts, QuerySpec, Spark, SparkError, ViewInput,
+        ViewQuery, record::Spelled, spec::folder_name,
     },
 };
 
@@ -66,7 +66,6 @@ impl SparkQueries {
         let name = query.to_string();
         let config = &self.config;
         let parts = QueryParts {
-            topic: topics.input.clone(),
             checkpoint: config.checkpoint(&checkpoint(&name, topics.generation)),
             name,
             kafka: &config.kafka,
@@ -75,24 +74,29 @@ impl SparkQueries {
         match need {
             Need::History { stream, .. } => QuerySpec::history(&HistoryQuery {
                 parts,
+                topic: topics.inputs.first().cloned().unwrap_or_default(),
                 stream,
                 folder: config.history(),
                 from: topics.from.as_ref(),
             }),
             Need::View {
-                def,
-                lowered,
-                stream,
-                ..
+                lowered, inputs, ..
             } => QuerySpec::view(&ViewQuery {
                 parts,
                 lowered,
-                relation: &relation(def.id),
-                spelled: stream.as_deref().map_or(Spelled::AsNamed, Spelled::Stream),
+                inputs: topics.inputs.iter().zip(inputs).map(input).collect(),
                 change_topic: topics.changes.clone().unwrap_or_default(),
                 generation: topics.generation,
             }),
         }
+    }
+}
+
+fn input<'a>((topic, read): (&String, &'a Read)) -> ViewInput<'a> {
+    let stream = read.stream.as_deref();
+    ViewInput {
+        topic: topic.clone(),
+        spelled: stream.map_or(Spelled::AsNamed, Spelled::Stream),
     }
 }
 

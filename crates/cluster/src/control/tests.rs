@@ -255,8 +255,34 @@ fn what_a_worker_makes_has_a_topic_of_its_own() {
     let rows = format!("mainstem-{brands}-brands");
     assert_eq!(names, [rows.clone(), format!("{rows}-input")]);
     let need = &needs.queries[&Query::View(brands)];
-    assert_eq!(need.input(), (brands, Part::Input));
+    assert_eq!(need.inputs(), [(brands, Part::Input)]);
     assert_eq!(need.changes(), Some((brands, Part::Rows)));
+}
+
+#[test]
+fn a_view_of_several_streams_reads_the_topic_of_each() {
+    let world = World::new(&["CREATE MATERIALIZED VIEW big AS
+          SELECT country, paid_at FROM orders WHERE amount > 9;
+        CREATE MATERIALIZED VIEW all_of_them AS
+          SELECT country, paid_at FROM orders UNION ALL SELECT country, paid_at FROM big;
+        CREATE MATERIALIZED VIEW hourly AS
+          SELECT window_start, window_end, count(*) AS n
+          FROM TUMBLE(all_of_them, paid_at, INTERVAL '1 hour')
+          GROUP BY window_start, window_end EMIT ON WINDOW CLOSE;"]);
+    let needs = world.needs();
+    let view = |name| world.shop.view(name);
+    let orders = world.shop.defs.streams.values();
+    let mut orders = orders.filter(|def| def.spec.name.as_str() == "orders");
+    let orders = orders.next().unwrap().id;
+    let both = [(orders, Part::Rows), (view("big"), Part::Rows)];
+    // Windows wait for the streams themselves, not for a topic of both.
+    for name in ["all_of_them", "hourly"] {
+        let need = &needs.queries[&Query::View(view(name))];
+        assert_eq!(need.inputs(), both, "{name}");
+    }
+    let reader = needs.reader(Query::View(view("big")));
+    assert!(reader.is_some());
+    assert!(needs.reader(Query::View(view("all_of_them"))).is_none());
 }
 
 #[test]

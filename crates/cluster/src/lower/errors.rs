@@ -1,6 +1,6 @@
 //! Why a view cannot run beyond one machine.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use mainstem_kernel::{Answer, Code, ColumnName, Fault, StreamName};
 use mainstem_sql::spark::Unspelled;
@@ -24,11 +24,13 @@ pub enum LowerError {
         /// The view.
         view: StreamName,
     },
-    /// Caller: let each part be a view of its own, or run it on one machine.
-    #[error("view \"{view}\" puts rows of several streams together")]
+    /// Caller: let a part be a view of its own, or run it on one machine.
+    #[error("view \"{view}\" {what}")]
     Several {
         /// The view.
         view: StreamName,
+        /// What it does beside putting rows of several streams together.
+        what: Together,
     },
     /// Caller: declare it NOT NULL, or group by `coalesce` of it.
     #[error("column \"{column}\" of the key of view \"{view}\" may be NULL")]
@@ -105,11 +107,7 @@ impl Fault for LowerError {
             Self::Changing { .. } => "Versions of its rows would not only grow, so an older row \
                                       could replace a newer one."
                 .to_owned(),
-            Self::Several { .. } => {
-                "A query of Spark reads one topic, and a row is told apart by its \
-                                     place in it; over several topics there is no one order."
-                    .to_owned()
-            }
+            Self::Several { what, .. } => what.detail().to_owned(),
             Self::NullableKey { .. } => "Its rows are kept in Cassandra, whose keys are never \
                                          NULL."
                 .to_owned(),
@@ -136,10 +134,7 @@ impl Fault for LowerError {
             Self::Changing { .. } => {
                 "read the stream below it, or let the view below emit on window close".to_owned()
             }
-            Self::Several { .. } => {
-                "make a view of each side, and ask over all of them: SELECT … UNION ALL SELECT …"
-                    .to_owned()
-            }
+            Self::Several { what, .. } => what.hint().to_owned(),
             Self::NullableKey { column, .. } => {
                 format!("declare it NOT NULL, or group by coalesce({column}, …)")
             }
@@ -154,5 +149,63 @@ impl Fault for LowerError {
                     .to_owned()
             }
         })
+    }
+}
+
+/// What a view does beside putting rows of several streams together, which no query of Spark does as we do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Together {
+    /// Looks a table up.
+    LooksUp,
+    /// Groups pairs.
+    GroupsPairs,
+    /// Waits for the event time of pairs.
+    WaitsForPairs,
+    /// A union of rows that are told apart in different ways.
+    Unlike,
+}
+
+impl fmt::Display for Together {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::LooksUp => "looks up rows of a table beside several streams",
+            Self::GroupsPairs => "groups pairs of rows of two streams",
+            Self::WaitsForPairs => "waits for the event time of pairs of rows of two streams",
+            Self::Unlike => "puts pairs of rows and single rows of streams together",
+        })
+    }
+}
+
+impl Together {
+    const fn detail(self) -> &'static str {
+        match self {
+            Self::LooksUp => {
+                "A lookup is done once, by a worker, which leaves its rows in one topic."
+            }
+            Self::GroupsPairs => {
+                "A query of Spark that joins streams gives rows that are final, and keeps no groups \
+                 that change."
+            }
+            Self::WaitsForPairs => {
+                "Pairs come in no order of time, so rows would be dropped as late that one machine \
+                 counts."
+            }
+            Self::Unlike => "Rows are told apart by their places in topics, and a pair has two.",
+        }
+    }
+
+    const fn hint(self) -> &'static str {
+        match self {
+            Self::LooksUp => {
+                "let what looks up be a view of its own, and put its rows together with the others"
+            }
+            Self::GroupsPairs => {
+                "make a view of the pairs, and group over that with EMIT ON UPDATE"
+            }
+            Self::WaitsForPairs => {
+                "group the pairs by a column with date_bin or date_trunc and EMIT ON UPDATE"
+            }
+            Self::Unlike => "make a view of the pairs, and read that on a side of UNION ALL",
+        }
     }
 }

@@ -28,29 +28,36 @@ fn judge_retention(
     (plan, lowered): (&PlannedView, &Lowered),
     defs: &Definitions,
 ) -> Result<(), LowerError> {
-    let Some(Object::Stream(stream)) = defs.by_id(lowered.input.object) else {
-        return Ok(());
-    };
-    let (Some(retention), Some(watermark)) = (stream.spec.retention, &lowered.watermark) else {
-        return Ok(());
-    };
-    let needed = window(&plan.plan).saturating_add(watermark.delay);
-    match retention < needed {
-        true => Err(LowerError::Retention {
-            view: view.clone(),
-            stream: stream.spec.name.clone(),
-            retention,
-            needed,
-        }),
-        false => Ok(()),
+    for input in lowered.inputs() {
+        let Some(Object::Stream(stream)) = defs.by_id(input.object) else {
+            continue;
+        };
+        let (Some(retention), Some(watermark)) = (stream.spec.retention, &input.watermark) else {
+            continue;
+        };
+        let needed = kept(&plan.plan).saturating_add(watermark.delay);
+        if retention < needed {
+            return Err(LowerError::Retention {
+                view: view.clone(),
+                stream: stream.spec.name.clone(),
+                retention,
+                needed,
+            });
+        }
     }
+    Ok(())
 }
 
-/// How long the windows of a plan are.
-fn window(node: &Node) -> Duration {
-    let own = match node {
-        Node::Window { windows, .. } => Duration::from_micros(windows.size_us.unsigned_abs()),
-        _ => Duration::ZERO,
+/// How long the windows of a plan are, or how far rows of its pairs may be apart.
+fn kept(node: &Node) -> Duration {
+    let own_us = match node {
+        Node::Window { windows, .. } => windows.size_us,
+        Node::Pairs(pairs) => pairs
+            .near()
+            .map_or(0, |near| near.to_us.saturating_sub(near.from_us)),
+        _ => 0,
     };
-    own.max(node.input().map_or(Duration::ZERO, window))
+    let own = Duration::from_micros(own_us.unsigned_abs());
+    let below = node.inputs().into_iter().map(kept).max();
+    own.max(below.unwrap_or_default())
 }

@@ -2,17 +2,18 @@
 
 mod above;
 mod below;
+mod together;
 
 use mainstem_catalog::Definitions;
 use mainstem_kernel::StreamName;
 use mainstem_sql::{
     PlannedView,
     spark::{self, Scope, Speller, Unspelled},
-    view::{Call, Node},
+    view::{Call, Input, Node},
 };
 
 use super::{
-    LowerError, Lowered, SparkColumn,
+    LowerError, Lowered, SparkColumn, SparkInput, Together,
     columns::Cell,
     level::{self, Level},
 };
@@ -30,14 +31,16 @@ pub fn lower(
     let mut lowering = Lowering {
         view,
         plan,
+        defs,
         relation,
         speller: Speller::default(),
-        input: Vec::new(),
+        sources: plan.inputs.clone(),
+        inputs: Vec::new(),
         time: None,
         worker: None,
         key: Vec::new(),
     };
-    lowering.judge(defs)?;
+    lowering.judge()?;
     let level = lowering.node(&plan.plan)?;
     lowering.finish(&level)
 }
@@ -45,10 +48,14 @@ pub fn lower(
 struct Lowering<'a> {
     view: &'a StreamName,
     plan: &'a PlannedView,
+    defs: &'a Definitions,
     relation: &'a str,
     speller: Speller,
-    input: Vec<SparkColumn>,
-    /// The column of the input with the event time of windows.
+    /// What the sources of the plan that is lowered stand for.
+    sources: Vec<Input>,
+    /// What has been read so far.
+    inputs: Vec<SparkInput>,
+    /// The column with the event time of windows in what a worker made.
     time: Option<String>,
     worker: Option<Node>,
     /// Names and types of what a stream's groups are made by.
@@ -66,21 +73,22 @@ impl Lowering<'_> {
     }
 
     /// What the plan as a whole must be.
-    fn judge(&self, defs: &Definitions) -> Result<(), LowerError> {
+    fn judge(&self) -> Result<(), LowerError> {
         let view = self.view.clone();
         if let Some(operator) = spark::keyed(&self.plan.plan) {
             return Err(self.unspelled(Unspelled::Keyed { operator }));
         }
-        let sources = self.plan.plan.sources();
-        let [source] = sources.as_slice() else {
-            return Err(LowerError::Several { view });
-        };
-        let source = self.plan.inputs.get(*source);
-        if !source.is_some_and(mainstem_sql::view::Input::is_append_only) {
+        let mut sources = self.plan.plan.sources().into_iter();
+        let input = |source: usize| self.plan.inputs.get(source);
+        if !sources.all(|source| input(source).is_some_and(Input::is_append_only)) {
             return Err(LowerError::Changing { view });
         }
+        if self.plan.plan.sources().len() > 1 && self.looks_up(&self.plan.plan) {
+            return Err(self.several(Together::LooksUp));
+        }
         let columns = &self.plan.columns.0;
-        let nullable = spark::nullable(self.plan, defs).map_err(|what| self.unspelled(what))?;
+        let nullable = spark::nullable(self.plan, self.defs);
+        let nullable = nullable.map_err(|what| self.unspelled(what))?;
         let mut key = self.plan.key.iter();
         let found = key.find(|index| nullable.get(**index).copied().unwrap_or(true));
         match found.and_then(|index| columns.get(*index)) {
@@ -138,9 +146,8 @@ impl Lowering<'_> {
             }
             Node::Window { .. } => self.window(node),
             Node::Aggregate { .. } => self.aggregate(node),
-            Node::Union { .. } | Node::Pairs(_) => Err(LowerError::Several {
-                view: self.view.clone(),
-            }),
+            Node::Union { inputs, .. } => self.union(inputs),
+            Node::Pairs(pairs) => self.pairs(pairs),
             Node::Rank(_) | Node::Running(_) => Err(self.unspelled(Unspelled::Keyed {
                 operator: spark::keyed(node).unwrap_or_default(),
             })),
@@ -158,6 +165,9 @@ impl Lowering<'_> {
         else {
             return self.node(node);
         };
+        if together::has_pairs(input) {
+            return Err(self.several(Together::GroupsPairs));
+        }
         let level = self.node(input)?;
         let texts = level.texts();
         let scope = level::scope(&texts, input);

@@ -1,5 +1,7 @@
 //! Views of the applications that are shipped, as Spark is asked; and what is refused, by name.
 
+mod together;
+
 use std::collections::BTreeMap;
 
 use expect_test::{Expect, expect};
@@ -22,6 +24,11 @@ CREATE STREAM readings (
 CREATE TABLE vehicles (vehicle_id TEXT PRIMARY KEY, model TEXT NOT NULL, owner_id TEXT);
 CREATE MATERIALIZED VIEW totals AS SELECT country, count(*) AS n FROM purchases GROUP BY country
   EMIT ON UPDATE;
+CREATE MATERIALIZED VIEW both AS SELECT country AS name, invoice_date AS at FROM purchases
+  UNION ALL SELECT vehicle_id, at FROM readings;
+CREATE MATERIALIZED VIEW fast AS SELECT vehicle_id, at FROM readings WHERE speed_kmh > 100;
+CREATE MATERIALIZED VIEW near AS SELECT p.country, r.at FROM purchases p JOIN readings r
+  ON r.vehicle_id = p.country AND r.at BETWEEN p.invoice_date AND p.invoice_date + INTERVAL '1 hour';
 ";
 
 fn declared() -> Definitions {
@@ -72,27 +79,32 @@ fn check(query: &str, expected: &Expect) {
     let lowered = lowered(query).unwrap_or_else(|error| panic!("{query}\n{}", error.problem()));
     let hidden = lowered.columns.iter().filter(|column| column.is_hidden);
     let hidden: Vec<String> = hidden.map(|c| format!("{} {}", c.name, c.ty)).collect();
+    let inputs: Vec<String> = lowered.inputs().map(read).collect();
     let mut text = format!(
-        "{}\ninput {}\n{} mode, key ({}), hidden {}\n",
+        "{}\n{}{} mode, key ({}), hidden {}\n",
         lowered.spark_sql,
-        lowered.input.ddl(),
+        inputs.concat(),
         lowered.output_mode.as_str(),
         lowered.key.join(", "),
         hidden.join(", "),
     );
-    if let Some(watermark) = &lowered.watermark {
-        text.push_str(&format!(
-            "watermark {} - {:?}",
-            watermark.column, watermark.delay
-        ));
-        let hides = watermark.hidden_until.iter();
-        hides.for_each(|end| text.push_str(&format!(", hidden until {end}")));
-        text.push('\n');
+    if let Some(end) = &lowered.hidden_until {
+        text.push_str(&format!("hidden until {end}\n"));
     }
     if let Some(worker) = &lowered.worker {
         text.push_str(&format!("worker\n{worker}\n"));
     }
     expected.assert_eq(&text);
+}
+
+fn read(input: &SparkInput) -> String {
+    let watermark = input.watermark.as_ref();
+    let watermark = watermark.map(|watermark| {
+        let SparkWatermark { column, delay } = watermark;
+        format!("  watermark {column} - {delay:?}\n")
+    });
+    let (relation, ddl) = (&input.relation, input.ddl());
+    format!("{relation} {ddl}\n{}", watermark.unwrap_or_default())
 }
 
 fn refused(query: &str, code: Code, message: &str) {
@@ -131,8 +143,9 @@ fn windows_that_are_corrected_are_hidden_while_they_are_open() {
         &expect![[r#"
             SELECT `c0` AS `window_start`, `c1` AS `window_end`, `c2` AS `back`, `_version` AS `_version`, true AS `_live` FROM (SELECT window(`invoice_date`, '3600000000 microseconds', '3600000000 microseconds', '0 microseconds').start AS `c0`, window(`invoice_date`, '3600000000 microseconds', '3600000000 microseconds', '0 microseconds').end AS `c1`, count(CASE WHEN (`quantity` < 0) THEN 1 END) AS `c2`, count(*) AS `_version` FROM `input` GROUP BY window(`invoice_date`, '3600000000 microseconds', '3600000000 microseconds', '0 microseconds'))
             input `quantity` INT, `invoice_date` TIMESTAMP
+              watermark invoice_date - 90000s
             update mode, key (window_start, window_end), hidden _version BIGINT, _live BOOLEAN
-            watermark invoice_date - 90000s, hidden until window_end
+            hidden until window_end
         "#]],
     );
 }
@@ -146,8 +159,8 @@ fn windows_that_hop_slide() {
         &expect![[r#"
             SELECT `c0` AS `window_start`, `c1` AS `window_end`, `c2` AS `country`, `c3` AS `n`, `_version` AS `_version`, `c0` AS `_key1`, `c1` AS `_key2`, `c2` AS `_key3` FROM (SELECT window(`invoice_date`, '3600000000 microseconds', '1200000000 microseconds', '600000000 microseconds').start AS `c0`, window(`invoice_date`, '3600000000 microseconds', '1200000000 microseconds', '600000000 microseconds').end AS `c1`, `country` AS `c2`, count(*) AS `c3`, count(*) AS `_version` FROM `input` GROUP BY window(`invoice_date`, '3600000000 microseconds', '1200000000 microseconds', '600000000 microseconds'), `country`)
             input `invoice_date` TIMESTAMP, `country` STRING
+              watermark invoice_date - 3600s
             append mode, key (_key1, _key2, _key3), hidden _version BIGINT, _key1 TIMESTAMP, _key2 TIMESTAMP, _key3 STRING
-            watermark invoice_date - 3600s
         "#]],
     );
     check(
@@ -158,8 +171,8 @@ fn windows_that_hop_slide() {
         &expect![[r#"
             SELECT `c0` AS `window_start`, `c1` AS `window_end`, `c2` AS `model`, `c3` AS `n`, `_version` AS `_version`, true AS `_live` FROM (SELECT window(`window_start`, '180000000 microseconds', '60000000 microseconds', '0 microseconds').start AS `c0`, window(`window_start`, '180000000 microseconds', '60000000 microseconds', '0 microseconds').end AS `c1`, `model` AS `c2`, count(*) AS `c3`, count(*) AS `_version` FROM `input` GROUP BY window(`window_start`, '180000000 microseconds', '60000000 microseconds', '0 microseconds'), `model`)
             input `vehicle_id` STRING, `window_start` TIMESTAMP, `window_end` TIMESTAMP, `vehicle_id_2` STRING, `model` STRING
+              watermark window_start - 10s
             update mode, key (window_start, window_end, model), hidden _version BIGINT, _live BOOLEAN
-            watermark window_start - 10s
             worker
             lookup 1 by (vehicle_id@0): vehicle_id, model
               project vehicle_id Utf8 = vehicle_id@0, window_start Timestamp(µs, "UTC") = window_start@2, window_end Timestamp(µs, "UTC") = window_end@3
@@ -178,8 +191,8 @@ fn sessions_are_those_of_spark_but_for_their_last_microsecond() {
         &expect![[r#"
             SELECT `c0` AS `window_start`, `c1` AS `window_end`, `c2` AS `country`, `c3` AS `n`, `_version` AS `_version`, `c0` AS `_key1`, `c1` AS `_key2`, `c2` AS `_key3` FROM (SELECT session_window(`invoice_date`, '1799999999 microseconds').start AS `c0`, timestamp_micros(unix_micros(session_window(`invoice_date`, '1799999999 microseconds').end) + 1L) AS `c1`, `country` AS `c2`, count(*) AS `c3`, count(*) AS `_version` FROM `input` GROUP BY session_window(`invoice_date`, '1799999999 microseconds'), `country`)
             input `invoice_date` TIMESTAMP, `country` STRING
+              watermark invoice_date - 3600s
             append mode, key (_key1, _key2, _key3), hidden _version BIGINT, _key1 TIMESTAMP, _key2 TIMESTAMP, _key3 STRING
-            watermark invoice_date - 3600s
         "#]],
     );
 }
@@ -195,8 +208,8 @@ fn lookups_are_left_to_a_worker_with_all_below_them() {
         &expect![[r#"
             SELECT `c0` AS `window_start`, `c1` AS `window_end`, `c2` AS `vehicle_id`, `c3` AS `model`, `c4` AS `readings`, `c5` AS `mean`, `_version` AS `_version`, `c0` AS `_key1`, `c1` AS `_key2`, `c2` AS `_key3`, `c3` AS `_key4` FROM (SELECT window(`window_start`, '60000000 microseconds', '60000000 microseconds', '0 microseconds').start AS `c0`, window(`window_start`, '60000000 microseconds', '60000000 microseconds', '0 microseconds').end AS `c1`, `vehicle_id` AS `c2`, `model` AS `c3`, count(*) AS `c4`, avg(`celsius`) AS `c5`, count(*) AS `_version` FROM `input` GROUP BY window(`window_start`, '60000000 microseconds', '60000000 microseconds', '0 microseconds'), `vehicle_id`, `model`)
             input `vehicle_id` STRING, `speed_kmh` DOUBLE, `celsius` DOUBLE, `window_start` TIMESTAMP, `window_end` TIMESTAMP, `vehicle_id_2` STRING, `model` STRING
+              watermark window_start - 10s
             append mode, key (_key1, _key2, _key3, _key4), hidden _version BIGINT, _key1 TIMESTAMP, _key2 TIMESTAMP, _key3 STRING, _key4 STRING
-            watermark window_start - 10s
             worker
             lookup 1 by (vehicle_id@0): vehicle_id, model
               project vehicle_id Utf8 = vehicle_id@0, speed_kmh Float64 = speed_kmh@2, celsius Float64 = celsius@3, window_start Timestamp(µs, "UTC") = window_start@4, window_end Timestamp(µs, "UTC") = window_end@5
@@ -241,8 +254,8 @@ fn a_condition_on_windows_that_are_final_is_a_condition() {
         &expect![[r#"
             SELECT `c1` AS `window_end`, `c2` AS `country`, `_version` AS `_version`, `c0` AS `_key1`, `c1` AS `_key2`, `c2` AS `_key3` FROM (SELECT window(`invoice_date`, '3600000000 microseconds', '3600000000 microseconds', '0 microseconds').start AS `c0`, window(`invoice_date`, '3600000000 microseconds', '3600000000 microseconds', '0 microseconds').end AS `c1`, `country` AS `c2`, count(*) AS `c3`, count(*) AS `_version` FROM `input` GROUP BY window(`invoice_date`, '3600000000 microseconds', '3600000000 microseconds', '0 microseconds'), `country`) WHERE (`c3` > 2L)
             input `invoice_date` TIMESTAMP, `country` STRING
+              watermark invoice_date - 3600s
             append mode, key (_key1, _key2, _key3), hidden _version BIGINT, _key1 TIMESTAMP, _key2 TIMESTAMP, _key3 STRING
-            watermark invoice_date - 3600s
         "#]],
     );
 }
@@ -321,12 +334,6 @@ fn what_has_no_lowering_is_refused_by_name() {
         Code::Clus032,
         "column \"customer_id\" of the key of view \"v\" may be NULL: Its rows are kept in \
          Cassandra, whose keys are never NULL.",
-    );
-    refused(
-        "AS SELECT country AS name FROM purchases UNION ALL SELECT vehicle_id FROM readings",
-        Code::Clus035,
-        "view \"v\" puts rows of several streams together: A query of Spark reads one topic, and a \
-         row is told apart by its place in it; over several topics there is no one order.",
     );
     refused(
         "AS SELECT window_start, window_end, count(*) AS n FROM \

@@ -242,7 +242,7 @@ fn open_windows(emit: Emit, lowered: &Lowered) -> Option<OpenWindows> {
     else {
         return None;
     };
-    let end = lowered.watermark.as_ref()?.hidden_until.clone()?;
+    let end = lowered.hidden_until.clone()?;
     Some(OpenWindows { end, corrections })
 }
 

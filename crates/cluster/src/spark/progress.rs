@@ -87,6 +87,7 @@ impl Progress {
             &source.end_offset,
             &source.latest_offset,
         ];
+        let mut read: BTreeMap<(String, u16), InputOffsets> = BTreeMap::new();
         for (side, offsets) in sides.into_iter().enumerate() {
             // No start before the first micro-batch; sources other than topics have other words.
             let Some(offsets) = offsets_of(offsets) else {
@@ -95,7 +96,7 @@ impl Progress {
             for (topic, partitions) in offsets {
                 for (partition, offset) in partitions {
                     let place = (topic.clone(), partition);
-                    let input = self.inputs.entry(place).or_default();
+                    let input = read.entry(place).or_default();
                     match side {
                         0 => input.start = offset,
                         1 => input.end = offset,
@@ -103,6 +104,13 @@ impl Progress {
                     }
                 }
             }
+        }
+        // A topic that is read twice has been read as far as it is by both.
+        for (place, read) in read {
+            let known = self.inputs.entry(place).or_insert(read);
+            known.start = known.start.min(read.start);
+            known.end = known.end.min(read.end);
+            known.latest = known.latest.max(read.latest);
         }
     }
 

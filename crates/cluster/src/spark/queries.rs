@@ -19,7 +19,7 @@ use super::{
     deed::{Deed, unread},
     record::quoted,
     session::{command, relation, sql_relation, watermarked},
-    spec::Sink,
+    spec::{Sink, Source},
 };
 
 /// Longest reason that is passed on, in characters.
@@ -64,7 +64,9 @@ impl Spark {
         for statement in &spec.before {
             self.run(statement).await?;
         }
-        self.name(&spec.records, read(spec)).await?;
+        for source in &spec.sources {
+            self.name(&source.name, read(source)).await?;
+        }
         for stage in &spec.stages {
             let mut made = sql_relation(&stage.sql);
             if let Some((column, delay)) = &stage.watermark {
@@ -80,7 +82,7 @@ impl Spark {
         let started = self.client.command((&deed, plan), pick).await;
         // What is running does not need the names; the next start makes them anew.
         let stages = spec.stages.iter().map(|stage| &stage.name);
-        for name in stages.chain([&spec.records]) {
+        for name in stages.chain(spec.sources.iter().map(|source| &source.name)) {
             let drop = format!("DROP VIEW IF EXISTS {}", quoted(name));
             if let Err(error) = self.run(&drop).await {
                 tracing::debug!(query = spec.name, %error, "name of a relation stays");
@@ -200,10 +202,10 @@ fn reason(words: &str) -> String {
     }
 }
 
-fn read(spec: &QuerySpec) -> Relation {
+fn read(source: &Source) -> Relation {
     let source = DataSource {
         format: Some("kafka".to_owned()),
-        options: spec.source.clone().into_iter().collect(),
+        options: source.options.clone().into_iter().collect(),
         ..Default::default()
     };
     relation(RelType::Read(Read {
@@ -213,8 +215,9 @@ fn read(spec: &QuerySpec) -> Relation {
 }
 
 fn start(spec: &QuerySpec) -> WriteStreamOperationStart {
-    let last = spec.stages.last();
-    let last = last.map_or(&spec.records, |stage| &stage.name);
+    let stages = spec.stages.iter().map(|stage| &stage.name);
+    let last = spec.sources.iter().map(|source| &source.name).chain(stages);
+    let last = last.last().map_or("", String::as_str);
     let mut start = WriteStreamOperationStart {
         input: Some(sql_relation(&format!("SELECT * FROM {}", quoted(last)))),
         output_mode: spec.output_mode.as_str().to_owned(),
@@ -262,8 +265,7 @@ mod tests {
         let spec = QuerySpec {
             name: "view-19".to_owned(),
             before: Vec::new(),
-            records: "records".to_owned(),
-            source: BTreeMap::new(),
+            sources: Vec::new(),
             stages: Vec::new(),
             sink: Sink::Topic {
                 options: BTreeMap::from([("topic".to_owned(), "changes".to_owned())]),

@@ -8,19 +8,17 @@ use std::{collections::BTreeMap, time::Duration};
 use crate::{config::SparkConfig, kafka::KafkaConfig, lower::OutputMode};
 
 pub use history::{DAY_COLUMN, HistoryQuery, expire, folder_name};
-pub use view::ViewQuery;
+pub use view::{ViewInput, ViewQuery};
 
-/// A streaming query: a topic through questions to a topic or a Delta table.
+/// A streaming query: topics through questions to a topic or a Delta table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuerySpec {
     /// Found by it: one query of a name runs.
     pub name: String,
     /// Statements that come before, and do nothing when they were done already.
     pub before: Vec<String>,
-    /// The name of the relation of records, in Spark's session.
-    pub records: String,
-    /// Options of Spark's Kafka source.
-    pub source: BTreeMap<String, String>,
+    /// The topics that it reads; never none.
+    pub sources: Vec<Source>,
     /// Questions, each over the relations before it; the rows of the last are written.
     pub stages: Vec<Stage>,
     /// Where they go.
@@ -31,6 +29,15 @@ pub struct QuerySpec {
     pub every: Option<Duration>,
     /// Where Spark keeps how far it is: a path or URI that all its machines share.
     pub checkpoint: String,
+}
+
+/// A topic that a query reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The name of its records as a relation, in Spark's session.
+    pub name: String,
+    /// Options of Spark's Kafka source.
+    pub options: BTreeMap<String, String>,
 }
 
 /// One question of a query.
@@ -68,8 +75,6 @@ pub enum Sink {
 pub struct QueryParts<'a> {
     /// One query of a name runs.
     pub name: String,
-    /// The topic that is read.
-    pub topic: String,
     /// Where Spark keeps how far it is.
     pub checkpoint: String,
     /// The brokers.
@@ -81,11 +86,11 @@ pub struct QueryParts<'a> {
 impl QueryParts<'_> {
     /// Options of the Kafka source. Nothing is skipped: what is gone before it was read stops the
     /// query, and what a transaction has not committed is not read.
-    fn source(&self, with_headers: bool) -> BTreeMap<String, String> {
+    fn source(&self, topic: &str, with_headers: bool) -> BTreeMap<String, String> {
         let spark = self.spark;
         options([
             ("kafka.bootstrap.servers", self.kafka.brokers.join(",")),
-            ("subscribe", self.topic.clone()),
+            ("subscribe", topic.to_owned()),
             ("startingOffsets", "earliest".to_owned()),
             ("failOnDataLoss", "true".to_owned()),
             ("kafka.isolation.level", "read_committed".to_owned()),

@@ -1,7 +1,7 @@
 //! `check`: the mistakes in an application, and whether its views run beyond one machine.
 
-use mainstem_app::{AnyEngine, CheckedView};
-use mainstem_cluster::lower::{LowerError, Lowered, SparkColumn, fit};
+use mainstem_app::{AnyEngine, Checked, CheckedView};
+use mainstem_cluster::lower::{LowerError, Lowered, SparkColumn, SparkInput, fit};
 use mainstem_kernel::{Fault, Problem};
 use mainstem_sql::spark::SETTINGS;
 use serde_json::{Map, Value, json};
@@ -36,12 +36,12 @@ fn on_cluster(options: &CheckFor) -> Outcome {
     let text = match options.format {
         CheckFormat::Text => lowered
             .iter()
-            .map(|(view, lowered)| lines(view, lowered))
+            .map(|(view, lowered)| lines((view, &checked), lowered))
             .collect(),
         CheckFormat::Json => {
             let views: Vec<Value> = lowered
                 .iter()
-                .map(|(view, lowered)| value(view, lowered))
+                .map(|(view, lowered)| value((view, &checked), lowered))
                 .collect();
             let settings: Map<String, Value> = SETTINGS
                 .iter()
@@ -73,7 +73,7 @@ fn problem(view: &CheckedView, error: &LowerError) -> Problem {
 }
 
 /// A view for people.
-fn lines(view: &CheckedView, lowered: &Result<Lowered, LowerError>) -> String {
+fn lines((view, app): (&CheckedView, &Checked), lowered: &Result<Lowered, LowerError>) -> String {
     let Ok(lowered) = lowered else {
         return format!("view \"{}\" runs on one machine only\n", view.name);
     };
@@ -87,32 +87,53 @@ fn lines(view: &CheckedView, lowered: &Result<Lowered, LowerError>) -> String {
         lowered.output_mode.as_str(),
         worker.unwrap_or_default()
     );
+    if !lowered.beside.is_empty() {
+        let read = lowered.inputs().map(|input| name(input, app));
+        text.push_str(&format!(
+            "  reads: {}\n",
+            read.collect::<Vec<_>>().join(", ")
+        ));
+    }
     for note in &lowered.notes {
         text.push_str(&format!("  differs: {note}\n"));
     }
     text
 }
 
+/// What is read, by its name.
+fn name(input: &SparkInput, app: &Checked) -> String {
+    let object = app.definitions.by_id(input.object);
+    object.map_or_else(String::new, |object| object.name().to_string())
+}
+
+fn input(read: &SparkInput, app: &Checked) -> Value {
+    let watermark = read.watermark.as_ref().map(|watermark| {
+        json!({
+            "column": watermark.column,
+            "delay_us": u64::try_from(watermark.delay.as_micros()).unwrap_or(u64::MAX),
+        })
+    });
+    json!({
+        "relation": read.relation,
+        "object": name(read, app),
+        "columns": read.ddl(),
+        "watermark": watermark,
+    })
+}
+
 /// A view for programs.
-fn value(view: &CheckedView, lowered: &Result<Lowered, LowerError>) -> Value {
+fn value((view, app): (&CheckedView, &Checked), lowered: &Result<Lowered, LowerError>) -> Value {
     let lowered = match lowered {
         Ok(lowered) => lowered,
         Err(error) => return json!({ "view": view.name, "refused": problem(view, error) }),
     };
     let column = |column: &SparkColumn| json!({ "name": column.name, "type": column.ty, "hidden": column.is_hidden });
-    let watermark = lowered.watermark.as_ref().map(|watermark| {
-        json!({
-            "column": watermark.column,
-            "delay_us": u64::try_from(watermark.delay.as_micros()).unwrap_or(u64::MAX),
-            "hidden_until": watermark.hidden_until,
-        })
-    });
     json!({
         "view": view.name,
         "spark_sql": lowered.spark_sql,
-        "input": lowered.input.ddl(),
+        "inputs": lowered.inputs().map(|read| input(read, app)).collect::<Vec<_>>(),
         "worker": lowered.worker.as_ref().map(ToString::to_string),
-        "watermark": watermark,
+        "hidden_until": lowered.hidden_until,
         "output_mode": lowered.output_mode.as_str(),
         "key": lowered.key,
         "columns": lowered.columns.iter().map(column).collect::<Vec<_>>(),

@@ -287,12 +287,12 @@ impl FakeSpark {
     pub(super) fn reads_all(&self, query: Query) {
         let mut state = self.state.lock();
         let (run, topics) = state.active[&query].clone();
-        let ends = ends(&self.kafka, &topics.input);
-        let next = ends.into_iter();
+        let next = topics.inputs.iter().flat_map(|topic| {
+            let ends = ends(&self.kafka, topic).into_iter();
+            ends.map(|(part, end)| ((topic.clone(), part), end))
+        });
         let batch = Batch {
-            next: next
-                .map(|(part, end)| ((topics.input.clone(), part), end))
-                .collect(),
+            next: next.collect(),
             watermark: Some(Timestamp(0)),
             ..Batch::default()
         };

@@ -153,7 +153,7 @@ impl Leading {
         match started {
             Ok(None) => {}
             Ok(Some((run, topics))) => {
-                tracing::info!(%query, input = topics.input, "query started");
+                tracing::info!(%query, inputs = ?topics.inputs, "query started");
                 known.started(run, elapsed);
                 known.plan = Some(need.plan());
             }
@@ -184,7 +184,7 @@ impl Leading {
         if let Some(reader) = self.needs.reader(query) {
             return Err(ControlError::Lost { query, reader });
         }
-        let topic = self.known.get(&need.input());
+        let topic = need.inputs().first().and_then(|of| self.known.get(of));
         let (from, input) = match (need, topic) {
             (Need::History { stream, .. }, Some(topic)) => {
                 let history = HistoryOf {
@@ -219,8 +219,9 @@ impl Leading {
     ) -> Option<QueryTopics> {
         let name = |of: TopicOf| self.known.get(&of).map(|topic| topic.name.clone());
         let known: Option<&Known> = self.queries.get(&query);
+        let inputs = need.inputs().into_iter().map(name);
         Some(QueryTopics {
-            input: name(need.input())?,
+            inputs: inputs.collect::<Option<_>>()?,
             changes: match need.changes() {
                 Some(changes) => Some(name(changes)?),
                 None => None,

@@ -5,10 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use mainstem_kernel::{Fault, Offset, Offsets, PartitionId, StreamId, fault::chain};
 
 use super::{
-    super::{
-        Batch, ControlError, Need, Part, Run, TopicOf,
-        claims::{CAUGHT_UP_WITHIN, Claims},
-    },
+    super::{Batch, ControlError, Need, Part, Run, TopicOf, claims::CAUGHT_UP_WITHIN},
     Known, Leading,
 };
 use crate::{
@@ -19,8 +16,8 @@ use crate::{
 
 /// Places of topics, asked in one round.
 #[derive(Debug, Default)]
-struct Sight {
-    ends: BTreeMap<TopicOf, Offsets>,
+pub(super) struct Sight {
+    pub(super) ends: BTreeMap<TopicOf, Offsets>,
     /// Up to where workers have read what they read, by what they write.
     worked: BTreeMap<TopicOf, Offsets>,
     /// Up to where rows are with a quorum.
@@ -158,37 +155,23 @@ impl Leading {
         for (output, input) in self.worked() {
             let read = sight.worked.get(&output).cloned().unwrap_or_default();
             let mut claims = self.workers.remove(&output).unwrap_or_default();
-            self.reach(&mut claims, (input, &read), sight);
+            self.reach(&mut claims, (&[input], &read), sight);
             self.workers.insert(output, claims);
         }
         // In the order of ids each comes after all that it reads.
         let queries: Vec<Query> = self.needs.queries.keys().copied().collect();
         for query in queries {
-            let Some(input) = self.need(query).map(Need::input) else {
+            let Some(inputs) = self.need(query).map(Need::inputs) else {
                 continue;
             };
             let Some(mut known) = self.queries.remove(&query) else {
                 continue;
             };
             let read = known.progress.input.clone();
-            self.reach(&mut known.claims, (input, &read), sight);
+            self.reach(&mut known.claims, (&inputs, &read), sight);
             known.progress.reached = known.claims.reached.clone();
             self.queries.insert(query, known);
         }
-    }
-
-    /// Whoever has read up to `read` of a topic stands for as much as that was made of.
-    fn reach(&self, claims: &mut Claims, (input, read): (TopicOf, &Offsets), sight: &Sight) {
-        let end = sight.ends.get(&input).cloned().unwrap_or_default();
-        let (id, part) = input;
-        let view = self.queries.get(&Query::View(id));
-        match (part, self.workers.get(&input), view) {
-            (Part::Rows, _, Some(view)) => claims.claim(end, view.claims.reached.clone()),
-            (Part::Rows, _, None) => claims.reached.join(read),
-            (_, Some(worker), _) => claims.claim(end, worker.reached.clone()),
-            (_, None, _) => {}
-        }
-        claims.read(read);
     }
 
     fn judge(&self, query: Query, known: &mut Known, (sight, elapsed): (&Sight, Duration)) {
@@ -197,9 +180,13 @@ impl Leading {
         };
         // Of topics that are not made yet nothing is known, and nothing has caught up with them.
         known.is_caught_up = false;
-        let Some(end) = sight.ends.get(&need.input()) else {
-            return;
-        };
+        let mut end = Offsets::default();
+        for input in need.inputs() {
+            match sight.ends.get(&input) {
+                Some(one) => end.join(one),
+                None => return,
+            }
+        }
         known.progress.ends = end.clone();
         let mut written = None;
         if let Some(changes) = need.changes() {
@@ -211,7 +198,7 @@ impl Leading {
         }
         let changes = written.as_ref().map(|_| known.progress.changes.clone());
         let within = CAUGHT_UP_WITHIN.max(need.every().saturating_mul(2));
-        known.ends.note((elapsed, within), end.clone());
+        known.ends.note((elapsed, within), end);
         known
             .ends
             .read(&known.progress.input, &changes.unwrap_or_default());

@@ -1,17 +1,22 @@
 //! Groups, and what comes out of a lowered view.
 
+use std::time::Duration;
+
 use mainstem_catalog::Emit;
+use mainstem_kernel::ColumnName;
 use mainstem_sql::{
     spark::{self, Bound, Note, spark_type},
-    view::{Input, Node},
+    view::Node,
 };
 
-use super::{Level, LowerError, Lowered, Lowering, SparkColumn};
+use super::{Level, LowerError, Lowered, Lowering, SparkColumn, together};
 use crate::lower::{
-    LIVE_COLUMN, OutputMode, SOURCE_OFFSET_COLUMN, SOURCE_PARTITION_COLUMN, SparkInput,
-    SparkWatermark, VERSION_COLUMN,
+    LIVE_COLUMN, OutputMode, SOURCE_COLUMN, SOURCE_OFFSET_COLUMN, VERSION_COLUMN,
     columns::{Cell, quoted},
 };
+
+/// Spark's joins drop a row at the watermark, which it has in milliseconds; here it counts.
+const AT_THE_WATERMARK: Duration = Duration::from_millis(1);
 
 impl Lowering<'_> {
     /// What tells a row of a stream that is sent twice: everything that was grouped by.
@@ -74,28 +79,21 @@ impl Lowering<'_> {
 
     /// The whole question.
     pub(super) fn finish(mut self, level: &Level) -> Result<Lowered, LowerError> {
-        let source = self.plan.plan.sources().first().copied();
-        let source = source.and_then(|at| self.plan.inputs.get(at));
-        let source = source.ok_or_else(|| LowerError::Changing {
+        self.wait();
+        self.note();
+        let (list, columns) = self.answer(level);
+        let (key, hidden_until) = (self.key_names(level), self.hidden_until());
+        let mut inputs = self.inputs.into_iter();
+        let input = inputs.next().ok_or_else(|| LowerError::Changing {
             view: self.view.clone(),
         })?;
-        let watermark = self.watermark(source);
-        if watermark.is_some() {
-            self.speller.notes.insert(Note::LateRows);
-        }
-        if matches!(self.plan.emit, Emit::OnWindowClose { .. }) {
-            self.speller.notes.insert(Note::Idle);
-        }
-        let (list, columns) = self.answer(level);
         Ok(Lowered {
             spark_sql: level.select(&list),
-            key: self.key_names(),
-            input: SparkInput {
-                object: source.id(),
-                columns: self.input,
-            },
+            key,
+            input,
+            beside: inputs.collect(),
             worker: self.worker,
-            watermark,
+            hidden_until,
             output_mode: match self.plan.emit.is_stream() {
                 true => OutputMode::Append,
                 false => OutputMode::Update,
@@ -132,7 +130,8 @@ impl Lowering<'_> {
             let key = self.key.iter().find(|key| key.name == name);
             let ty = match name.as_str() {
                 LIVE_COLUMN => "BOOLEAN",
-                SOURCE_PARTITION_COLUMN => "INT",
+                place if place.starts_with(SOURCE_OFFSET_COLUMN) => "BIGINT",
+                place if place.starts_with(SOURCE_COLUMN) => "INT",
                 _ => key.map_or("BIGINT", |key| key.ty.as_str()),
             };
             columns.push(SparkColumn {
@@ -144,7 +143,7 @@ impl Lowering<'_> {
         (list, columns)
     }
 
-    fn key_names(&self) -> Vec<String> {
+    fn key_names(&self, level: &Level) -> Vec<String> {
         let columns = &self.plan.columns.0;
         match (self.is_update(), self.key.is_empty()) {
             (true, _) => {
@@ -152,30 +151,63 @@ impl Lowering<'_> {
                 key.map(|column| column.name.as_str().to_owned()).collect()
             }
             (false, false) => self.key.iter().map(|key| key.name.clone()).collect(),
-            (false, true) => [SOURCE_PARTITION_COLUMN, SOURCE_OFFSET_COLUMN]
-                .map(str::to_owned)
-                .to_vec(),
+            (false, true) => level.carried.iter().map(|(name, _)| name.clone()).collect(),
         }
     }
 
-    /// The watermark of the input, if windows are grouped by.
-    fn watermark(&self, source: &Input) -> Option<SparkWatermark> {
-        window(&self.plan.plan)?;
-        let declared = source.watermark()?;
-        let corrections = match self.plan.emit {
+    /// Leaves watermarks where something waits for them: windows that are grouped by, and pairs.
+    fn wait(&mut self) {
+        let is_windowed = window(&self.plan.plan).is_some();
+        let more = match together::has_pairs(&self.plan.plan) {
+            true => AT_THE_WATERMARK,
+            false => self.corrections().unwrap_or_default(),
+        };
+        for input in &mut self.inputs {
+            let Some(watermark) = &mut input.watermark else {
+                continue;
+            };
+            watermark.delay = watermark.delay.saturating_add(more);
+            match (&self.worker, &self.time) {
+                (Some(_), Some(time)) => watermark.column.clone_from(time),
+                (Some(_), None) => input.watermark = None,
+                (None, _) => {}
+            }
+            if !is_windowed && !together::has_pairs(&self.plan.plan) {
+                input.watermark = None;
+            }
+        }
+    }
+
+    /// What differs because time is waited for.
+    fn note(&mut self) {
+        let is_timed = self.inputs.iter().any(|input| input.watermark.is_some());
+        let is_outer = together::is_outer(&self.plan.plan);
+        let is_closing = matches!(self.plan.emit, Emit::OnWindowClose { .. });
+        let told = [
+            (is_timed, Note::LateRows),
+            (is_closing, Note::Idle),
+            (is_timed && self.inputs.len() > 1, Note::Slowest),
+            (is_outer, Note::Alone),
+        ];
+        let told = told.into_iter().filter(|(is_so, _)| *is_so);
+        self.speller.notes.extend(told.map(|(_, note)| note));
+    }
+
+    const fn corrections(&self) -> Option<Duration> {
+        match self.plan.emit {
             Emit::OnWindowClose { corrections } => corrections,
             Emit::Append | Emit::OnUpdate { .. } => None,
-        };
+        }
+    }
+
+    /// The column that tells when a window ends that may still be corrected.
+    fn hidden_until(&self) -> Option<ColumnName> {
+        self.corrections()?;
+        window(&self.plan.plan)?;
         let bounds = spark::bounds(&self.plan.plan);
         let end = bounds.iter().position(|bound| *bound == Some(Bound::End));
-        let end = end.and_then(|at| self.plan.columns.0.get(at));
-        Some(SparkWatermark {
-            column: self.time.clone()?,
-            delay: declared
-                .delay
-                .saturating_add(corrections.unwrap_or_default()),
-            hidden_until: corrections.and(end).map(|column| column.name.clone()),
-        })
+        let end = self.plan.columns.0.get(end?)?;
+        Some(end.name.clone())
     }
 }
 

@@ -3,17 +3,22 @@
 use mainstem_kernel::types::{OFFSET_COLUMN, PARTITION_COLUMN, SEQ_COLUMN};
 use mainstem_sql::{
     spark::{self, Bound, Unspelled},
-    view::{Node, WindowKind, Windows},
+    view::{Input, Node, WindowKind, Windows},
 };
 
 use super::{Level, LowerError, Lowering, SparkColumn, Step};
 use crate::lower::{
-    SOURCE_OFFSET_COLUMN, SOURCE_PARTITION_COLUMN,
+    SOURCE_OFFSET_COLUMN, SOURCE_PARTITION_COLUMN, SparkInput, SparkWatermark, Together,
     columns::{self, Cell, Cut, quoted},
 };
 
 impl Lowering<'_> {
     pub(super) fn source(&mut self, node: &Node) -> Step {
+        let Some(source) = self.source_of(node) else {
+            return Err(LowerError::Changing {
+                view: self.view.clone(),
+            });
+        };
         let columns = columns::written(node).map_err(|what| self.unspelled(what))?;
         let place = columns.iter().find(|column| {
             [SEQ_COLUMN, PARTITION_COLUMN, OFFSET_COLUMN].contains(&column.name.as_str())
@@ -23,21 +28,40 @@ impl Lowering<'_> {
                 view: self.view.clone(),
                 column: place.name.clone(),
             }),
-            None => Ok(self.read(columns)),
+            None => match self.gathered(&source)? {
+                Some(plan) => self.in_place(&plan, &columns),
+                None => self.read(&source, columns),
+            },
         }
+    }
+
+    /// What a source stands for.
+    fn source_of(&self, node: &Node) -> Option<Input> {
+        let first = node.sources().first().copied();
+        first.and_then(|at| self.sources.get(at)).cloned()
     }
 
     /// Everything up to here is done by a worker, but for windows.
     pub(super) fn lookup(&mut self, node: &Node) -> Step {
+        let source = self.source_of(node);
+        let (Some(source), true) = (source, self.inputs.is_empty()) else {
+            return Err(self.several(Together::LooksUp));
+        };
+        // What a worker reads is one topic.
+        if self.gathered(&source)?.is_some() {
+            return Err(self.several(Together::LooksUp));
+        }
         let worker = spark::before_windows(node).map_err(|what| self.unspelled(what))?;
         let columns = columns::written(&worker).map_err(|what| self.unspelled(what))?;
         self.worker = Some(worker);
-        let mut level = self.read(columns);
+        let mut level = self.read(&source, columns)?;
         let bounds = spark::bounds(node);
         let time = bounds.iter().position(Option::is_some);
         if let (Some(time), Some(Node::Window { windows, by, .. })) = (time, window(node)) {
             self.has(windows, by)?;
-            self.time = self.input.get(time).map(|column| column.name.clone());
+            let columns = self.inputs.first().map(|input| &input.columns);
+            let column = columns.and_then(|columns| columns.get(time));
+            self.time = column.map(|column| column.name.clone());
             let cell = level.cells.get(time).map(|cell| level.text(cell));
             level.cut = self.cut(cell, windows)?;
         }
@@ -66,7 +90,6 @@ impl Lowering<'_> {
         let mut level = self.node(input)?;
         self.has(windows, by)?;
         let cell = level.cells.get(*time).map(|cell| level.text(cell));
-        self.time = self.input.get(*time).map(|column| column.name.clone());
         level.cut = self.cut(cell, windows)?;
         level.cells.extend([Cell::Start, Cell::End]);
         Ok(level)
@@ -86,12 +109,16 @@ impl Lowering<'_> {
         cut.map_err(|what| self.unspelled(what))
     }
 
-    fn read(&mut self, columns: Vec<SparkColumn>) -> Level {
+    fn read(&mut self, source: &Input, columns: Vec<SparkColumn>) -> Step {
+        let relation = match self.inputs.len() {
+            0 => self.relation.to_owned(),
+            before => format!("{}_{}", self.relation, before.saturating_add(1)),
+        };
         let cells = columns
             .iter()
             .map(|column| Cell::Text(quoted(&column.name)));
         let level = Level {
-            from: quoted(self.relation),
+            from: quoted(&relation),
             cells: cells.collect(),
             filters: Vec::new(),
             live: Vec::new(),
@@ -101,8 +128,17 @@ impl Lowering<'_> {
             ],
             cut: None,
         };
-        self.input = columns;
-        level
+        let delay = self.delay(source)?;
+        self.inputs.push(SparkInput {
+            relation,
+            object: source.id(),
+            columns,
+            watermark: source.watermark().map(|declared| SparkWatermark {
+                column: declared.column.as_str().to_owned(),
+                delay,
+            }),
+        });
+        Ok(level)
     }
 }
 

@@ -139,10 +139,9 @@ impl Bed {
         transaction.written().unwrap();
     }
 
-    pub(super) fn parts(&self, name: &str, topic: &str) -> QueryParts<'_> {
+    pub(super) fn parts(&self, name: &str) -> QueryParts<'_> {
         QueryParts {
             name: name.to_owned(),
-            topic: topic.to_owned(),
             checkpoint: self.path(&format!("checkpoints/{name}")),
             kafka: &self.kafka,
             spark: self.spark.config(),

@@ -38,7 +38,8 @@ async fn every_row_is_in_history_once() {
     let topic = bed.topic("16-readings", Cleanup::Delete(None));
     let stream = readings(2);
     let spec = QuerySpec::history(&HistoryQuery {
-        parts: bed.parts("history-16", &topic),
+        parts: bed.parts("history-16"),
+        topic: topic.clone(),
         stream: &stream,
         folder: bed.path("history"),
         from: None,
@@ -82,12 +83,13 @@ async fn history_outlives_its_checkpoint_and_goes_when_it_is_told_to() {
     let topic = bed.topic("16-readings", Cleanup::Delete(None));
     let stream = readings(2);
     let spec = |checkpoint: &str, from: Option<&BTreeMap<u16, Option<u64>>>| {
-        let mut parts = bed.parts("history-16", &topic);
+        let mut parts = bed.parts("history-16");
         parts.checkpoint = bed.path(checkpoint);
         let folder = bed.path("history");
         let stream = &stream;
         QuerySpec::history(&HistoryQuery {
             parts,
+            topic: topic.clone(),
             stream,
             folder,
             from,

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use super::{
     super::{
         QueryId, QuerySpec, SparkError,
-        spec::{Sink, Stage},
+        spec::{Sink, Source, Stage},
     },
     bed::Bed,
 };
@@ -16,22 +16,24 @@ use crate::{kafka::topic::Cleanup, lower::OutputMode};
 
 /// Counts texts.
 fn counts(bed: &Bed, from: &str, to: &str) -> QuerySpec {
-    let parts = bed.parts("counts", from);
+    let parts = bed.parts("counts");
     let servers = bed.kafka.brokers.join(",");
     QuerySpec {
         name: parts.name,
         before: Vec::new(),
-        records: "counts_records".to_owned(),
-        source: [
-            ("kafka.bootstrap.servers".to_owned(), servers.clone()),
-            ("subscribe".to_owned(), from.to_owned()),
-            ("startingOffsets".to_owned(), "earliest".to_owned()),
-            (
-                "kafka.isolation.level".to_owned(),
-                "read_committed".to_owned(),
-            ),
-        ]
-        .into(),
+        sources: vec![Source {
+            name: "counts_records".to_owned(),
+            options: [
+                ("kafka.bootstrap.servers".to_owned(), servers.clone()),
+                ("subscribe".to_owned(), from.to_owned()),
+                ("startingOffsets".to_owned(), "earliest".to_owned()),
+                (
+                    "kafka.isolation.level".to_owned(),
+                    "read_committed".to_owned(),
+                ),
+            ]
+            .into(),
+        }],
         stages: vec![Stage {
             name: "counts_rows".to_owned(),
             sql: "SELECT value AS key, CAST(sum(1 div (length(value) - 1)) AS STRING) AS value \

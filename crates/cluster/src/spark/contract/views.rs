@@ -8,7 +8,7 @@ use mainstem_kernel::{AppName, Seq, TenantId, Timestamp};
 use mainstem_sql::{Declaration, ViewText, declarations, plan_view};
 
 use super::{
-    super::{QueryId, QuerySpec, ViewQuery, record},
+    super::{QueryId, QuerySpec, ViewInput, ViewQuery, record},
     bed::{Bed, files},
 };
 use crate::{
@@ -75,10 +75,12 @@ struct Flow<'a> {
 impl Flow<'_> {
     async fn start(&self) -> QueryId {
         let spec = QuerySpec::view(&ViewQuery {
-            parts: self.bed.parts(self.name, &self.from),
+            parts: self.bed.parts(self.name),
             lowered: &self.lowered,
-            relation: self.name,
-            spelled: self.spelled,
+            inputs: vec![ViewInput {
+                topic: self.from.clone(),
+                spelled: self.spelled,
+            }],
             change_topic: self.to.clone(),
             generation: 1,
         });

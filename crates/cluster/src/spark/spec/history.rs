@@ -19,7 +19,7 @@ use crate::{
     spark::record::{self, Spelled, literal, quoted},
 };
 
-use super::{QueryParts, QuerySpec, Sink, Stage, options};
+use super::{QueryParts, QuerySpec, Sink, Source, Stage, options};
 
 /// Column of the day of arrival, which the table is partitioned by.
 pub const DAY_COLUMN: &str = "_day";
@@ -29,8 +29,10 @@ const EVERY: Duration = Duration::from_secs(10);
 /// A stream whose history is kept.
 #[derive(Clone, Debug)]
 pub struct HistoryQuery<'a> {
-    /// Of its topic.
+    /// What all queries are made of.
     pub parts: QueryParts<'a>,
+    /// Its topic.
+    pub topic: String,
     /// The stream.
     pub stream: &'a StreamDef,
     /// Where the tables of all streams are: a path or URI without a slash at its end.
@@ -44,7 +46,7 @@ impl HistoryQuery<'_> {
     /// Where the table is.
     #[must_use]
     pub fn path(&self) -> String {
-        let name = folder_name(&self.parts.topic, self.stream.id);
+        let name = folder_name(&self.topic, self.stream.id);
         format!("{}/{name}", self.folder)
     }
 
@@ -144,16 +146,19 @@ impl QuerySpec {
             sql: record::history_rows((&records, DAY_COLUMN), &columns, spelled),
             watermark: None,
         };
-        let mut source = parts.source(record::needs_headers(&columns, spelled));
+        let has_headers = record::needs_headers(&columns, spelled);
+        let mut source = parts.source(&history.topic, has_headers);
         if let Some(from) = history.from {
-            let from = starting(&parts.topic, from);
+            let from = starting(&history.topic, from);
             source.insert("startingOffsets".to_owned(), from);
         }
         Self {
             name: parts.name.clone(),
             before: vec![history.create()],
-            source,
-            records,
+            sources: vec![Source {
+                name: records,
+                options: source,
+            }],
             stages: vec![stage],
             sink: Sink::Delta {
                 path: history.path(),

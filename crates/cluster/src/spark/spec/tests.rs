@@ -36,7 +36,6 @@ pub(super) fn spark() -> SparkConfig {
 fn history_parts<'a>(kafka: &'a KafkaConfig, spark: &'a SparkConfig) -> QueryParts<'a> {
     QueryParts {
         name: "history-16".to_owned(),
-        topic: "shop-16-readings".to_owned(),
         checkpoint: "/c".to_owned(),
         kafka,
         spark,
@@ -48,11 +47,12 @@ fn history_is_laid_out_as_on_one_machine_and_skips_nothing() {
     let (kafka, spark, stream) = (kafka(), spark(), readings(2));
     let spec = QuerySpec::history(&HistoryQuery {
         parts: history_parts(&kafka, &spark),
+        topic: "shop-16-readings".to_owned(),
         stream: &stream,
         folder: "/h".to_owned(),
         from: None,
     });
-    let option = |key: &str| spec.source.get(key).map(String::as_str);
+    let option = |key: &str| spec.sources[0].options.get(key).map(String::as_str);
     assert_eq!(option("kafka.bootstrap.servers"), Some("a:1,b:2"));
     assert_eq!(option("failOnDataLoss"), Some("true"));
     assert_eq!(option("kafka.isolation.level"), Some("read_committed"));
@@ -80,12 +80,13 @@ fn a_history_that_is_written_in_part_begins_behind_that() {
     let from = BTreeMap::from([(0, Some(7)), (1, None)]);
     let spec = QuerySpec::history(&HistoryQuery {
         parts: history_parts(&kafka, &spark),
+        topic: "shop-16-readings".to_owned(),
         stream: &stream,
         folder: "/h".to_owned(),
         from: Some(&from),
     });
     assert_eq!(
-        spec.source["startingOffsets"],
+        spec.sources[0].options["startingOffsets"],
         r#"{"shop-16-readings":{"0":7,"1":-2}}"#
     );
 }

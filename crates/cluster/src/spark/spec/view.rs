@@ -1,4 +1,4 @@
-//! The query of a view: its input through its question into its change topic.
+//! The query of a view: its inputs through its question into its change topic.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::{
     spark::record::{self, Spelled},
 };
 
-use super::{QueryParts, QuerySpec, Sink, Stage, options};
+use super::{QueryParts, QuerySpec, Sink, Source, Stage, options};
 
 /// How often at most, unless EVERY says so: each look for new events asks the brokers.
 const EVERY: Duration = Duration::from_millis(200);
@@ -17,18 +17,25 @@ const RECORD_BYTES_MAX: u32 = 16 << 20;
 /// A view that becomes a query.
 #[derive(Clone, Debug)]
 pub struct ViewQuery<'a> {
-    /// Of its input: the stream's topic, or what a worker made of it.
+    /// What all queries are made of.
     pub parts: QueryParts<'a>,
-    /// What it computes.
+    /// What it computes, over relations that no other query of the session has.
     pub lowered: &'a Lowered,
-    /// The relation that it was lowered over; a name that no other query of the session has.
-    pub relation: &'a str,
-    /// The stream whose topic is read; not of what a worker or another view has written.
-    pub spelled: Spelled<'a>,
+    /// What it reads, as `Lowered::inputs` has it.
+    pub inputs: Vec<ViewInput<'a>>,
     /// Where its rows go.
     pub change_topic: String,
     /// How often it was computed from its first row; 1 at first.
     pub generation: u16,
+}
+
+/// A topic that a view reads: a stream's, or what a worker made of it.
+#[derive(Clone, Debug)]
+pub struct ViewInput<'a> {
+    /// Its name.
+    pub topic: String,
+    /// The stream whose topic it is; not of what a worker or another view has written.
+    pub spelled: Spelled<'a>,
 }
 
 impl QuerySpec {
@@ -38,19 +45,24 @@ impl QuerySpec {
         let ViewQuery {
             parts,
             lowered,
-            relation,
-            spelled,
+            inputs,
             ..
         } = view;
-        let (records, rows) = (parts.relation("records"), parts.relation("rows"));
-        let input = &lowered.input.columns;
-        let watermark = lowered.watermark.as_ref();
-        let stages = vec![
-            Stage {
-                name: (*relation).to_owned(),
-                sql: record::rows(&records, input, *spelled),
+        let rows = parts.relation("rows");
+        let (mut sources, mut stages) = (Vec::new(), Vec::new());
+        for (number, (read, input)) in lowered.inputs().zip(inputs).enumerate() {
+            let name = parts.relation(&format!("records{number}"));
+            let watermark = read.watermark.as_ref();
+            stages.push(Stage {
+                name: read.relation.clone(),
+                sql: record::rows(&name, &read.columns, input.spelled),
                 watermark: watermark.map(|mark| (mark.column.clone(), mark.delay)),
-            },
+            });
+            let has_headers = record::needs_headers(&read.columns, input.spelled);
+            let options = parts.source(&input.topic, has_headers);
+            sources.push(Source { name, options });
+        }
+        stages.extend([
             Stage {
                 name: rows.clone(),
                 sql: lowered.spark_sql.clone(),
@@ -61,12 +73,11 @@ impl QuerySpec {
                 sql: record::changes(&rows, lowered, view.generation),
                 watermark: None,
             },
-        ];
+        ]);
         Self {
             name: parts.name.clone(),
             before: Vec::new(),
-            source: parts.source(record::needs_headers(input, *spelled)),
-            records,
+            sources,
             stages,
             sink: Sink::Topic {
                 options: options([
