@@ -80,6 +80,8 @@ class Spark:
         self.session = builder.getOrCreate()
         self.session.sparkContext.setLogLevel("OFF")
         self.inputs = {}
+        # What the last query kept as state when it ended.
+        self.state_rows = 0
 
     def stop(self):
         self.session.stop()
@@ -176,6 +178,8 @@ class Spark:
         query.awaitTermination()
         if query.exception():
             raise SystemExit(f"{view['view']} failed as a stream: {query.exception()}")
+        progress = query.lastProgress or {"stateOperators": []}
+        self.state_rows = sum(state["numRowsTotal"] for state in progress["stateOperators"])
         rows = self.session.table("answer").collect()
         names = [column["name"] for column in view["columns"]]
         kept = collections.OrderedDict()

@@ -73,8 +73,14 @@ fn on_spark(target: &Path, program: &str) -> Result<()> {
     let folder = target.join("cluster/packages");
     packages::spark_home(&folder)?;
     let python = folder.join("pyspark/bin/python3");
-    let args = ["tests/python/spark_views.py", "--mainstem", program];
-    shell::run(&mut shell::command(&python.to_string_lossy(), &args))
+    for proof in [
+        "tests/python/spark_views.py",
+        "tests/python/spark_golden.py",
+    ] {
+        let args = [proof, "--mainstem", program];
+        shell::run(&mut shell::command(&python.to_string_lossy(), &args))?;
+    }
+    Ok(())
 }
 
 /// A virtual environment with the packages, made at the first run; `None` where there is no Python.

@@ -7,6 +7,9 @@ use super::{
     columns::{Cell, Cut, quoted},
 };
 
+/// Before all event times.
+const BEFORE_ALL: &str = "timestamp_micros(-100000000000000000L)";
+
 /// A SELECT over one relation, without its list.
 #[derive(Clone, Debug)]
 pub(super) struct Level {
@@ -22,10 +25,14 @@ pub(super) struct Level {
     pub(super) carried: Vec<(String, String)>,
     /// How time is cut, once it is.
     pub(super) cut: Option<Cut>,
+    /// The expression of event time, where something above waits for it.
+    pub(super) time: Option<String>,
 }
 
-/// Event time under this name when it is carried through a subquery.
+/// What is cut under this name when it is carried through a subquery.
 const TIME: &str = "_time";
+/// Event time under this name.
+const EVENT_TIME: &str = "_event_time";
 
 impl Level {
     /// The expressions of all columns.
@@ -50,6 +57,15 @@ impl Level {
             text.push_str(&format!(" WHERE {}", self.filters.join(" AND ")));
         }
         text
+    }
+
+    /// Leaves rows out. Spark would do that before it looks how far event time is, and a stream of
+    /// which nothing is left would hold all others up; what reads event time it does not move there.
+    pub(super) fn filter(&mut self, condition: String) {
+        self.filters.push(match &self.time {
+            Some(time) => format!("({condition} = ({time} > {BEFORE_ALL}))"),
+            None => condition,
+        });
     }
 
     /// Whether a row is there, if that is a question.
@@ -88,6 +104,10 @@ impl Level {
             list.push(format!("{text} AS {}", quoted(name)));
             *text = quoted(name);
         }
+        let time = self.time.as_ref().map(|time| {
+            list.push(format!("{time} AS {}", quoted(EVENT_TIME)));
+            quoted(EVENT_TIME)
+        });
         let cut = self.cut.clone().map(|cut| {
             list.push(format!("{} AS {}", cut.time, quoted(TIME)));
             let time = quoted(TIME);
@@ -100,6 +120,7 @@ impl Level {
             live: live.into_iter().collect(),
             carried,
             cut,
+            time,
         }
     }
 }

@@ -119,7 +119,7 @@ impl Lowering<'_> {
                         let text = level.guarded(text);
                         level.live.push(text);
                     }
-                    false => level.filters.push(text),
+                    false => level.filter(text),
                 }
                 Ok(level)
             }

@@ -74,6 +74,7 @@ impl Lowering<'_> {
             live: Vec::new(),
             carried,
             cut: None,
+            time: None,
         }
     }
 

@@ -62,6 +62,7 @@ impl Lowering<'_> {
             let columns = self.inputs.first().map(|input| &input.columns);
             let column = columns.and_then(|columns| columns.get(time));
             self.time = column.map(|column| column.name.clone());
+            level.time = self.time.as_deref().map(quoted);
             let cell = level.cells.get(time).map(|cell| level.text(cell));
             level.cut = self.cut(cell, windows)?;
         }
@@ -127,6 +128,7 @@ impl Lowering<'_> {
                 (SOURCE_OFFSET_COLUMN.to_owned(), quoted(OFFSET_COLUMN)),
             ],
             cut: None,
+            time: self.waited_for(source, &columns),
         };
         let delay = self.delay(source)?;
         self.inputs.push(SparkInput {

@@ -32,7 +32,7 @@ impl Lowering<'_> {
     /// The rows of all sides; which side a row is of tells equal places apart.
     pub(super) fn union(&mut self, sides: &[Node]) -> Step {
         let mut selects = Vec::with_capacity(sides.len());
-        let mut carried: Option<Vec<String>> = None;
+        let (mut carried, mut times): (Option<Vec<String>>, _) = (None, Vec::new());
         let width = sides.first().map_or(0, |side| side.schema().fields().len());
         for side in sides {
             let source = self.inputs.len();
@@ -45,6 +45,9 @@ impl Lowering<'_> {
             if carried.get_or_insert_with(|| names.clone()) != &names {
                 return Err(self.several(Together::Unlike));
             }
+            let time = level.time.as_ref();
+            let at = time.and_then(|time| level.texts().iter().position(|text| text == time));
+            times.push(at);
             let list = list(&level, ("c", 0), "");
             selects.push(level.select(&list));
         }
@@ -56,6 +59,7 @@ impl Lowering<'_> {
             live: Vec::new(),
             carried: names.map(|name| (name.clone(), quoted(&name))).collect(),
             cut: None,
+            time: same(&times).map(|at| quoted(&format!("c{at}"))),
         })
     }
 
@@ -104,6 +108,7 @@ impl Lowering<'_> {
             live: Vec::new(),
             carried: carried.map(|name| (name.clone(), quoted(&name))).collect(),
             cut: None,
+            time: Some(quoted(&format!("c{}", near.times.0))),
         })
     }
 
@@ -140,6 +145,13 @@ impl Lowering<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// The column with the event time of a source, if something waits for it.
+    pub(super) fn waited_for(&self, source: &Input, columns: &[SparkColumn]) -> Option<String> {
+        let column = source.watermark()?.column.as_str();
+        let is_read = columns.iter().any(|known| known.name == column);
+        (is_read && is_timed(&self.plan.plan)).then(|| quoted(column))
     }
 
     /// How far rows of a source come behind the greatest event time: that of a view is measured from the
@@ -190,6 +202,13 @@ impl Lowering<'_> {
         let is_lookup = matches!(node, Node::Lookup { .. });
         is_lookup || node.inputs().into_iter().any(|below| self.looks_up(below))
     }
+}
+
+/// The place that all have.
+fn same(places: &[Option<usize>]) -> Option<usize> {
+    let first = places.first().copied().flatten()?;
+    let is_first = |place: &Option<usize>| *place == Some(first);
+    places.iter().all(is_first).then_some(first)
 }
 
 /// What has to be equal, and how near times have to be.

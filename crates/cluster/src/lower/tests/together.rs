@@ -47,7 +47,11 @@ fn windows_over_a_view_of_several_streams_read_these_with_their_own_watermarks()
     // Without a window nothing waits for time, and its topic is read.
     check(
         "AS SELECT coalesce(name, '-') AS name, count(*) AS n FROM both GROUP BY 1 EMIT ON UPDATE",
-        &expect![""],
+        &expect![[r#"
+            SELECT `c0` AS `name`, `c1` AS `n`, `_version` AS `_version`, true AS `_live` FROM (SELECT (CASE WHEN (`name` IS NOT NULL) THEN `name` ELSE '-' END) AS `c0`, count(*) AS `c1`, count(*) AS `_version` FROM `input` GROUP BY (CASE WHEN (`name` IS NOT NULL) THEN `name` ELSE '-' END))
+            input `name` STRING
+            update mode, key (name), hidden _version BIGINT, _live BOOLEAN
+        "#]],
     );
 }
 
@@ -72,7 +76,7 @@ fn pairs_are_a_join_with_its_times_in_the_condition() {
          ON r.vehicle_id = p.customer_id AND r.at BETWEEN p.invoice_date - INTERVAL '5 minutes' \
          AND p.invoice_date + INTERVAL '1 hour' AND r.speed_kmh > p.quantity",
         &expect![[r#"
-            SELECT `c3` AS `country`, `c6` AS `speed_kmh`, `c5` AS `at`, `_source_partition` AS `_source_partition`, `_source_offset` AS `_source_offset`, `_source_partition_2` AS `_source_partition_2`, `_source_offset_2` AS `_source_offset_2` FROM (SELECT `quantity` AS `c0`, `invoice_date` AS `c1`, `customer_id` AS `c2`, `country` AS `c3`, `_partition` AS `_source_partition`, `_offset` AS `_source_offset`, `customer_id` AS `k0` FROM `input` WHERE `customer_id` IS NOT NULL) JOIN (SELECT `vehicle_id` AS `c4`, `at` AS `c5`, `speed_kmh` AS `c6`, `_partition` AS `_source_partition_2`, `_offset` AS `_source_offset_2`, `vehicle_id` AS `m0` FROM `input_2` WHERE `vehicle_id` IS NOT NULL) ON `k0` = `m0` AND `c5` >= `c1` + INTERVAL '-300.000000' SECOND AND `c5` <= `c1` + INTERVAL '3600.000000' SECOND WHERE (`c6` > CAST(`c0` AS DOUBLE))
+            SELECT `c3` AS `country`, `c6` AS `speed_kmh`, `c5` AS `at`, `_source_partition` AS `_source_partition`, `_source_offset` AS `_source_offset`, `_source_partition_2` AS `_source_partition_2`, `_source_offset_2` AS `_source_offset_2` FROM (SELECT `quantity` AS `c0`, `invoice_date` AS `c1`, `customer_id` AS `c2`, `country` AS `c3`, `_partition` AS `_source_partition`, `_offset` AS `_source_offset`, `customer_id` AS `k0` FROM `input` WHERE `customer_id` IS NOT NULL) JOIN (SELECT `vehicle_id` AS `c4`, `at` AS `c5`, `speed_kmh` AS `c6`, `_partition` AS `_source_partition_2`, `_offset` AS `_source_offset_2`, `vehicle_id` AS `m0` FROM `input_2` WHERE `vehicle_id` IS NOT NULL) ON `k0` = `m0` AND `c5` >= `c1` + INTERVAL '-300.000000' SECOND AND `c5` <= `c1` + INTERVAL '3600.000000' SECOND WHERE ((`c6` > CAST(`c0` AS DOUBLE)) = (`c1` > timestamp_micros(-100000000000000000L)))
             input `quantity` INT, `invoice_date` TIMESTAMP, `customer_id` STRING, `country` STRING
               watermark invoice_date - 3600.001s
             input_2 `vehicle_id` STRING, `at` TIMESTAMP, `speed_kmh` DOUBLE
