@@ -30,8 +30,7 @@
 //! | `_source` | INT | unions | which of the sources that place is in |
 //! | `_source_partition_2`, `_source_offset_2` | INT, BIGINT | pairs | the place of the second row; NULL where there is none |
 //!
-//! Event time of several sources is the least of theirs: Spark's `multipleWatermarkPolicy` is `min`
-//! unless somebody sets it. The topic of a view that puts streams together has them in no such order:
+//! Event time of several sources is the least of theirs (`multipleWatermarkPolicy`). The topic of a view that puts streams together has them in no such order:
 //! where time matters, its plan takes the place of its topic (`lowering/together.rs`).
 //!
 //! Refused: views on what changes (`_version` would not grow), groups over pairs and windows over a view

@@ -58,7 +58,7 @@ pub use types::{field_type, spark_type};
 pub use worker::{Bound, before_windows, bounds, column, keyed};
 
 /// What a Spark session has to be set to, so that what is spelled means the same.
-pub const SETTINGS: [(&str, &str); 8] = [
+pub const SETTINGS: [(&str, &str); 9] = [
     ("spark.sql.ansi.enabled", "true"),
     ("spark.sql.session.timeZone", "UTC"),
     ("spark.sql.caseSensitive", "true"),
@@ -67,6 +67,8 @@ pub const SETTINGS: [(&str, &str); 8] = [
     ("spark.sql.parser.escapedStringLiterals", "false"),
     ("spark.sql.decimalOperations.allowPrecisionLoss", "true"),
     ("spark.sql.legacy.timeParserPolicy", "CORRECTED"),
+    // Event time of several streams is the least of theirs.
+    ("spark.sql.streaming.multipleWatermarkPolicy", "min"),
 ];
 
 /// A difference that stays and is told.

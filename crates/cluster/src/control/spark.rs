@@ -7,7 +7,7 @@ use mainstem_kernel::{Timestamp, spawn::SharedSpawn};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
-use super::{Batch, EngineFault, HistoryOf, Need, QueryEngine, QueryTopics, Run, needs::Read};
+use super::{Batch, EngineFault, HistoryOf, Need, QueryEngine, QueryTopics, Read, Run};
 use crate::{
     ClusterConfig,
     progress::Query,

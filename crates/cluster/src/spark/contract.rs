@@ -10,4 +10,5 @@ mod bed;
 mod history;
 mod questions;
 mod streams;
+mod together;
 mod views;

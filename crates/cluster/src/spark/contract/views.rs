@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// What an application declares, and its views.
-fn declared(files: &BTreeMap<String, String>) -> (Definitions, Vec<ViewText>) {
+pub(super) fn declared(files: &BTreeMap<String, String>) -> (Definitions, Vec<ViewText>) {
     let app = AppName::new("shop").unwrap();
     let mut defs = Definitions::default();
     let mut views = Vec::new();
@@ -46,14 +46,14 @@ fn declared(files: &BTreeMap<String, String>) -> (Definitions, Vec<ViewText>) {
     (defs, views)
 }
 
-fn stream<'a>(defs: &'a Definitions, name: &str) -> &'a StreamDef {
+pub(super) fn stream<'a>(defs: &'a Definitions, name: &str) -> &'a StreamDef {
     let mut streams = defs.streams.values();
     streams
         .find(|stream| stream.spec.name.as_str() == name)
         .unwrap()
 }
 
-fn lowered(defs: &Definitions, views: &[ViewText], name: &str) -> Lowered {
+pub(super) fn lowered(defs: &Definitions, views: &[ViewText], name: &str) -> Lowered {
     let text = views
         .iter()
         .find(|view| view.name.as_str() == name)
@@ -63,13 +63,13 @@ fn lowered(defs: &Definitions, views: &[ViewText], name: &str) -> Lowered {
 }
 
 /// A view that runs.
-struct Flow<'a> {
-    bed: &'a Bed,
-    name: &'static str,
-    lowered: Lowered,
-    spelled: Spelled<'a>,
-    from: String,
-    to: String,
+pub(super) struct Flow<'a> {
+    pub(super) bed: &'a Bed,
+    pub(super) name: &'static str,
+    pub(super) lowered: Lowered,
+    /// The topics that it reads.
+    pub(super) from: Vec<ViewInput<'a>>,
+    pub(super) to: String,
 }
 
 impl Flow<'_> {
@@ -77,39 +77,43 @@ impl Flow<'_> {
         let spec = QuerySpec::view(&ViewQuery {
             parts: self.bed.parts(self.name),
             lowered: &self.lowered,
-            inputs: vec![ViewInput {
-                topic: self.from.clone(),
-                spelled: self.spelled,
-            }],
+            inputs: self.from.clone(),
             change_topic: self.to.clone(),
             generation: 1,
         });
         self.bed.spark.start(&spec).await.unwrap()
     }
 
-    /// Three parts of the input, with a stop and a start before the last.
-    async fn run(&self, parts: &[Vec<String>]) {
+    /// Parts of its inputs one after the other, with a stop and a start before the third.
+    pub(super) async fn run(&self, parts: &[Vec<Vec<String>>]) {
         let mut id = self.start().await;
         for (part, number) in parts.iter().zip(0..) {
             if number == 2 {
                 self.bed.spark.stop(&id).await.unwrap();
                 id = self.start().await;
             }
-            self.bed.write(&self.from, part);
+            for (input, rows) in self.from.iter().zip(part) {
+                self.bed.write(&input.topic, rows);
+            }
             self.bed.spark.drain(&id).await.unwrap();
         }
         self.bed.spark.stop(&id).await.unwrap();
     }
 
     /// Rows of the change topic at the end, without `except`; they are those of the batch.
-    async fn compare(&self, except: &str) -> i64 {
+    pub(super) async fn compare(&self, except: &str) -> i64 {
         let (bed, name) = (self.bed, self.name);
         bed.relation("changes", &self.to).await;
-        bed.relation("records", &self.from).await;
-        let rows = record::rows("records", &self.lowered.input.columns, self.spelled);
+        for (number, (read, input)) in self.lowered.inputs().zip(&self.from).enumerate() {
+            let records = format!("records{number}");
+            bed.relation(&records, &input.topic).await;
+            let rows = record::rows(&records, &read.columns, input.spelled);
+            let relation = &read.relation;
+            let named = format!("CREATE OR REPLACE TEMPORARY VIEW `{relation}` AS {rows}");
+            bed.spark.run(&named).await.unwrap();
+        }
         let batch = record::changes("batch", &self.lowered, 1);
         for statement in [
-            format!("CREATE OR REPLACE TEMPORARY VIEW `{name}` AS {rows}"),
             format!(
                 "CREATE OR REPLACE TEMPORARY VIEW batch AS {}",
                 self.lowered.spark_sql
@@ -138,7 +142,7 @@ impl Flow<'_> {
 }
 
 /// A time so many seconds after a fixed one.
-fn at(seconds: u64) -> Timestamp {
+pub(super) fn at(seconds: u64) -> Timestamp {
     Timestamp(1_772_352_000_000_000 + i64::try_from(seconds).unwrap() * 1_000_000 + 125_000)
 }
 
@@ -179,14 +183,16 @@ async fn views_of_retail_give_the_rows_of_their_batch() {
     ]);
     let (defs, views) = declared(&files);
     let spelled = Spelled::Stream(stream(&defs, "purchases"));
-    let parts: Vec<Vec<String>> = (0..3).map(purchases).collect();
+    let parts: Vec<_> = (0..3).map(|part| vec![purchases(part)]).collect();
     for (name, rows) in [("revenue_by_country", 3), ("revenue_by_hour", 6)] {
         let flow = Flow {
             bed: &bed,
             name,
             lowered: lowered(&defs, &views, name),
-            spelled,
-            from: bed.topic(&format!("{name}-from"), Cleanup::Delete(None)),
+            from: vec![ViewInput {
+                topic: bed.topic(&format!("{name}-from"), Cleanup::Delete(None)),
+                spelled,
+            }],
             to: bed.topic(&format!("{name}-to"), Cleanup::Compact),
         };
         flow.run(&parts).await;
@@ -248,19 +254,21 @@ async fn views_of_the_fleet_give_the_rows_of_their_batch() {
     for (name, rows) in [("minute_by_vehicle", 45), ("trips_by_owner", 7)] {
         let lowered = lowered(&defs, &views, name);
         assert!(lowered.worker.is_some());
-        let mut parts: Vec<Vec<String>> = (0..3)
-            .map(|part| looked_up(&lowered, (part, 100)))
+        let mut parts: Vec<_> = (0..3)
+            .map(|part| vec![looked_up(&lowered, (part, 100))])
             .collect();
         // An event of a day later closes all windows but its own.
         let late = looked_up(&lowered, (290, 100)).swap_remove(0);
         let late = late.replace("\"heron\"", "\"end\"").replace("\"p", "\"end");
-        parts.push(vec![late]);
+        parts.push(vec![vec![late]]);
         let flow = Flow {
             bed: &bed,
             name,
             lowered,
-            spelled: Spelled::AsNamed,
-            from: bed.topic(&format!("{name}-input"), Cleanup::Delete(None)),
+            from: vec![ViewInput {
+                topic: bed.topic(&format!("{name}-input"), Cleanup::Delete(None)),
+                spelled: Spelled::AsNamed,
+            }],
             to: bed.topic(&format!("{name}-to"), Cleanup::Compact),
         };
         flow.run(&parts).await;
