@@ -191,7 +191,7 @@ fn state_is_told_of_the_operator_that_keeps_it() {
         world.push(stream, &(1..9).map(row).collect::<Vec<_>>());
     }
     world.settle();
-    world.checkpoint();
+    world.finish();
     for (name, expected) in [
         ("every", &[][..]),
         ("paired", &[Join]),
