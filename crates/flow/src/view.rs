@@ -279,8 +279,13 @@ impl View {
         let groupings = segments.filter(|segment| segment.by.is_some());
         let states = groupings.map(|segment| segment.places.iter().flatten().last());
         let states = states.zip(self.states.iter().map(Buckets::size));
-        let pairs = self.pairs.iter().map(Pairs::size);
-        let pairs = pairs.map(|bytes| (self.pipeline.feed.place(), bytes));
+        // Rows that take turns wait for the operator above them.
+        let above = self.pipeline.segments.iter();
+        let above = above
+            .flat_map(|segment| segment.places.iter().flatten())
+            .next();
+        let feed = self.pipeline.feed.place().or(above.copied());
+        let pairs = self.pairs.iter().map(|pairs| (feed, pairs.size()));
         for (place, bytes) in pairs.chain(states.map(|(place, bytes)| (place.copied(), bytes))) {
             if let Some(kept) = place.and_then(|place| kept.get_mut(place)) {
                 *kept += bytes as u64;
