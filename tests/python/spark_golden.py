@@ -134,6 +134,13 @@ def load(server, folder, app, scratch):
     return (greatest + LATER / 2).astimezone(UTC).replace(tzinfo=None), marks
 
 
+def follow(server, views):
+    """Waits until every view has what was sent: views read each other."""
+    position = json.loads(server.run("status", "--json"))["position"]
+    for view in views:
+        server.run("sql", "--wait", position, "--timeout", "100", f"SELECT 1 FROM {view} LIMIT 1")
+
+
 def declare(spark, server, read, context):
     """Lets Spark have what a view reads as we have it. The event time of a view is that of its rows there: one more
     moves it on, as the last one of each stream does."""
@@ -184,6 +191,7 @@ def compare(program, spark, app, views):
         server = Server(program, str(scratch / "data"))
         try:
             limit, marks = load(server, REPOSITORY / app, app, scratch)
+            follow(server, views)
             for view in lowered:
                 ways = ("batch", "stream") if len(view["inputs"]) > 1 else ("batch",)
                 wrong += sum(differs(server, spark, view, (limit, marks, way)) for way in ways)
