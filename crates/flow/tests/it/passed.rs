@@ -1,10 +1,12 @@
 //! What comes out of each operator of a view is counted, exactly, however steps are cut and whoever
-//! works; what is done together with another operator is told as it is.
+//! works; what is done together with another operator is told as it is. What a view keeps is told of the
+//! operator that keeps it.
 
 use std::{collections::BTreeMap, time::Duration};
 
+use mainstem_flow::ViewHealth;
 use mainstem_kernel::TenantId;
-use mainstem_sql::view::{OperatorKind, plan_again};
+use mainstem_sql::view::{Operator, OperatorKind, plan_again};
 use serde_json::{Value, json};
 
 use crate::world::{Pace, Random, SECOND, START, USUAL, World, at};
@@ -20,14 +22,19 @@ GROUP BY window_start, window_end, device HAVING count(*) > 12 EMIT ON WINDOW CL
 ";
 const MINUTE: i64 = 60 * SECOND;
 
-/// Rows that came out of each operator of a view, from the inputs up.
-fn passed(world: &World, name: &str) -> Vec<(OperatorKind, u64)> {
+/// The operators of a view, from the inputs up, and how it goes.
+fn look(world: &World, name: &str) -> (Vec<Operator>, ViewHealth) {
     let defs = world.defs();
     let def = defs.view(TenantId::ONLY, name).unwrap();
     let (plan, defs) = plan_again(&defs, def).unwrap();
-    let health = world.application().health();
-    let view = health.views.iter().find(|view| view.id == def.id).unwrap();
-    let operators = plan.operators(&defs);
+    let views = world.application().health().views;
+    let view = views.into_iter().find(|view| view.id == def.id).unwrap();
+    (plan.operators(&defs), view)
+}
+
+/// Rows that came out of each operator of a view, from the inputs up.
+fn passed(world: &World, name: &str) -> Vec<(OperatorKind, u64)> {
+    let (operators, view) = look(world, name);
     let count = |place: usize| view.passed.get(place).copied().unwrap_or_default();
     for (place, operator) in operators.iter().enumerate() {
         // No row of these tests fails.
@@ -167,14 +174,10 @@ CREATE MATERIALIZED VIEW hops AS SELECT window_start, count(*) AS n
 
 /// The operators of a view that keep something in memory; together they keep what the view does.
 fn keeping(world: &World, name: &str) -> Vec<OperatorKind> {
-    let defs = world.defs();
-    let def = defs.view(TenantId::ONLY, name).unwrap();
-    let (plan, defs) = plan_again(&defs, def).unwrap();
-    let health = world.application().health();
-    let view = health.views.iter().find(|view| view.id == def.id).unwrap();
+    let (operators, view) = look(world, name);
     let whole: u64 = view.kept.iter().sum();
     assert_eq!(whole, view.state_bytes as u64, "{name}");
-    let operators = plan.operators(&defs).into_iter().zip(&view.kept);
+    let operators = operators.into_iter().zip(&view.kept);
     let keeping = operators.filter(|(_, bytes)| **bytes > 0);
     keeping.map(|(operator, _)| operator.kind).collect()
 }
