@@ -4,6 +4,7 @@ import csv
 import datetime
 import decimal
 import io
+import json
 import pathlib
 import re
 import signal
@@ -51,6 +52,22 @@ class Server:
     def ask(self, question):
         rows = list(csv.reader(io.StringIO(self.run("sql", "--format", "csv", question))))
         return rows[1:]
+
+    def rows(self, question):
+        """The answer's rows by the names of their columns."""
+        document = json.loads(self.run("sql", "--format", "json", question))
+        names = [column["name"] if isinstance(column, dict) else column for column in document["columns"]]
+        return [dict(zip(names, row)) if isinstance(row, list) else row for row in document["rows"]]
+
+
+def checked(program, folder):
+    """What `check` says of the views of an application beyond one machine, by name; and Spark's settings."""
+    command = [program, "check", str(folder), "--engine", "cluster", "--format", "json"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY)
+    if not done.stdout:
+        raise SystemExit(f"check of {folder} failed:\n{done.stderr}")
+    document = json.loads(done.stdout)
+    return {view["view"]: view for view in document["views"]}, document["settings"]
 
 
 def spell(text):

@@ -4,9 +4,8 @@ import datetime
 import json
 import random
 import re
-import subprocess
 
-from mainstem_server import REPOSITORY
+from mainstem_server import checked
 from spark_side import typed
 
 UTC = datetime.timezone.utc
@@ -85,7 +84,7 @@ def joined(view, rows, table, time):
     return columns, made
 
 
-def compare(server, spark, program, folder, answer):
+def compare(server, spark, program, folder):
     rows = streams(random.Random(7))
     table = {
         f"vehicle-{number:02}": {"vehicle_id": f"vehicle-{number:02}", "model": ["kestrel", "heron"][number % 2], "owner_id": f"p{number % 7}"}
@@ -93,9 +92,7 @@ def compare(server, spark, program, folder, answer):
     }
     wrong = 0
     for app, views in VIEWS.items():
-        command = [program, "check", app, "--engine", "cluster", "--format", "json"]
-        document = json.loads(subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=True).stdout)
-        lowered = {view["view"]: view for view in document["views"]}
+        lowered, _ = checked(program, app)
         if set(lowered) != set(views):
             raise SystemExit(f"{app} has other views than are compared here: {sorted(lowered)}")
         server.run("apply", app, "--yes")
@@ -111,11 +108,11 @@ def compare(server, spark, program, folder, answer):
             columns, made = joined(view, rows[stream], table if looks_up else None, TIMES[stream])
             spark.declare(name, columns, made)
             for way in ("batch", "stream"):
-                wrong += differs(server, spark, answer, (view, way, name), delay and typed(rows[stream][-1][TIMES[stream]], "TIMESTAMP") - delay)
+                wrong += differs(server, spark, (view, way, name), delay and typed(rows[stream][-1][TIMES[stream]], "TIMESTAMP") - delay)
     return wrong
 
 
-def differs(server, spark, answer, case, closed):
+def differs(server, spark, case, closed):
     """Windows that are open are hidden by doors at scale, and not there on one machine."""
     view, way, name = case
     found = spark.live(view, way, [name])
@@ -123,7 +120,7 @@ def differs(server, spark, answer, case, closed):
         found = [row for row in found if row["window_end"] <= closed]
     for _ in range(PATIENCE):
         shown = ", ".join(column["name"] for column in view["columns"] if not column["hidden"])
-        difference = spark.difference(view, answer(server, f"SELECT {shown} FROM {name}"), found)
+        difference = spark.difference(view, server.rows(f"SELECT {shown} FROM {name}"), found)
         if not difference:
             print(f"{name} in {way}: {len(found)} rows are equal")
             return 0

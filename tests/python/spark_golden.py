@@ -16,12 +16,11 @@ import json
 import pathlib
 import random
 import re
-import subprocess
 import sys
 import tempfile
 
 import spark_apps
-from mainstem_server import REPOSITORY, Server
+from mainstem_server import REPOSITORY, Server, checked
 from spark_side import UTC, Spark, typed
 
 TABLE = pathlib.Path(__file__).with_name("golden_at_scale.txt")
@@ -62,16 +61,6 @@ def applications():
     return {str(folder.relative_to(REPOSITORY)): folder for folder in folders if list(folder.glob("tests/*.flow"))}
 
 
-def checked(program, folder):
-    """What `check` says of the views of an application."""
-    command = [program, "check", str(folder), "--engine", "cluster", "--format", "json"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY)
-    if not done.stdout:
-        raise SystemExit(f"check of {folder} failed:\n{done.stderr}")
-    document = json.loads(done.stdout)
-    return {view["view"]: view for view in document["views"]}, document["settings"]
-
-
 def events(folder):
     """All that is sent in an application's tests, by stream."""
     sent = {}
@@ -103,12 +92,6 @@ def in_order(rows, time, end):
     """Rows that are not late, and one at the end."""
     rows = sorted(rows, key=lambda row: instant(row[time]))
     return rows + [{**rows[-1], time: end.isoformat()}]
-
-
-def answer(server, question):
-    document = json.loads(server.run("sql", "--format", "json", question))
-    names = [column["name"] if isinstance(column, dict) else column for column in document["columns"]]
-    return [dict(zip(names, row)) if isinstance(row, list) else row for row in document["rows"]]
 
 
 def before(rows, limit):
@@ -146,7 +129,7 @@ def declare(spark, server, read, context):
     moves it on, as the last one of each stream does."""
     limit, marks = context
     columns = dict(re.findall(r"`(\w+)` ([A-Z]+(?:\(\d+,\d+\))?)", read["columns"]))
-    rows = answer(server, f"SELECT {', '.join(columns)} FROM {read['object']}")
+    rows = server.rows(f"SELECT {', '.join(columns)} FROM {read['object']}")
     time = (read["watermark"] or {}).get("column") or marks.get(read["object"])
     if time in columns:
         rows.sort(key=lambda row: instant(row[time]))
@@ -168,7 +151,7 @@ def differs(server, spark, view, context):
     shown = [column["name"] for column in view["columns"] if not column["hidden"]]
     types = {column["name"]: column["type"] for column in view["columns"]}
     for _ in range(PATIENCE):
-        rows = answer(server, f"SELECT {', '.join(shown)} FROM {view['view']}")
+        rows = server.rows(f"SELECT {', '.join(shown)} FROM {view['view']}")
         value = lambda row: {name: typed(row[name], types[name]) for name in shown}
         rows = [row for row in rows if before([value(row)], limit)]
         difference = spark.difference(view, rows, found)

@@ -15,13 +15,12 @@ import json
 import pathlib
 import random
 import re
-import subprocess
 import sys
 import tempfile
 
 import spark_apps
 import spark_cases
-from mainstem_server import REPOSITORY, Server
+from mainstem_server import REPOSITORY, Server, checked
 from spark_side import Spark
 
 ROUNDS = "last digits of floating point"
@@ -31,12 +30,7 @@ def lowered(program, folder, statements):
     """What `check` makes of an application of these statements, by view; and Spark's settings."""
     folder.mkdir(exist_ok=True)
     (folder / "app.sql").write_text(";\n".join(statements) + ";\n")
-    command = [program, "check", str(folder), "--engine", "cluster", "--format", "json"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY)
-    if not done.stdout:
-        raise SystemExit(f"check failed:\n{done.stderr}")
-    document = json.loads(done.stdout)
-    return {view["view"]: view for view in document["views"]}, document["settings"]
+    return checked(program, folder)
 
 
 def stream():
@@ -52,12 +46,6 @@ def spelled(section=0):
     return {re.match(r"\W*(\w+)", row[1]).group(1) for row in rows if row[5].strip()}
 
 
-def answer(server, question):
-    document = json.loads(server.run("sql", "--format", "json", question))
-    names = [column["name"] if isinstance(column, dict) else column for column in document["columns"]]
-    return [dict(zip(names, row)) if isinstance(row, list) else row for row in document["rows"]]
-
-
 def values(server, expression, ids):
     """Our value of an expression by row; rows for which it fails are left out."""
     if not ids:
@@ -66,7 +54,7 @@ def values(server, expression, ids):
     # Guarded: rows that the condition leaves out may be computed all the same.
     question = f"SELECT id, CASE WHEN {some} THEN {expression} END AS y FROM facts WHERE {some}"
     try:
-        return {int(row["id"]): row["y"] for row in answer(server, question)}
+        return {int(row["id"]): row["y"] for row in server.rows(question)}
     except SystemExit as error:
         if "VIEW" in str(error) or "SQL-023" in str(error) or "SQL-022" in str(error):
             raise
@@ -181,7 +169,7 @@ def grouped(server, spark, program, folder, options):
         view = views[name]
         if "refused" in view:
             raise SystemExit(f"{query} is refused: {view['refused']}")
-        expected = answer(server, query)
+        expected = server.rows(query)
         # Every aggregate and one random view in ten as a stream too: each starts a query with state.
         is_stream = name.startswith("a") or number % 10 == 0
         for way in ("batch", "stream") if is_stream else ("batch",):
@@ -214,7 +202,7 @@ def main():
             (folder / "facts.ndjson").write_text("".join(json.dumps(row) + "\n" for row in rows))
             server.run("apply", str(app), "--yes")
             server.run("load", str(folder / "facts.ndjson"), "--stream", "facts")
-            loaded = [int(row["id"]) for row in answer(server, "SELECT id FROM facts ORDER BY id")]
+            loaded = [int(row["id"]) for row in server.rows("SELECT id FROM facts ORDER BY id")]
             if loaded != list(range(options.rows)):
                 raise SystemExit(f"{options.rows} rows were loaded, {len(loaded)} are there")
             spark.declare("facts", spark_cases.COLUMNS, rows)
@@ -223,7 +211,7 @@ def main():
             if options.only in (None, "views"):
                 wrong += grouped(server, spark, program, app, options)
             if options.only in (None, "apps"):
-                wrong += spark_apps.compare(server, spark, program, folder, answer)
+                wrong += spark_apps.compare(server, spark, program, folder)
         finally:
             server.stop()
             spark.stop()
