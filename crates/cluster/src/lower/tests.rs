@@ -29,6 +29,11 @@ CREATE MATERIALIZED VIEW both AS SELECT country AS name, invoice_date AS at FROM
 CREATE MATERIALIZED VIEW fast AS SELECT vehicle_id, at FROM readings WHERE speed_kmh > 100;
 CREATE MATERIALIZED VIEW near AS SELECT p.country, r.at FROM purchases p JOIN readings r
   ON r.vehicle_id = p.country AND r.at BETWEEN p.invoice_date AND p.invoice_date + INTERVAL '1 hour';
+CREATE MATERIALIZED VIEW minutes AS SELECT window_start AS minute FROM TUMBLE(fast, at, INTERVAL '1 minute')
+  GROUP BY window_start, window_end EMIT ON WINDOW CLOSE;
+CREATE MATERIALIZED VIEW passed AS SELECT minute AS m FROM minutes;
+CREATE MATERIALIZED VIEW hours AS SELECT window_start AS hour FROM TUMBLE(passed, m, INTERVAL '1 hour')
+  GROUP BY window_start, window_end EMIT ON WINDOW CLOSE;
 ";
 
 fn declared() -> Definitions {

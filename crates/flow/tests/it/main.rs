@@ -9,6 +9,7 @@
 
 mod bank;
 mod building;
+mod chains;
 mod changes;
 mod crash;
 mod failing;

@@ -27,6 +27,7 @@ fn a_view_is_a_tree_of_operators_with_what_each_keeps() {
         "{tree}"
     );
     for part in [
+        "event time: window_start, at most 1 hour behind that of what it reads\n",
         "project: window_start, window_end, town, n = count(*)",
         "aggregate by window_start, window_end, town: count(*)",
         "keeps panes: windows of 1 hour, each until the watermark",
@@ -49,6 +50,46 @@ fn a_view_is_a_tree_of_operators_with_what_each_keeps() {
         "{said}"
     );
     assert!(said.contains("its views are hours, towns"), "{said}");
+}
+
+#[test]
+fn how_far_windows_over_windows_are_behind_adds_up() {
+    let world = World::new();
+    let folder = repository().join("crates/mainstem/tests/operators/chains");
+    let folder = folder.display().to_string();
+    for (view, own, all) in [
+        (
+            "minutes",
+            ", at most 1 minute behind that of what it reads",
+            "10 seconds",
+        ),
+        ("busy", "", ""),
+        (
+            "hours",
+            ", at most 1 hour behind that of what it reads",
+            "70 seconds",
+        ),
+        (
+            "days",
+            ", at most 1 day behind that of what it reads",
+            "3670 seconds",
+        ),
+    ] {
+        let tree = world.ok(&["explain", view, "--folder", &folder]);
+        let time = if view == "busy" {
+            "minute"
+        } else {
+            view.trim_end_matches('s')
+        };
+        assert!(
+            tree.contains(&format!("event time: {time}{own}\n")),
+            "{tree}"
+        );
+        let windows = format!("until the watermark ({all} behind) passes its end");
+        let words = tree.split_whitespace().filter(|word| *word != "│");
+        let words = words.collect::<Vec<_>>().join(" ");
+        assert!(all.is_empty() || words.contains(&windows), "{tree}");
+    }
 }
 
 #[test]

@@ -130,11 +130,10 @@ fn micros(count: i64) -> String {
     span_text(Duration::from_micros(u64::try_from(count).unwrap_or(0)))
 }
 
-/// How far the watermark of an operator's rows is behind.
+/// How far the watermark of an operator's rows is behind the greatest time of the streams.
 fn delay(node: &Node, named: &[Known]) -> String {
     let sources = sources(node, named).into_iter();
-    let delay = sources.filter_map(|known| known.input.watermark());
-    let delay = delay.map(|watermark| watermark.delay).max();
+    let delay = sources.map(|known| known.behind).max();
     span_text(delay.unwrap_or_default())
 }
 

@@ -50,14 +50,14 @@ pub(crate) fn origin(node: &Node, index: usize) -> Option<Origin> {
     }
 }
 
-/// How far an operator's column may be behind the watermark, which is the smallest of its inputs';
-/// `None` if it is not event time, whichever input a row is of.
+/// How far an operator's column may be behind the watermark of its view, in which the delays of all that
+/// it reads are already: so along a chain of views each adds its own, once. `None` if it is not event
+/// time, whichever input a row is of.
 pub(crate) fn event_time(node: &Node, index: usize, inputs: &[Input]) -> Option<Duration> {
     match node {
         Node::Source { input, columns, .. } => {
-            let input = inputs.get(*input)?;
-            let watermark = input.watermark()?;
-            (columns.get(index)? == watermark.column.as_str()).then(|| behind(input))
+            let watermark = inputs.get(*input)?.watermark()?;
+            (columns.get(index)? == watermark.column.as_str()).then_some(Duration::ZERO)
         }
         Node::Filter { input, .. } => event_time(input, index, inputs),
         Node::Project { input, exprs, .. } => event_time(input, column(exprs.get(index)?)?, inputs),
@@ -98,21 +98,6 @@ pub(crate) fn event_time(node: &Node, index: usize, inputs: &[Input]) -> Option<
             false => event_time(&rank.input, index, inputs),
         },
         Node::Aggregate { input, keys, .. } => event_time(input, column(keys.get(index)?)?, inputs),
-    }
-}
-
-/// How far rows may be behind the watermarks of what an operator reads.
-pub(crate) fn most_behind(node: &Node, inputs: &[Input]) -> Duration {
-    let sources = node.sources().into_iter();
-    let read = sources.filter_map(|input| inputs.get(input));
-    read.map(behind).max().unwrap_or_default()
-}
-
-/// A stream's own delay is in its watermark already; a view's comes on top.
-fn behind(input: &Input) -> Duration {
-    match input {
-        Input::View { watermark, .. } => watermark.as_ref().map_or(Duration::ZERO, |w| w.delay),
-        Input::Stream { .. } | Input::Table { .. } => Duration::ZERO,
     }
 }
 

@@ -207,7 +207,7 @@ fn watermark(
                 |index: &usize| lineage::origin(plan, *index) == Some(Origin::WindowStart);
             Some(Watermark {
                 column: named(columns.find(is_start)?)?,
-                delay: delay.saturating_add(lineage::most_behind(plan, inputs)),
+                delay,
                 idle_timeout: None,
             })
         }

@@ -1,10 +1,10 @@
 //! What a name after FROM stands for: an object with its columns, maybe cut into windows, or a
 //! table that is looked up.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use datafusion::arrow::datatypes::{Field, Fields, Schema, SchemaRef};
-use mainstem_catalog::{Definitions, Object, TableDef};
+use mainstem_catalog::{Definitions, Object, TableDef, Watermark};
 use mainstem_kernel::{Columns, Place, Problem, StreamName, TenantId, types::timestamp_tz};
 
 use super::{Input, Windows};
@@ -67,6 +67,8 @@ pub(crate) struct Known {
     pub(crate) key: Vec<String>,
     /// What is looked up, if it is a table.
     pub(crate) table: Option<Arc<TableDef>>,
+    /// How far the watermark of what reads it is behind the greatest time of the streams.
+    pub(crate) behind: Duration,
 }
 
 impl Known {
@@ -96,6 +98,7 @@ pub(crate) fn find(
     let texts = |names: &[mainstem_kernel::ColumnName]| {
         names.iter().map(|name| name.as_str().to_owned()).collect()
     };
+    let behind = behind(defs, &object);
     Ok(match object {
         Object::Stream(def) => {
             let columns = StreamColumns::new(def);
@@ -109,6 +112,7 @@ pub(crate) fn find(
                 schema: columns.schema,
                 key: Vec::new(),
                 table: None,
+                behind,
             }
         }
         Object::Table(def) => Known {
@@ -118,6 +122,7 @@ pub(crate) fn find(
             shown: shown(&def.spec.columns, &[]),
             key: texts(&def.spec.key),
             table: Some(Arc::clone(def)),
+            behind,
         },
         Object::View(def) => Known {
             name: def.spec.name.clone(),
@@ -133,8 +138,25 @@ pub(crate) fn find(
                 false => texts(&def.spec.key),
             },
             table: None,
+            behind,
         },
     })
+}
+
+/// The delays of an object and of all below it, each once: that of a view is told of what it reads.
+fn behind(defs: &Definitions, object: &Object<'_>) -> Duration {
+    let own =
+        |watermark: &Option<Watermark>| watermark.as_ref().map_or(Duration::ZERO, |w| w.delay);
+    match object {
+        Object::Stream(def) => own(&def.spec.watermark),
+        // What changes has no event time.
+        Object::View(def) if def.spec.emit.is_stream() => {
+            let read = def.spec.reads.iter().filter_map(|id| defs.by_id(*id));
+            let most = read.map(|below| behind(defs, &below)).max();
+            own(&def.spec.watermark).saturating_add(most.unwrap_or_default())
+        }
+        Object::View(_) | Object::Table(_) => Duration::ZERO,
+    }
 }
 
 fn schema_of(columns: &Columns) -> SchemaRef {

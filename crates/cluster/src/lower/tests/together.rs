@@ -1,5 +1,7 @@
 //! Views of several streams.
 
+use std::time::Duration;
+
 use super::*;
 
 #[test]
@@ -67,6 +69,28 @@ fn windows_over_a_view_of_one_stream_wait_as_long_as_that_is_late() {
             append mode, key (_key1, _key2), hidden _version BIGINT, _key1 TIMESTAMP, _key2 TIMESTAMP
         "#]],
     );
+}
+
+#[test]
+fn windows_over_windows_wait_as_long_as_those_right_below_are() {
+    for (view, time, waits) in [
+        ("fast", "at", Duration::from_secs(10)),
+        ("minutes", "minute", Duration::from_secs(60)),
+        // What passes windows on is as late as these, and no more.
+        ("passed", "m", Duration::from_secs(60)),
+        ("hours", "hour", Duration::from_secs(3_600)),
+    ] {
+        let lowered = lowered(&format!(
+            "AS SELECT window_end, count(*) AS n FROM TUMBLE({view}, {time}, INTERVAL '1 day') \
+             GROUP BY window_start, window_end EMIT ON WINDOW CLOSE"
+        ));
+        let watermark = lowered.unwrap().input.watermark.unwrap();
+        assert_eq!(
+            (watermark.column.as_str(), watermark.delay),
+            (time, waits),
+            "{view}"
+        );
+    }
 }
 
 #[test]

@@ -22,9 +22,9 @@
 //!
 //! Rows of a view that emits on window close are never late for the view above: they leave when W
 //! passes the end of their window, and its watermark is a whole window behind. The same holds for pairs of
-//! rows, and for rows that took turns. Rows of a view that
-//! passes them on as they come are judged by the seqs of the rows that they were made of: so its
-//! own question stands in its place, with these seqs.
+//! rows, for rows that took turns, and for what only passes such rows on. Rows of a view that passes those
+//! of streams on as they come are judged by the seqs of the rows that they were made of: so its own
+//! question stands in its place, with these seqs.
 
 mod different;
 mod event_time;
@@ -159,37 +159,43 @@ struct Source {
 }
 
 fn source(against: Against<'_>, known: &Known) -> Result<Source, Problem> {
-    let view = match against.defs.by_id(known.input.id()) {
-        Some(Object::View(view)) => view,
-        _ => {
-            return Ok(Source {
-                from: quoted(known.name.as_str()),
-                is_judged: true,
-            });
-        }
+    let named = |is_judged: bool| Source {
+        from: quoted(known.name.as_str()),
+        is_judged,
     };
-    match view.spec.emit {
-        Emit::Append => {
-            let text = view_text(&view.spec.sql).map_err(|_text| refused(against, known))?;
-            let plan = plan_view(against.defs, against.tenant, &text);
-            if plan.is_ok_and(|plan| lineage::waits(&plan.plan)) {
-                // Its rows leave when W has passed them, and its watermark is as much behind.
-                return Ok(Source {
-                    from: quoted(known.name.as_str()),
-                    is_judged: false,
-                });
-            }
-            let query = passed(against, view, &text).ok_or_else(|| refused(against, known))?;
-            Ok(Source {
-                from: format!("({query}) AS passed"),
-                is_judged: true,
-            })
-        }
-        Emit::OnUpdate { .. } | Emit::OnWindowClose { .. } => Ok(Source {
-            from: quoted(known.name.as_str()),
-            is_judged: false,
-        }),
+    let Some(Object::View(view)) = against.defs.by_id(known.input.id()) else {
+        return Ok(named(true));
+    };
+    if is_never_late(against, view) {
+        return Ok(named(false));
     }
+    let text = view_text(&view.spec.sql).map_err(|_text| refused(against, known))?;
+    let query = passed(against, view, &text).ok_or_else(|| refused(against, known))?;
+    Ok(Source {
+        from: format!("({query}) AS passed"),
+        is_judged: true,
+    })
+}
+
+/// Whether no row of a view is late for what reads it: they leave when W has passed them, and its
+/// watermark is as much behind; or they are passed on from such.
+fn is_never_late(against: Against<'_>, view: &ViewDef) -> bool {
+    let is_below = |id: &StreamId| match against.defs.by_id(*id) {
+        Some(Object::View(below)) => is_never_late(against, below),
+        _ => false,
+    };
+    let mut read = view.spec.reads.iter().filter(|id| is_added(against, **id));
+    match view.spec.emit {
+        Emit::Append => waits(against, view) || read.all(is_below),
+        Emit::OnUpdate { .. } | Emit::OnWindowClose { .. } => true,
+    }
+}
+
+/// Whether rows of a view wait for event time.
+fn waits(against: Against<'_>, view: &ViewDef) -> bool {
+    let text = view_text(&view.spec.sql).ok();
+    let plan = text.and_then(|text| plan_view(against.defs, against.tenant, &text).ok());
+    plan.is_some_and(|plan| lineage::waits(&plan.plan))
 }
 
 /// The question of a view that passes the rows of streams on, with the seqs of these rows; `None`

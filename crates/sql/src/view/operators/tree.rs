@@ -39,7 +39,10 @@ fn head(view: &PlannedView) -> Vec<String> {
     if let Some(watermark) = &view.watermark {
         let behind = match watermark.delay.is_zero() {
             true => String::new(),
-            false => format!(", at most {} behind", span_text(watermark.delay)),
+            false => {
+                let delay = span_text(watermark.delay);
+                format!(", at most {delay} behind that of what it reads")
+            }
         };
         lines.push(format!("event time: {}{behind}", watermark.column));
     }
