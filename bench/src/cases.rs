@@ -7,6 +7,7 @@ mod ceiling;
 mod http;
 mod memory;
 mod nexmark;
+mod pattern;
 mod restart;
 mod scale;
 mod sql;
@@ -121,7 +122,7 @@ pub(crate) fn streaming() -> Vec<Case> {
 }
 
 /// The cases of `streaming` beside Nexmark.
-const KEYED: [Case; 3] = [
+const KEYED: [Case; 4] = [
     Case {
         name: "last50",
         run: streaming::last_50,
@@ -129,6 +130,10 @@ const KEYED: [Case; 3] = [
     Case {
         name: "top10",
         run: streaming::top_10,
+    },
+    Case {
+        name: "pattern",
+        run: pattern::run,
     },
     Case {
         name: "ysb",

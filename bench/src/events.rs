@@ -18,7 +18,8 @@ pub(crate) const STEP_MICROS: i64 = 1_000;
 /// Nexmark's events of each second of event time, as its generator has them by itself.
 const AUCTIONS_PER_SECOND: usize = 10_000;
 /// Requests of the one order that are under way at once: eight times 0.4 s of auctions, 24 times
-/// 0.2 s of advertisements. That is less than the delays of their watermarks, so none comes late.
+/// 0.2 s of advertisements, 24 times 2 s of readings. That is less than the delays of their watermarks, so
+/// none comes late.
 const AHEAD_MAX: u64 = 24;
 
 /// What events are of.
@@ -26,6 +27,8 @@ const AHEAD_MAX: u64 = 24;
 pub(crate) enum Events {
     /// Readings of these vehicles.
     Readings(Keys),
+    /// The same, none of which comes so late that it misses its turn in event time.
+    InTurn(Keys),
     /// People, auctions and bids of Nexmark.
     Auctions,
     /// What people do with advertisements, as the streaming benchmark of Yahoo has it.
@@ -37,7 +40,7 @@ impl Events {
     pub(crate) const fn ahead_max(self) -> Option<u64> {
         match self {
             Self::Readings(_) => None,
-            Self::Auctions | Self::Ads => Some(AHEAD_MAX),
+            Self::InTurn(_) | Self::Auctions | Self::Ads => Some(AHEAD_MAX),
         }
     }
 }
@@ -64,7 +67,7 @@ impl Maker {
     /// The first event happens at `first`.
     pub(crate) fn new(of: Events, seed: u64, first: Timestamp) -> Self {
         match of {
-            Events::Readings(keys) => {
+            Events::Readings(keys) | Events::InTurn(keys) => {
                 Self::Readings(Box::new(EventMaker::new(seed, keys, (first, STEP_MICROS))))
             }
             Events::Auctions => {

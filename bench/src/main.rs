@@ -76,7 +76,7 @@ enum Bench {
 struct Options {
     /// Only these cases. Of log: ceiling, http2000, http100, http1, archive, sql, restart, memory;
     /// of views: window, aggregate, latency, reads, writes, keys, spill, rebuild, restart; of streaming:
-    /// last50, top10, ysb, q0 to q9, q11, q13, q15 to q20
+    /// last50, top10, pattern, ysb, q0 to q9, q11, q13, q15 to q20
     #[arg(long, value_delimiter = ',', value_name = "CASES")]
     only: Vec<String>,
     /// Counted seconds of a load

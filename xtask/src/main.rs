@@ -32,8 +32,9 @@ cargo xtask VERB
   codegen           write the generated pages of docs/reference (the tests check them)
   bench log [...]   measure the way from the door to the answer (--help for its options)
   bench streaming [--peers] [...]
-                    measure streaming SQL: rows of each key, Yahoo's benchmark, Nexmark's queries; with
-                    --peers Apache Flink runs Nexmark's, too (Java 17, Maven), beside the ratio of one run
+                    measure streaming SQL: rows of each key, patterns, Yahoo's benchmark, Nexmark's
+                    queries; with --peers Apache Flink runs Nexmark's, too (Java 17, Maven), beside the ratio
+                    of one run
   bench views [...] measure tables and views: rates, latencies, reads, writes, rebuilds, restarts
   bench cluster [...] the same view on one machine, on the engines of `cluster up`, and by hand in Spark SQL
   cluster up [--brokers 1|3] [--cassandras 1|3] | test | prove | status | down [--purge]
