@@ -2,12 +2,16 @@
 //! and whenever the process dies, each view has the rows that plain DataFusion gives for the same
 //! question over the same rows.
 
+mod behind;
 mod calls;
 mod expressions;
+mod joined;
 mod keyed;
 mod life;
 mod oracle;
 mod questions;
+mod together;
+mod values;
 mod view;
 mod windows;
 mod writing;
@@ -42,6 +46,8 @@ struct Counts {
     late: usize,
     deaths: usize,
     built: usize,
+    /// Views of several relations, and views of these.
+    together: usize,
 }
 
 #[test]
@@ -68,9 +74,10 @@ fn sim_views_have_the_rows_of_the_batch() {
         late,
         deaths,
         built,
+        together,
     } = counts;
     assert!(filled * 2 > views, "few views have rows");
-    let all = [rows, letters, late, deaths, built];
+    let all = [rows, letters, late, deaths, built, together];
     assert!(
         rounds < ROUNDS || all.iter().all(|count| *count > 10),
         "a run that exercised nothing: {all:?}"
@@ -80,7 +87,7 @@ fn sim_views_have_the_rows_of_the_batch() {
 /// Views, and how they are run.
 #[derive(Debug)]
 struct Scene {
-    delay: i64,
+    delays: [i64; 2],
     views: Vec<View>,
     /// Views that are there from the start; the others come later and are built.
     first: usize,
@@ -89,7 +96,8 @@ struct Scene {
 
 impl Scene {
     fn new(random: &mut Random) -> Self {
-        let mut known = relations();
+        let delays = [(); 2].map(|()| [0, 5, 30][random.below(3)]);
+        let mut known = relations(delays);
         let mut views: Vec<View> = Vec::new();
         for number in 0..3 + random.below(4) {
             let view = view(random, number, &known);
@@ -103,7 +111,7 @@ impl Scene {
             ..USUAL
         };
         Self {
-            delay: [0, 5, 30][random.below(3)],
+            delays,
             first: random.below(views.len() + 1),
             views,
             pace,
@@ -112,7 +120,7 @@ impl Scene {
 
     fn sql(&self) -> String {
         let views: Vec<&str> = self.views.iter().map(|view| view.sql.as_str()).collect();
-        format!("{}\n{}", objects(self.delay), views.join("\n"))
+        format!("{}\n{}", objects(self.delays), views.join("\n"))
     }
 
     fn run(&self, random: &mut Random, counts: &mut Counts) {
@@ -121,16 +129,16 @@ impl Scene {
             let views: Vec<&str> = views.iter().map(|view| view.sql.as_str()).collect();
             views.join("\n")
         };
-        let first = format!("{}{}", objects(self.delay), names(&self.views[..declared]));
+        let first = format!("{}{}", objects(self.delays), names(&self.views[..declared]));
         let mut world = World::paced(&first, self.pace);
-        let mut life = Life::new(self.delay);
+        let mut life = Life::new(self.delays);
         let mut oracle = Oracle::new();
         for _ in 0..APPENDS {
             life.happen(&world, random);
             for _ in 0..random.below(3) {
                 world.work().unwrap();
             }
-            match random.below(60) {
+            match random.below(61) {
                 0..3 => {
                     world.die();
                     world.open();
@@ -139,6 +147,7 @@ impl Scene {
                 3 => drop(world.apply_checkpoints()),
                 4 => world.flush("events"),
                 5 => world.flush("shops"),
+                60 => world.flush("visits"),
                 6..9 if declared < self.views.len() => {
                     world.declare(&self.views[declared].sql);
                     declared += 1;
@@ -162,6 +171,7 @@ impl Scene {
         for view in &self.views {
             let rows = oracle.relations[&view.relation.name].num_rows();
             counts.rows += rows;
+            counts.together += usize::from(view.relation.is_together && rows > 0);
             counts.filled += usize::from(rows > 0);
         }
     }
@@ -169,11 +179,9 @@ impl Scene {
     /// Each view has what the plain question gives of the rows up to the frontier.
     fn compare(&self, world: &World, (life, oracle): (&Life, &mut Oracle), declared: usize) {
         oracle.relations.clear();
-        oracle
-            .relations
-            .insert("events".to_owned(), life.events(world));
         let frontier = world.tables().frontier().arrival().0;
-        for (name, rows) in life.tables(frontier) {
+        let all = life.streams(world).into_iter().chain(life.tables(frontier));
+        for (name, rows) in all {
             oracle.relations.insert(name.to_owned(), rows);
         }
         for view in &self.views[..declared] {
@@ -224,8 +232,11 @@ impl Scene {
 
 /// A plain question as of now.
 fn asked(life: &Life, question: &str) -> String {
-    let watermark = life.watermark().unwrap_or(-(1 << 61));
-    question.replace(":watermark", &watermark.to_string())
+    let watermarks = life.watermarks().into_iter().enumerate();
+    watermarks.fold(question.to_owned(), |question, (stream, watermark)| {
+        let watermark = watermark.unwrap_or(-(1 << 61)).to_string();
+        question.replace(&format!(":watermark{stream}"), &watermark)
+    })
 }
 
 /// Rows without the columns that nobody sees, in the order of their texts.

@@ -2,7 +2,7 @@
 
 use super::{
     expressions::{Kind, condition},
-    view::Nature,
+    view::{Nature, Time},
     writing::{Writing, every},
 };
 use crate::world::Random;
@@ -119,7 +119,16 @@ impl Writing<'_> {
             };
             self.select((over("_seq", &frame), over("id", plain)), kind);
         }
-        let time = Some((time, 0)).filter(|_| random.below(4) > 0);
+        let source = match &self.source.nature {
+            Nature::Stream { time, .. } => time.clone(),
+            Nature::Keyed => None,
+        };
+        let time = source.map(|source| Time {
+            column: time,
+            own: 0,
+            ..source
+        });
+        let time = time.filter(|_| random.below(4) > 0);
         self.nature = Nature::Stream {
             time,
             is_judged: true,

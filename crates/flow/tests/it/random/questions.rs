@@ -33,8 +33,8 @@ impl Writing<'_> {
             clause("HAVING", &self.having),
         );
         let mut items = of(|item| &item.1);
-        if self.nature != Nature::Keyed && self.group_by.is_empty() && self.has_judged_source() {
-            items.extend(["_watermark", "_limit"].map(str::to_owned));
+        if self.nature != Nature::Keyed && self.group_by.is_empty() && self.is_judged {
+            items.extend(MARKS.map(str::to_owned));
         }
         // A view of all rows has none where there are no rows.
         let mut having = self.having_plain.clone();
@@ -61,18 +61,9 @@ impl Writing<'_> {
                 name,
                 columns,
                 nature: self.nature,
+                is_together: self.source.is_together || !self.aside.is_empty(),
             },
         }
-    }
-
-    fn has_judged_source(&self) -> bool {
-        matches!(
-            self.source.nature,
-            Nature::Stream {
-                is_judged: true,
-                ..
-            }
-        )
     }
 
     /// Conditions of the rows that count.
@@ -128,12 +119,18 @@ impl Writing<'_> {
         } else {
             kinds.join(" OR ")
         };
-        self.is_told_apart.then(|| self.count(&[kinds]))
+        let mut all = vec![self.count(&[kinds])];
+        all.extend(self.aside.iter().cloned());
+        self.is_told_apart
+            .then(|| format!("SELECT ({})", all.join(") + (")))
     }
 }
 
+/// What is known of a row that may be late.
+pub(super) const MARKS: [&str; 4] = ["_watermark", "_watermark0", "_watermark1", "_limit"];
+
 /// A clause, if there is something to say.
-fn clause(word: &str, conditions: &[String]) -> String {
+pub(super) fn clause(word: &str, conditions: &[String]) -> String {
     match conditions {
         [] => String::new(),
         all => format!(" {word} ({})", all.join(") AND (")),

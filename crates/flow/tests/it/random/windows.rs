@@ -2,14 +2,19 @@
 
 use super::{
     expressions::Kind,
-    view::Nature,
+    view::{Nature, Time},
     writing::{Writing, every},
 };
 use crate::world::{Random, SECOND};
 
 impl Writing<'_> {
     /// Session windows of event time.
-    pub(super) fn sessions(&mut self, random: &mut Random, (time, behind): &(String, i64)) {
+    pub(super) fn sessions(&mut self, random: &mut Random, time: &Time) {
+        let Time {
+            column: time,
+            behind,
+            ..
+        } = time;
         let seconds = [1, 3, 10, 60, 97][random.below(5)];
         let gap = seconds * SECOND;
         let keys = ["k", "g", "label"].into_iter();
@@ -59,7 +64,7 @@ impl Writing<'_> {
         self.calls(random);
         self.in_sessions(&micros, (&own, &session), gap);
         // Sessions that are still open are not told.
-        self.found.push(format!("_end <= :watermark - {behind}"));
+        self.found.push(format!("_end <= {}", behind.reached()));
         self.nature = Nature::Stream {
             time: None,
             is_judged: false,
@@ -146,7 +151,12 @@ impl Writing<'_> {
     }
 
     /// Windows of event time.
-    pub(super) fn windows(&mut self, random: &mut Random, (time, behind): &(String, i64)) {
+    pub(super) fn windows(&mut self, random: &mut Random, time: &Time) {
+        let Time {
+            column: time,
+            behind,
+            ..
+        } = time;
         let micros = format!("arrow_cast({time}, 'Int64')");
         let size = self.open(random, (time, &micros));
         self.narrow(random);
@@ -184,13 +194,17 @@ impl Writing<'_> {
             return;
         }
         // Windows that are still open are not told.
-        self.found.push(format!("_end <= :watermark - {behind}"));
+        self.found.push(format!("_end <= {}", behind.reached()));
         if corrections == 0 {
             let starts = self
                 .items
                 .iter()
                 .position(|(sql, ..)| sql == "window_start");
-            let time = starts.map(|at| (self.column_name(at), behind + size));
+            let time = starts.map(|at| Time {
+                column: self.column_name(at),
+                behind: behind.more(size),
+                own: size,
+            });
             self.nature = Nature::Stream {
                 time,
                 is_judged: false,

@@ -3,7 +3,7 @@
 use super::{
     calls::{Called, Rows, call},
     expressions::{Column, Kind, Value, condition, key, value},
-    view::{Nature, RATES, Relation, SHOPS, named},
+    view::{Nature, RATES, Relation, SHOPS, Time, named},
 };
 use crate::world::Random;
 
@@ -41,6 +41,10 @@ pub(super) struct Writing<'a> {
     pub(super) having: Vec<String>,
     pub(super) having_plain: Vec<String>,
     pub(super) is_told_apart: bool,
+    /// How many rows a join sets aside, as questions.
+    pub(super) aside: Vec<String>,
+    /// Whether what reads its rows needs to know when they came.
+    pub(super) is_judged: bool,
     /// Whether all rows are one group.
     pub(super) is_total: bool,
     pub(super) emit: String,
@@ -70,6 +74,14 @@ impl<'a> Writing<'a> {
             having: Vec::new(),
             having_plain: Vec::new(),
             is_told_apart: source.nature != Nature::Keyed,
+            aside: Vec::new(),
+            is_judged: matches!(
+                source.nature,
+                Nature::Stream {
+                    is_judged: true,
+                    ..
+                }
+            ),
             is_total: false,
             emit: String::new(),
             nature: Nature::Keyed,
@@ -113,7 +125,7 @@ impl<'a> Writing<'a> {
         }
     }
 
-    fn fails(&mut self, fails: Option<String>) {
+    pub(super) fn fails(&mut self, fails: Option<String>) {
         self.fails.extend(fails);
     }
 
@@ -137,14 +149,19 @@ impl<'a> Writing<'a> {
             return;
         };
         let (time, is_judged) = (time.clone(), *is_judged);
-        let time = time.filter(|_| random.below(4) > 0).map(|(time, behind)| {
+        let time = time.filter(|_| random.below(4) > 0).map(|time| {
             // Selected twice, the first is the event time.
-            let first = self.items.iter().position(|(sql, ..)| *sql == time);
+            let name = &time.column;
+            let first = self.items.iter().position(|(sql, ..)| sql == name);
             let at = first.unwrap_or_else(|| {
-                self.select((time.clone(), time), Kind::Time);
+                self.select((name.clone(), name.clone()), Kind::Time);
                 self.items.len() - 1
             });
-            (self.column_name(at), behind)
+            Time {
+                column: self.column_name(at),
+                own: 0,
+                ..time
+            }
         });
         self.nature = Nature::Stream { time, is_judged };
     }
