@@ -19,7 +19,7 @@ use mainstem_kernel::{Code, ColumnType, Problem, types::TYPE_METADATA};
 use self::distance::{Distance, term};
 use super::{
     super::{Near, Node, Outer, Pairs, PairsKind, lineage, refuse::unbuilt},
-    Shape, column, filtered,
+    Shape, filtered,
 };
 use crate::declare::{Told, mistake};
 
@@ -170,19 +170,14 @@ impl Shape<'_> {
     fn conditions(&self, join: &Join, sides: &Sides<'_>) -> Result<Compared, Problem> {
         let mut compared = Compared::default();
         for (left, right) in &join.on {
+            // Times that are equal, or always as far apart.
+            if self.measured(&left.clone().eq(right.clone()), sides, &mut compared) {
+                continue;
+            }
             let left = self.one(left, join.left.schema())?;
             let right = self.one(right, join.right.schema())?;
-            match (column(&left), column(&right)) {
-                (Some(l), Some(r)) if self.is_time(sides, l, r) => {
-                    compared.times = Some((l, r));
-                    compared.distance.at_least(0);
-                    compared.distance.at_most(0);
-                }
-                _ => {
-                    self.comparable((&left, &sides.left), (&right, &sides.right))?;
-                    compared.keys.push((left, right));
-                }
-            }
+            self.comparable((&left, &sides.left), (&right, &sides.right))?;
+            compared.keys.push((left, right));
         }
         let filters = join.filter.iter().flat_map(split_conjunction);
         for filter in filters {

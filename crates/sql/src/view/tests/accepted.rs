@@ -29,7 +29,7 @@ GROUP BY v.owner_id EMIT ON UPDATE EVERY INTERVAL '1 second'",
 ];
 
 /// Other forms, over the views before them too.
-pub(super) const OTHERS: [&str; 79] = [
+pub(super) const OTHERS: [&str; 80] = [
     "fast AS SELECT * FROM readings WHERE speed_kmh > 130 AND celsius IS NOT NULL",
     "days AS SELECT window_start, count(*) AS n FROM TUMBLE(readings, at, INTERVAL '1 day', TIME ZONE 'Europe/Berlin') GROUP BY window_start, window_end EMIT ON WINDOW CLOSE",
     "weeks AS SELECT window_start AS week, window_end, country, sum(quantity) AS pieces FROM TUMBLE(purchases, invoice_date, INTERVAL '1' WEEK, INTERVAL '4 days') p WHERE p.country <> 'Unspecified' GROUP BY country, window_start, window_end HAVING sum(quantity) > 10 EMIT ON WINDOW CLOSE",
@@ -109,6 +109,7 @@ pub(super) const OTHERS: [&str; 79] = [
     "four_models AS SELECT d.model, count(*) AS n, max(r.revenue) AS most FROM vehicles d FULL JOIN (SELECT a.model, b.owner_id FROM vehicles a JOIN vehicles b ON b.model = a.model) c ON c.owner_id = d.owner_id JOIN revenue_by_country r ON r.country = d.model GROUP BY d.model EMIT ON UPDATE",
     "all_stock AS SELECT coalesce(v.model, s.article::TEXT) AS what, count(*) AS n, sum(s.pieces) AS pieces FROM stock s FULL OUTER JOIN (SELECT length(vehicle_id)::BIGINT AS id, model FROM vehicles) v ON v.id = s.site::BIGINT GROUP BY 1 EMIT ON UPDATE",
     "stocked AS SELECT v.model, sum(s.pieces) AS pieces FROM stock s JOIN (SELECT length(vehicle_id)::BIGINT AS id, model FROM vehicles) v ON v.id = s.site::BIGINT GROUP BY v.model EMIT ON UPDATE",
+    "later AS SELECT a.trip_id AS one, b.trip_id AS other, b.ended_at FROM trips a JOIN trips b ON b.vehicle_id = a.vehicle_id AND b.ended_at = a.ended_at + INTERVAL '5 minutes'",
 ];
 
 #[test]
