@@ -27,6 +27,7 @@ use self::{
 };
 use crate::{
     settings::setting,
+    verify::verified_if_possible,
     world::{Pace, Random, USUAL, World, lines},
 };
 
@@ -48,6 +49,8 @@ struct Counts {
     built: usize,
     /// Views of several relations, and views of these.
     together: usize,
+    /// Those of them that VERIFY VIEW looked at.
+    verified: usize,
 }
 
 #[test]
@@ -75,9 +78,10 @@ fn sim_views_have_the_rows_of_the_batch() {
         deaths,
         built,
         together,
+        verified,
     } = counts;
     assert!(filled * 2 > views, "few views have rows");
-    let all = [rows, letters, late, deaths, built, together];
+    let all = [rows, letters, late, deaths, built, together, verified];
     assert!(
         rounds < ROUNDS || all.iter().all(|count| *count > 10),
         "a run that exercised nothing: {all:?}"
@@ -167,6 +171,7 @@ impl Scene {
         world.finish();
         self.compare(&world, (&life, &mut oracle), self.views.len());
         self.compare_aside(&world, &oracle, &life, counts);
+        self.verify(&mut world, &oracle, counts);
         counts.views += self.views.len();
         for view in &self.views {
             let rows = oracle.relations[&view.relation.name].num_rows();
@@ -204,6 +209,22 @@ impl Scene {
                 view.sql,
                 asked(life, &view.rows)
             );
+        }
+    }
+
+    /// Views of several relations are what VERIFY VIEW computes, too, where it does not refuse.
+    fn verify(&self, world: &mut World, oracle: &Oracle, counts: &mut Counts) {
+        // What is built has its name from now on.
+        world.swap();
+        world.settle();
+        let views = self.views.iter().map(|view| &view.relation);
+        for view in views.filter(|view| view.is_together) {
+            let found = oracle
+                .runtime
+                .block_on(verified_if_possible(world, &view.name));
+            let Some(found) = found else { continue };
+            assert_eq!(found, [""; 0], "VERIFY VIEW {}", view.name);
+            counts.verified += 1;
         }
     }
 

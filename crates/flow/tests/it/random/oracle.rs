@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 #[derive(Debug)]
 pub(crate) struct Oracle {
     pub(crate) relations: BTreeMap<String, RecordBatch>,
-    runtime: Runtime,
+    pub(super) runtime: Runtime,
 }
 
 impl Oracle {
@@ -21,6 +21,7 @@ impl Oracle {
         Self {
             relations: BTreeMap::new(),
             runtime: tokio::runtime::Builder::new_current_thread()
+                .enable_all()
                 .build()
                 .unwrap(),
         }
