@@ -3,6 +3,7 @@
 //! The planned view is the contract between this crate and whoever runs views (`ViewEngine`):
 //! nothing but these types crosses it. Nothing here reads a row or keeps one.
 
+mod asof;
 mod bounds;
 mod emission;
 mod engine;
@@ -74,6 +75,8 @@ pub struct PlannedView {
     pub state: Vec<StateNote>,
     /// Which operator keeps each of `state`, by its place among `operators`.
     pub keepers: Vec<usize>,
+    /// Views that it looks up: their rows are computed anew, out of the streams among `inputs`.
+    pub looked_up: Vec<StreamId>,
     /// The same rows as a plain question: what VERIFY asks. A lookup reads the table's changes
     /// under the name `changes_name` gives.
     pub batch_sql: String,

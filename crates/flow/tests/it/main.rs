@@ -7,6 +7,7 @@
     reason = "all of this is a test, helpers too"
 )]
 
+mod asof;
 mod bank;
 mod building;
 mod chains;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use datafusion::physical_expr::{expressions::Column, utils::collect_columns};
 
 use super::{Expr, Unspelled, unknown};
-use crate::view::{Figure, Node, lineage};
+use crate::view::{Figure, Node, Running, lineage};
 
 /// The operators below Spark: `node` and what is under it, `window_start` and `window_end` both
 /// being the event time.
@@ -91,6 +91,9 @@ pub fn before_windows(node: &Node) -> Result<Node, Unspelled> {
 pub fn keyed(node: &Node) -> Option<&'static str> {
     match node {
         Node::Rank(_) => Some("ROW_NUMBER()"),
+        Node::Running(Running {
+            looked_up: Some(_), ..
+        }) => Some("a lookup of a view whose rows change"),
         Node::Running(running) => {
             let is_pattern = |figure: &Figure| matches!(figure, Figure::Pattern { .. });
             Some(match running.figures.iter().any(is_pattern) {

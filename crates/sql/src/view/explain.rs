@@ -208,6 +208,16 @@ fn running_note(node: &Node, running: &Running, named: &[Known]) -> StateNote {
     } else {
         "figures"
     };
+    if let Some((_, view)) = &running.looked_up {
+        return StateNote {
+            operator: format!("lookup of view \"{view}\""),
+            kind: StateKind::Rows,
+            bound: format!(
+                "one row per key that the view or a row has had, for as long as the view is there{}",
+                figured(running)
+            ),
+        };
+    }
     StateNote {
         operator: format!("{what} of ({})", names(&running.partition, node)),
         kind: StateKind::Rows,
@@ -217,6 +227,15 @@ fn running_note(node: &Node, running: &Running, named: &[Known]) -> StateNote {
             waiting.unwrap_or_default()
         ),
     }
+}
+
+/// Of figures that keep more than a number.
+fn figured(running: &Running) -> String {
+    let calls = running.figures.iter().filter_map(|figure| match figure {
+        Figure::Aggregate(call, _) => Some(call.clone()),
+        Figure::Lag { .. } | Figure::Pattern { .. } => None,
+    });
+    sketched(&calls.collect::<Vec<_>>())
 }
 
 /// Of figures that take each different value once.

@@ -50,6 +50,27 @@ pub(crate) fn origin(node: &Node, index: usize) -> Option<Origin> {
     }
 }
 
+/// The column of what is read that an operator's column is: of a UNION that of all sides.
+pub(crate) fn read_as(node: &Node, index: usize) -> Option<String> {
+    match node {
+        Node::Union { inputs, .. } => {
+            let mut names = inputs.iter().map(|side| read_as(side, index));
+            let first = names.next()??;
+            names.all(|name| name.as_ref() == Some(&first)).then_some(first)
+        }
+        Node::Filter { input, .. } => read_as(input, index),
+        Node::Project { input, exprs, .. } => read_as(input, column(exprs.get(index)?)?),
+        Node::Lookup { input, .. } | Node::Running(Running { input, .. }) => {
+            let is_input = index < input.schema().fields().len();
+            is_input.then(|| read_as(input, index)).flatten()
+        }
+        other => match origin(other, index)? {
+            Origin::Source(name) => Some(name),
+            Origin::WindowStart | Origin::WindowEnd => None,
+        },
+    }
+}
+
 /// How far an operator's column may be behind the watermark of its view, in which the delays of all that
 /// it reads are already: so along a chain of views each adds its own, once. `None` if it is not event
 /// time, whichever input a row is of.

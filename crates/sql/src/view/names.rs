@@ -10,9 +10,9 @@ mod judge;
 mod ordered;
 mod star;
 
-pub(crate) use batch::factor;
+pub(crate) use batch::{expression, factor};
 pub(crate) use judge::{Waits, at_frontier, of_several_streams};
-pub(crate) use ordered::ordered_by;
+pub(crate) use ordered::{ordered_by, rewrite as with_choices};
 
 use mainstem_catalog::{Definitions, Emit};
 use mainstem_kernel::{Code, Place, Problem, TenantId};
@@ -24,6 +24,7 @@ use sqlparser::ast::{
 use self::joined::Joined;
 use super::{
     Input,
+    asof::{self, LookedUp},
     refuse::unbuilt,
     relation::{self, Known, Relation, Role},
 };
@@ -59,6 +60,8 @@ pub(crate) struct Bound {
     pub(crate) relations: Vec<Relation>,
     pub(crate) streaming: Query,
     pub(crate) batch: Query,
+    /// Views that are looked up, whose rows are computed anew.
+    pub(crate) looked_up: Vec<LookedUp>,
 }
 
 /// Binds a question.
@@ -66,7 +69,9 @@ pub(crate) struct Bound {
 /// # Errors
 /// Every name and every part of FROM that is wrong.
 pub(crate) fn bind(query: &Query, against: Against<'_>) -> Result<Bound, Vec<Problem>> {
-    let (mut streaming, mut batch) = (query.clone(), query.clone());
+    let mut streaming = query.clone();
+    let looked_up = asof::rewrite(&mut streaming, against).map_err(|problem| vec![problem])?;
+    let mut batch = streaming.clone();
     let mut binder = Binder::new(against, For::Plan);
     binder.query(&mut streaming, &Vec::new());
     if !binder.problems.is_empty() {
@@ -79,6 +84,7 @@ pub(crate) fn bind(query: &Query, against: Against<'_>) -> Result<Bound, Vec<Pro
         relations: binder.relations,
         streaming,
         batch,
+        looked_up,
     })
 }
 
@@ -416,7 +422,7 @@ fn both(one: Expr, other: Expr) -> Expr {
 }
 
 /// The condition of a join that views have.
-fn condition(join: &mut Join, place: Place) -> Result<&mut Expr, Problem> {
+pub(crate) fn condition(join: &mut Join, place: Place) -> Result<&mut Expr, Problem> {
     use JoinOperator as J;
     let refused = |what: &str| {
         unbuilt(what, place.clone()).hint(

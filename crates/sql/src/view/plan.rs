@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use mainstem_catalog::{Definitions, Emit, ViewDef, ViewSpec, Watermark};
-use mainstem_kernel::{ColumnName, Problem, TenantId};
+use mainstem_kernel::{ColumnName, Problem, StreamId, TenantId};
 use sqlparser::ast::Query;
 
 use super::{
-    Input, Node, PlannedView, WindowKind, bounds, emission, explain, fingerprint,
+    Input, Node, PlannedView, WindowKind, asof, bounds, emission, explain, fingerprint,
     lineage::{self, Origin},
     names::{self, Against, Bound, Waits},
     output::{self, RowKey},
@@ -63,7 +63,10 @@ pub fn plan_again(
     def: &ViewDef,
 ) -> Result<(PlannedView, Definitions), Vec<Problem>> {
     let mut defs = defs.clone();
-    for read in &def.spec.reads {
+    // What a view that is looked up reads is read in its place.
+    let views = def.spec.reads.iter().filter_map(|id| defs.views.get(id));
+    let below: Vec<StreamId> = views.flat_map(|view| view.spec.reads.clone()).collect();
+    for read in below.iter().chain(&def.spec.reads) {
         let name = defs.by_id(*read).map(|object| object.name().clone());
         if let Some(name) = name {
             defs.names.insert((def.tenant, name), *read);
@@ -88,7 +91,7 @@ pub(crate) fn check_question(
     plan: &PlannedView,
 ) -> Result<Query, Vec<Problem>> {
     let text = view_text(&def.spec.sql)?;
-    let query = ties::complete(&text.parsed.query, defs, def.tenant);
+    let mut query = ties::complete(&text.parsed.query, defs, def.tenant);
     let waits = Waits::of(&plan.plan, &plan.inputs);
     let against = Against {
         waits: waits.as_ref(),
@@ -97,6 +100,7 @@ pub(crate) fn check_question(
     if matches!(waits, Some(Waits::Turns { .. })) && plan.plan.sources().len() > 1 {
         return Err(vec![names::of_several_streams(against)]);
     }
+    asof::rewrite(&mut query, against).map_err(|problem| vec![problem])?;
     names::bind_check(&query, against)
 }
 
@@ -168,6 +172,7 @@ fn finish(
         fingerprint,
         state,
         keepers,
+        looked_up: bound.looked_up.iter().map(|view| view.id).collect(),
         batch_sql: bound.batch.to_string(),
     })
 }
@@ -216,6 +221,13 @@ fn watermark(
 }
 
 impl PlannedView {
+    /// What it comes from: the inputs, and views of which it computes the rows anew.
+    fn reads(&self) -> Vec<StreamId> {
+        let mut reads: Vec<StreamId> = self.inputs.iter().map(Input::id).collect();
+        reads.extend(&self.looked_up);
+        reads
+    }
+
     /// What the catalog keeps of it.
     #[must_use]
     pub fn spec(&self, text: &ViewText) -> ViewSpec {
@@ -230,7 +242,7 @@ impl PlannedView {
             key: key.map(|column| column.name.clone()).collect(),
             emit: self.emit,
             watermark: self.watermark.clone(),
-            reads: self.inputs.iter().map(Input::id).collect(),
+            reads: self.reads(),
             fingerprint: self.fingerprint.clone(),
             sql: text.sql.clone(),
         }

@@ -12,7 +12,7 @@ use sqlparser::ast::{
     SetOperator, SetQuantifier, Spanned, TableFactor, Visit, visit_expressions,
 };
 
-pub(crate) use self::calls::has_aggregate;
+pub(crate) use self::calls::{has_aggregate, is_aggregate};
 use crate::declare::{Told as _, mistake, place_of};
 
 /// Sides that one UNION may have.

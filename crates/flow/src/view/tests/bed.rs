@@ -222,6 +222,7 @@ pub(crate) fn plan_over(emit: Emit, windows: Option<&Windows>) -> PlannedView {
         fingerprint: String::new(),
         state: Vec::new(),
         keepers: Vec::new(),
+        looked_up: Vec::new(),
         batch_sql: String::new(),
     }
 }

@@ -189,7 +189,7 @@ pub(crate) fn factor(text: &str) -> Result<TableFactor, Problem> {
 }
 
 /// An expression, of a text of our own.
-pub(super) fn expression(text: &str) -> Result<Expr, Problem> {
+pub(crate) fn expression(text: &str) -> Result<Expr, Problem> {
     reading(text, |parser| parser.parse_expr())
 }
 

@@ -1,18 +1,22 @@
 //! Joins of what stands behind FROM: a table that is looked up, a second stream, or, where rows behind
 //! FROM change, others that do. How rows of both sides find each other is decided over the plan.
 
-use mainstem_kernel::Problem;
-use sqlparser::ast::{Ident, Join, Spanned, TableFactor};
+use mainstem_catalog::Emit;
+use mainstem_kernel::{Code, Place, Problem};
+use sqlparser::ast::{Ident, Join, ObjectName, Spanned, TableFactor};
 
 use super::{
-    super::{Input, refuse::unbuilt, relation::Role},
+    super::{
+        Input,
+        refuse::unbuilt,
+        relation::{Known, Role},
+    },
     Binder, For, Scope, Seen, Waits, batch, condition, judge, seen,
 };
 use crate::{
     declare::{Told, mistake},
     engine::{bare, folded},
 };
-use mainstem_kernel::Code;
 
 /// What a join is one with.
 pub(super) enum Joined {
@@ -87,6 +91,29 @@ impl Binder<'_> {
         !known.is_ok_and(|(known, _)| known.input.is_append_only())
     }
 
+    /// What stands against a join with what is no table.
+    fn unlooked(&self, known: &Known, (name, place): (&ObjectName, Place)) -> Problem {
+        let Input::View { emit, .. } = known.input else {
+            return unbuilt("this kind of join", place);
+        };
+        let is_as_of = self.against.marks.is_proctime(name.span().start);
+        match emit {
+            Emit::OnUpdate { .. } if !is_as_of => {
+                let message = format!("the join with view \"{}\" does not say as of when", known.name);
+                mistake(Code::View005, place, message)
+                    .detail("A view changes; an event is joined with the row as it is at its arrival.")
+                    .hint(format!(
+                        "write JOIN {} FOR SYSTEM_TIME AS OF PROCTIME() … ON …",
+                        known.name
+                    ))
+            }
+            _ => unbuilt("a join with a view whose rows change", place).hint(
+                "views that group streams and EMIT ON UPDATE are looked up, and tables are; tables and views \
+                 whose rows change are joined with each other",
+            ),
+        }
+    }
+
     /// JOIN table FOR SYSTEM_TIME AS OF PROCTIME() alias ON ….
     fn lookup(&mut self, join: &mut Join, left: Option<&Ident>) -> Result<Seen, Problem> {
         let place = self.place(&join.relation);
@@ -95,13 +122,7 @@ impl Binder<'_> {
         };
         let (known, ident) = self.known(name)?;
         let Some(table) = known.table.clone() else {
-            let what = match known.input {
-                Input::View { .. } => "a join with a view whose rows change",
-                Input::Stream { .. } | Input::Table { .. } => "this kind of join",
-            };
-            return Err(unbuilt(what, place).hint(
-                "tables are looked up, and tables and views whose rows change are joined with each other",
-            ));
+            return Err(self.unlooked(&known, (name, place)));
         };
         let alias = self.alias(alias.as_ref(), &ident)?;
         if !self.against.marks.is_proctime(name.span().start) {

@@ -32,7 +32,7 @@ pub(crate) fn ordered_by(list: &FunctionArgumentList) -> Option<(&Expr, bool)> {
 }
 
 /// Rewrites such calls.
-pub(super) fn rewrite<V: VisitMut>(within: &mut V) {
+pub(crate) fn rewrite<V: VisitMut>(within: &mut V) {
     let _never = visit_expressions_mut(within, |expr| {
         if let Expr::Function(call) = expr
             && call.over.is_none()

@@ -7,6 +7,8 @@ use datafusion::{
     physical_expr::PhysicalExpr,
 };
 
+use mainstem_kernel::{StreamId, StreamName};
+
 use super::{Call, Node};
 use crate::pattern::Program;
 
@@ -22,6 +24,8 @@ pub struct Running {
     pub turns: Option<Turns>,
     /// What is told of the rows of a key.
     pub figures: Vec<Figure>,
+    /// The view whose row at each event the figures are, if it is looked up.
+    pub looked_up: Option<(StreamId, StreamName)>,
     /// The input's columns, then the figures.
     pub schema: SchemaRef,
 }

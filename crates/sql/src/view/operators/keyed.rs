@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use mainstem_kernel::{StreamId, StreamName};
+
 use super::{Operator, OperatorKind, operator, spell};
 use crate::{
     declare::span_text,
@@ -46,12 +48,40 @@ fn before(running: &Running, below: &[String]) -> Operator {
         true => "matches among the rows",
         false => "figures of the rows before",
     };
+    if let Some((id, view)) = &running.looked_up {
+        return looked_up((*id, view), running, below);
+    }
     let title = format!("{what}{}", of_each(&running.partition, below));
     let order = running.turns.and_then(|turns| below.get(turns.time));
     let order = order.map(|time| format!("in the order of {time}"));
     let figures = running.figures.iter().map(|one| figure(one, below));
     let details = order.into_iter().chain(figures).collect();
     operator(OperatorKind::Other, title, details)
+}
+
+/// The row of a view as of each event.
+fn looked_up(
+    (id, view): (StreamId, &StreamName),
+    running: &Running,
+    below: &[String],
+) -> Operator {
+    let begin = format!("key {view}.");
+    let names = running.partition.iter().filter_map(|place| below.get(*place));
+    let names = names.map(|name| name.strip_prefix(&begin).unwrap_or(name).to_owned());
+    let names: Vec<String> = names.collect();
+    let by = match names.is_empty() {
+        true => String::new(),
+        false => format!(" by {}", names.join(", ")),
+    };
+    let figures = running.figures.iter().map(|one| figure(one, below));
+    Operator {
+        reads: Some(id),
+        ..operator(
+            OperatorKind::Lookup,
+            format!("lookup of view {view}{by}, as of each row"),
+            figures.collect(),
+        )
+    }
 }
 
 /// What a figure is computed of.

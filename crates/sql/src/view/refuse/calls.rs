@@ -80,7 +80,8 @@ pub(crate) fn has_aggregate<V: Visit>(within: &V) -> bool {
     found.is_break()
 }
 
-fn is_aggregate(call: &Function) -> bool {
+/// Whether a call is of an aggregate function.
+pub(crate) fn is_aggregate(call: &Function) -> bool {
     let name = bare(&call.name).map(folded).unwrap_or_default();
     let mut rows = functions::table().iter();
     rows.any(|row| row.name == name && row.kind == Kind::Aggregate)

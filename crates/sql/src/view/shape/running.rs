@@ -12,14 +12,14 @@ use datafusion::{
     },
 };
 use mainstem_kernel::{
-    Code, Problem,
+    Code, Problem, StreamId, StreamName,
     types::{OFFSET_COLUMN, PARTITION_COLUMN, SEQ_COLUMN},
 };
 
 use super::{
     super::{
         Input, Node,
-        lineage::{self, Origin},
+        lineage,
         node::{Figure, Frame, Near, Running, Turns},
         refuse::unbuilt,
     },
@@ -62,13 +62,15 @@ impl Shape<'_> {
         let wide = input.schema().fields().len();
         let all = input.schema().fields().iter().cloned().chain(fields);
         let all = Arc::new(Schema::new(all.collect::<Vec<_>>()));
-        let running = Running {
+        let mut running = Running {
             input: Box::new(input),
             partition,
             turns,
             figures,
+            looked_up: None,
             schema: all,
         };
+        running.looked_up = self.looked_up(running.input.schema(), &running);
         if running.depth() > DEPTH_MAX {
             let message = format!("OVER (…) looks back over {} rows of a key", running.depth());
             return Err(mistake(Code::View002, self.place.clone(), message)
@@ -96,10 +98,7 @@ impl Shape<'_> {
             order.push(column(&expr).filter(|_| sort.asc));
         }
         order.dedup();
-        let name = |place: Option<usize>| match lineage::origin(input, place?)? {
-            Origin::Source(name) => Some(name),
-            _ => None,
-        };
+        let name = |place: Option<usize>| lineage::read_as(input, place?);
         let names: Vec<Option<String>> = order.iter().copied().map(name).collect();
         let arrival = [SEQ_COLUMN, PARTITION_COLUMN, OFFSET_COLUMN];
         let arrives = |names: &[Option<String>]| {
@@ -109,7 +108,8 @@ impl Shape<'_> {
         if self.only_passes(input) {
             // Figures over figures: what is below has put rows in its order.
             let below = lineage::running(input).map(|running| running.turns.is_some());
-            if arrives(&names) && self.reads_stream(input) && below != Some(true) {
+            let is_log = arrives(&names) && self.reads_stream(input) && self.reads_once(input);
+            if is_log && below != Some(true) {
                 return Ok(None);
             }
             if let ([Some(time), ..], [_, ties @ ..]) = (order.as_slice(), names.as_slice())
@@ -151,6 +151,32 @@ impl Shape<'_> {
             let known = self.bound.inputs.get(at);
             known.is_some_and(|known| matches!(known.input, Input::Stream { .. }))
         })
+    }
+
+    /// Whether no stream is read on two sides of UNION: each row has a place in the log of its own. Where views
+    /// are looked up, only rows that count for different views share one.
+    fn reads_once(&self, input: &Node) -> bool {
+        let read = input.sources();
+        let mut once = read.clone();
+        once.sort_unstable();
+        once.dedup();
+        once.len() == read.len() || !self.bound.looked_up.is_empty()
+    }
+
+    /// The view whose rows figures are.
+    fn looked_up(&self, schema: &Schema, running: &Running) -> Option<(StreamId, StreamName)> {
+        let reads = |name: &str| {
+            running.figures.iter().any(|figure| match figure {
+                Figure::Aggregate(call, _) => call.args.iter().any(|arg| {
+                    let field = column(arg).and_then(|at| schema.fields().get(at));
+                    field.is_some_and(|field| field.name() == name)
+                }),
+                Figure::Lag { .. } | Figure::Pattern { .. } => false,
+            })
+        };
+        let mut views = self.bound.looked_up.iter();
+        let view = views.find(|view| reads(&view.rows_name()))?;
+        Some((view.id, view.name.clone()))
     }
 
     /// Length of a turn, if a column is the event time of what is read.
