@@ -21,7 +21,9 @@ impl Steps {
         if let Some(at) = units.iter().position(|unit| unit.def.id == id) {
             let mut unit = units.remove(at);
             let is_stream = |source: &Source| matches!(source, Source::Stream { .. });
-            if unit.sources.iter().all(is_stream) {
+            // A view that is looked up is among what it reads, and none of its sources.
+            let is_whole = reads_streams(&self.defs, &unit.def);
+            if unit.sources.iter().all(is_stream) && is_whole {
                 let watermarks = self.live.kept_watermarks().into_iter();
                 let note = BuildNote {
                     view: id,

@@ -190,7 +190,10 @@ fn happen(world: &mut World, model: &mut Model, (random, now): (&mut Random, &mu
 
 /// Pushes, works, dies and is opened again; gives what came in its order, and how often it died.
 async fn life(seed: u64, pace: Pace) -> (Vec<Vec<String>>, usize) {
-    let what = format!("seed {seed}, {} threads, steps of {}", pace.threads, pace.step);
+    let what = format!(
+        "seed {seed}, {} threads, steps of {}",
+        pace.threads, pace.step
+    );
     let (mut random, mut own) = (Random(seed), Random(seed * 100 + pace.step));
     let mut world = World::paced(&format!("{BASE}{}", VIEWS[0].1), pace);
     let (mut model, mut now, mut deaths) = (Model::default(), START, 0);

@@ -93,6 +93,29 @@ fn how_far_windows_over_windows_are_behind_adds_up() {
 }
 
 #[test]
+fn a_view_that_is_looked_up_is_named_and_drawn() {
+    let world = World::new();
+    let folder = repository().join("crates/mainstem/tests/operators/asof");
+    let folder = folder.display().to_string();
+    let tree = world.ok(&["explain", "orders_with_all", "--folder", &folder]);
+    for part in [
+        "lookup of view spending by customer_id, as of each row: count(",
+        "lookup of view regulars by customer_id, as of each row",
+        "lookup of view ordered by customer_id, as of each row",
+        "one row per key that the view or a row has had",
+        "lookup of table customers by customer_id",
+        "union all, in the order of the log",
+    ] {
+        assert!(tree.contains(part), "{part}: {tree}");
+    }
+    let tree = world.ok(&["explain", "orders_with_spending", "--folder", &folder]);
+    assert!(
+        tree.contains("event time: at, at most 10 seconds behind"),
+        "{tree}"
+    );
+}
+
+#[test]
 fn what_moves_event_time_is_said_of_each_stream() {
     let world = World::new();
     let folder = repository().join("crates/mainstem/tests/operators/resting");

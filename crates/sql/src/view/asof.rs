@@ -40,6 +40,8 @@ mod figures;
 mod grouping;
 mod join;
 mod scope;
+mod text;
+mod types;
 
 use mainstem_catalog::Emit;
 use mainstem_kernel::{Problem, StreamId, StreamName};

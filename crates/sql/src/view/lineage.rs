@@ -56,7 +56,9 @@ pub(crate) fn read_as(node: &Node, index: usize) -> Option<String> {
         Node::Union { inputs, .. } => {
             let mut names = inputs.iter().map(|side| read_as(side, index));
             let first = names.next()??;
-            names.all(|name| name.as_ref() == Some(&first)).then_some(first)
+            names
+                .all(|name| name.as_ref() == Some(&first))
+                .then_some(first)
         }
         Node::Filter { input, .. } => read_as(input, index),
         Node::Project { input, exprs, .. } => read_as(input, column(exprs.get(index)?)?),

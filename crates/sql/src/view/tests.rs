@@ -3,6 +3,7 @@
 
 mod accepted;
 mod bed;
+mod lookups;
 mod names;
 mod refused;
 mod rows;

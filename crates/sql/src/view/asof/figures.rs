@@ -113,7 +113,9 @@ impl<'a> Figures<'a> {
         if let Some(known) = self.arguments.iter().find(|known| known.text == text) {
             return known.name.clone();
         }
-        let last = shown.rsplit_once('.').map_or(shown.as_str(), |(_, last)| last);
+        let last = shown
+            .rsplit_once('.')
+            .map_or(shown.as_str(), |(_, last)| last);
         let is_plain = matches!(arg, Some(Expr::CompoundIdentifier(_)) | None) && filter.is_none();
         let name = match is_plain {
             true => format!("{}.{last}", self.of.name),

@@ -1,15 +1,19 @@
 //! The view that is looked up, read from its own text: which streams it groups, by what, and what it computes.
 //! What is no grouping of streams is refused, with a way round.
 
+mod read;
+mod source;
+
 use std::ops::ControlFlow;
 
 use mainstem_catalog::{Object, ViewDef};
-use mainstem_kernel::{Place, Problem, StreamId};
+use mainstem_kernel::{Code, Place, Problem, StreamId};
 use sqlparser::ast::{
-    Expr, GroupByExpr, Ident, Query, Select, SelectItem, SetExpr, TableFactor, Value,
-    ValueWithSpan, VisitMut, visit_expressions_mut,
+    Expr, GroupByExpr, Ident, ObjectName, Query, Select, SetExpr, TableFactor, visit_expressions,
 };
 
+use self::read::{Read, read};
+pub(super) use self::source::Source;
 use super::{
     LookedUp,
     figures::{Argument, Figures, key_of},
@@ -18,15 +22,12 @@ use crate::{
     declare::{Told, mistake, view_text},
     engine::{bare, folded},
     view::{
+        Input,
         names::{Against, with_choices},
         refuse::{has_aggregate, unbuilt},
-        relation::Known,
+        relation::{self, Known},
     },
 };
-
-mod source;
-
-pub(super) use source::Source;
 
 /// A view that groups streams.
 #[derive(Debug)]
@@ -50,14 +51,6 @@ pub(super) struct Grouping {
 pub(super) fn refused((of, place): (&LookedUp, &Place), what: &str, hint: &str) -> Problem {
     let what = format!("a lookup of view \"{}\", which {what},", of.name);
     unbuilt(&what, place.clone()).hint(hint)
-}
-
-/// The names that a view's own text has.
-struct Names<'a> {
-    qualifier: &'a Ident,
-    columns: &'a [String],
-    /// Names that SELECT gives.
-    given: Vec<(String, Expr)>,
 }
 
 impl Grouping {
@@ -107,7 +100,10 @@ impl Grouping {
         let mut stand = Vec::with_capacity(read.by.len());
         for expr in &read.by {
             let text = expr.to_string();
-            let selected = read.columns.iter().position(|column| column.to_string() == text);
+            let selected = read
+                .columns
+                .iter()
+                .position(|column| column.to_string() == text);
             let column = selected.and_then(|at| def.spec.columns.0.get(at));
             let Some(column) = column else {
                 let what = format!("does not select {expr}, which it groups by");
@@ -176,10 +172,15 @@ fn select_of(query: &Query, told: (&LookedUp, &Place)) -> Result<Select, Problem
         return Err(not_grouped(told));
     };
     if select.distinct.is_some() {
-        return Err(refused(told, "says DISTINCT", "write GROUP BY in that view"));
+        return Err(refused(
+            told,
+            "says DISTINCT",
+            "write GROUP BY in that view",
+        ));
     }
     if !from.joins.is_empty() {
-        let hint = "make the joined rows a stream of their own, or look the table up beside the view";
+        let hint =
+            "make the joined rows a stream of their own, or look the table up beside the view";
         return Err(refused(told, "joins", hint));
     }
     let numbers = select.qualify.is_some() || has_over(select);
@@ -204,160 +205,11 @@ fn select_of(query: &Query, told: (&LookedUp, &Place)) -> Result<Select, Problem
 }
 
 pub(super) fn has_over(select: &Select) -> bool {
-    let found = sqlparser::ast::visit_expressions(&select.projection, |expr| match expr {
+    let found = visit_expressions(&select.projection, |expr| match expr {
         Expr::Function(call) if call.over.is_some() => ControlFlow::Break(()),
         _ => ControlFlow::Continue(()),
     });
     found.is_break()
-}
-
-/// The parts of a grouping, in the names of its source.
-struct Read {
-    columns: Vec<Expr>,
-    by: Vec<Expr>,
-    filter: Option<Expr>,
-    having: Option<Expr>,
-}
-
-fn read(
-    select: &Select,
-    told: (&LookedUp, &Place),
-    (source, qualifier): (&Source, &Ident),
-) -> Result<Read, Problem> {
-    let mut columns = Vec::with_capacity(select.projection.len());
-    let mut given = Vec::new();
-    for item in &select.projection {
-        match item {
-            SelectItem::UnnamedExpr(expr) => columns.push(expr.clone()),
-            SelectItem::ExprWithAlias { expr, alias } => {
-                given.push((folded(alias), expr.clone()));
-                columns.push(expr.clone());
-            }
-            _ => return Err(refused(told, "selects *", "name its columns in that view")),
-        }
-    }
-    let names = Names {
-        qualifier,
-        columns: &source.columns,
-        given,
-    };
-    let GroupByExpr::Expressions(by, _) = &select.group_by else {
-        return Err(not_grouped(told));
-    };
-    let by = by.iter().map(|expr| match ordinal(expr) {
-        Some(number) => {
-            let column = number.checked_sub(1).and_then(|at| columns.get(at));
-            column.cloned().unwrap_or_else(|| expr.clone())
-        }
-        None => expr.clone(),
-    });
-    let by: Vec<Expr> = by.map(|expr| bare_of(names.own(&expr))).collect();
-    if let Some(having) = &select.having {
-        names.unambiguous(having, told)?;
-    }
-    let filter = select.selection.as_ref().map(|expr| names.own(expr));
-    Ok(Read {
-        by,
-        filter,
-        having: select.having.as_ref().map(|expr| names.own(expr)),
-        columns: columns
-            .iter()
-            .map(|expr| bare_of(names.own(expr)))
-            .collect(),
-    })
-}
-
-/// An expression without parentheses around it.
-fn bare_of(expr: Expr) -> Expr {
-    match expr {
-        Expr::Nested(inner) => bare_of(*inner),
-        other => other,
-    }
-}
-
-/// GROUP BY 1.
-fn ordinal(expr: &Expr) -> Option<usize> {
-    match expr {
-        Expr::Value(ValueWithSpan {
-            value: Value::Number(number, _),
-            ..
-        }) => number.to_string().parse().ok(),
-        _ => None,
-    }
-}
-
-impl Names<'_> {
-    /// An expression with every column as the source's own.
-    fn own(&self, expr: &Expr) -> Expr {
-        let mut expr = expr.clone();
-        self.rename(&mut expr);
-        expr
-    }
-
-    fn rename<V: VisitMut>(&self, within: &mut V) {
-        let _never = visit_expressions_mut(within, |expr| {
-            let named = match expr {
-                Expr::Identifier(name) => name.clone(),
-                Expr::CompoundIdentifier(parts) => match parts.as_slice() {
-                    [_, name] => name.clone(),
-                    _ => return ControlFlow::<()>::Continue(()),
-                },
-                _ => return ControlFlow::Continue(()),
-            };
-            let name = folded(&named);
-            let is_column = self.columns.contains(&name);
-            let given = self.given.iter().find(|(given, _)| *given == name);
-            match (expr, given) {
-                (expr @ Expr::Identifier(_), Some((_, given))) if !is_column => {
-                    let mut given = given.clone();
-                    self.columns_of(&mut given);
-                    *expr = Expr::Nested(Box::new(given));
-                }
-                (expr, _) => {
-                    let column = Ident::with_quote('"', name);
-                    *expr = Expr::CompoundIdentifier(vec![self.qualifier.clone(), column]);
-                }
-            }
-            ControlFlow::Continue(())
-        });
-    }
-
-    /// What SELECT names has columns of the source alone.
-    fn columns_of(&self, expr: &mut Expr) {
-        let names = Names {
-            given: Vec::new(),
-            ..*self
-        };
-        names.rename(expr);
-    }
-
-    /// Of a name that is a column and given by SELECT, too, HAVING would not say which it means.
-    fn unambiguous(&self, having: &Expr, told: (&LookedUp, &Place)) -> Result<(), Problem> {
-        let found = sqlparser::ast::visit_expressions(having, |expr| match expr {
-            Expr::Identifier(name) => {
-                let name = folded(name);
-                let given = self.given.iter().find(|(given, _)| *given == name);
-                let is_same = |given: &Expr| {
-                    matches!(given, Expr::Identifier(own) if folded(own) == name)
-                };
-                match given {
-                    Some((_, given)) if self.columns.contains(&name) && !is_same(given) => {
-                        ControlFlow::Break(name)
-                    }
-                    _ => ControlFlow::Continue(()),
-                }
-            }
-            _ => ControlFlow::Continue(()),
-        });
-        match found {
-            ControlFlow::Continue(()) => Ok(()),
-            ControlFlow::Break(name) => Err(refused(
-                told,
-                &format!("says \"{name}\" in HAVING for a column and for what it computes"),
-                "write out in HAVING what it computes",
-            )),
-        }
-    }
 }
 
 /// The stream of a name.
@@ -366,15 +218,15 @@ impl Names<'_> {
 /// When it is none.
 fn stream(
     (against, told): (Against<'_>, (&LookedUp, &Place)),
-    name: &sqlparser::ast::ObjectName,
+    name: &ObjectName,
 ) -> Result<Known, Problem> {
     let known = bare(name).and_then(|ident| {
         let place = told.1.clone();
         let from = (against.defs, against.tenant);
-        crate::view::relation::find(from, &folded(ident), place).ok()
+        relation::find(from, &folded(ident), place).ok()
     });
     match known {
-        Some(known) if matches!(known.input, crate::view::Input::Stream { .. }) => Ok(known),
+        Some(known) if matches!(known.input, Input::Stream { .. }) => Ok(known),
         Some(known) => Err(refused(
             told,
             &format!("reads {}", known.label()),
@@ -382,11 +234,7 @@ fn stream(
         )),
         None => {
             let message = format!("view \"{}\" reads \"{name}\", which is gone", told.0.name);
-            Err(mistake(
-                mainstem_kernel::Code::Sql021,
-                told.1.clone(),
-                message,
-            ))
+            Err(mistake(Code::Sql021, told.1.clone(), message))
         }
     }
 }

@@ -1,21 +1,23 @@
-//! The joins of a SELECT that looks views up: what is compared with the keys of which, and what else is read.
+//! The joins of a SELECT that looks views up: which relations there are, and which of them are views.
 
-use mainstem_kernel::{Code, Place, Problem};
-use sqlparser::ast::{
-    BinaryOperator, Expr, Ident, Join, JoinOperator, Select, TableFactor, TableWithJoins, Value,
-    ValueWithSpan,
-};
+mod looking;
 
+use mainstem_kernel::{Place, Problem};
+use sqlparser::ast::{Expr, Ident, Join, JoinOperator, Select, TableFactor, TableWithJoins};
+
+use self::looking::Looking;
 use super::{
+    assemble::Moved,
     grouping::{Grouping, refused},
-    scope::{Level, Scope, Seen, split},
+    scope::{Scope, Seen},
+    types,
 };
 use crate::{
-    declare::{Told, mistake, place_of},
+    declare::{Told, place_of},
     engine::{bare, folded},
     view::{
         Input,
-        names::{Against, condition},
+        names::Against,
         refuse::unbuilt,
         relation::{self, Known},
     },
@@ -42,6 +44,8 @@ pub(super) struct View {
     pub(super) is_outer: bool,
     /// What its key is compared with, in the order of its columns.
     pub(super) given: Vec<Expr>,
+    /// The types of its arguments.
+    pub(super) types: Vec<String>,
     /// Other conditions.
     pub(super) rest: Vec<Expr>,
 }
@@ -66,60 +70,90 @@ impl<'a> Joined<'a> {
         let Some(written) = select.from.first() else {
             return Err(unbuilt("this kind of join", start));
         };
-        let (reader, qualifier) = object(against, &written.relation, given)
+        let reader = object(against, &written.relation, given)
             .filter(|(known, _)| matches!(known.input, Input::Stream { .. }))
             .ok_or_else(|| from_no_stream(place(file, &written.relation)))?;
-        let mut scope = Scope {
-            seen: vec![seen(&reader, &qualifier)],
-            file,
+        let mut joined = Self {
+            time: reader
+                .0
+                .input
+                .watermark()
+                .map(|watermark| watermark.column.as_str().to_owned()),
+            scope: Scope {
+                seen: vec![seen(&reader.0, &reader.1)],
+                file,
+            },
+            views: Vec::new(),
+            from: TableWithJoins {
+                relation: written.relation.clone(),
+                joins: Vec::new(),
+            },
         };
-        let mut from = TableWithJoins {
-            relation: written.relation.clone(),
-            joins: Vec::new(),
-        };
-        let mut found: Vec<(Known, &Join)> = Vec::new();
-        for (join, looked) in written.joins.iter().zip(looked) {
+        let joins = written.joins.iter().zip(looked);
+        let found = joined.relations(against, joins, given)?;
+        for (known, join) in &found {
+            let view = joined.view((against, &reader), known, join)?;
+            joined.views.push(view);
+        }
+        joined.whole(&start)?;
+        Ok(joined)
+    }
+
+    /// Notes what is joined; gives the views that are looked up.
+    fn relations<'j>(
+        &mut self,
+        against: Against<'_>,
+        joins: impl Iterator<Item = (&'j Join, Option<Known>)>,
+        given: &[String],
+    ) -> Result<Vec<(Known, &'j Join)>, Problem> {
+        let mut found = Vec::new();
+        for (join, looked) in joins {
             if let Some(view) = looked {
-                scope.seen.push(seen(&view, &alias(&join.relation)));
+                self.scope.seen.push(seen(&view, &alias(&join.relation)));
                 found.push((view, join));
                 continue;
             }
             let table = object(against, &join.relation, given);
             let table = table.filter(|(known, _)| known.table.is_some());
             let Some((table, name)) = table else {
-                let place = place(file, &join.relation);
-                return Err(unbuilt("a lookup of a view beside a join", place)
-                    .hint("tables are looked up beside it; join in a view that reads this one"));
+                let place = place(against.file, &join.relation);
+                return Err(unbuilt("a lookup of a view beside a join", place).hint(
+                    "look up in a view that reads one stream; tables are looked up beside it",
+                ));
             };
-            scope.seen.push(seen(&table, &name));
-            from.joins.push(join.clone());
+            self.scope.seen.push(seen(&table, &name));
+            self.from.joins.push(join.clone());
         }
-        let mut views = Vec::with_capacity(found.len());
-        for (known, join) in &found {
-            let place = place(file, &join.relation);
-            let name = alias(&join.relation);
-            let reader = (reader.input.id(), &qualifier);
-            let grouping = Grouping::of(against, (known, &name, &place), reader)?;
-            let at = scope.seen.iter().position(|seen| seen.qualifier == name);
-            let looking = Looking {
-                scope: &scope,
-                grouping,
-                seen: at.unwrap_or(0),
-                place: &place,
-            };
-            views.push(looking.view(join)?);
-        }
-        let joined = Self {
-            time: reader
-                .input
-                .watermark()
-                .map(|watermark| watermark.column.as_str().to_owned()),
-            scope,
-            views,
-            from,
+        Ok(found)
+    }
+
+    fn view(
+        &self,
+        (against, reader): (Against<'_>, &(Known, Ident)),
+        known: &Known,
+        join: &Join,
+    ) -> Result<View, Problem> {
+        let place = place(against.file, &join.relation);
+        let name = alias(&join.relation);
+        let qualifier = &reader.1;
+        let own = (reader.0.input.id(), qualifier);
+        let grouping = Grouping::of(against, (known, &name, &place), own)?;
+        let mut all = self.scope.seen.iter();
+        let at = all.position(|seen| seen.qualifier == name);
+        let looking = Looking {
+            scope: &self.scope,
+            grouping,
+            seen: at.unwrap_or(0),
+            place: &place,
         };
-        joined.whole(&start)?;
-        Ok(joined)
+        let mut view = looking.view(join)?;
+        let called = match view.grouping.source.is_own {
+            true => qualifier,
+            false => &name,
+        };
+        let moved = Moved::to(&self.from.relation);
+        view.types = types::of_arguments(against, &view, (called, moved))?;
+        Ok(view)
     }
 
     /// Every event is there to be counted, if a view groups them; and tables are not looked up by what
@@ -156,133 +190,6 @@ impl<'a> Joined<'a> {
             )),
         }
     }
-}
-
-/// A view whose join is read.
-struct Looking<'s> {
-    scope: &'s Scope<'s>,
-    grouping: Grouping,
-    seen: usize,
-    place: &'s Place,
-}
-
-impl Looking<'_> {
-    fn view(self, join: &Join) -> Result<View, Problem> {
-        use JoinOperator as J;
-        let is_outer = match &join.join_operator {
-            J::Join(_) | J::Inner(_) => false,
-            J::Left(_) | J::LeftOuter(_) => true,
-            _ => {
-                let what = "a RIGHT or FULL JOIN that looks a view up";
-                return Err(unbuilt(what, self.place.clone()).hint(
-                    "write the stream first: stream LEFT JOIN view FOR SYSTEM_TIME AS OF PROCTIME() …",
-                ));
-            }
-        };
-        let mut join = join.clone();
-        let on = condition(&mut join, self.place.clone())?;
-        let keys = &self.grouping.keys;
-        let mut given: Vec<Option<Expr>> = vec![None; keys.len()];
-        let mut rest = Vec::new();
-        for condition in split(on) {
-            let compared = self.compared(&condition)?;
-            let place = compared.and_then(|(at, other)| Some((given.get_mut(at)?, other)));
-            match place {
-                Some((place @ None, other)) => *place = Some(other),
-                _ if is_true(&condition) => {}
-                _ => rest.push(condition),
-            }
-        }
-        if let Some(((column, _), _)) = keys.iter().zip(&given).find(|(_, given)| given.is_none()) {
-            return Err(self.incomplete(column));
-        }
-        if is_outer && !rest.is_empty() {
-            let name = &self.grouping.of.name;
-            let message = format!("the LEFT JOIN with view \"{name}\" compares more than its key");
-            return Err(mistake(Code::View005, self.place.clone(), message)
-                .detail("A lookup finds the row of a key; conditions come after it.")
-                .hint("use CASE WHEN condition THEN column END, or WHERE"));
-        }
-        let mut given: Vec<Expr> = given.into_iter().flatten().collect();
-        self.scope
-            .rename(&mut given, Level::Below, &mut Vec::new())?;
-        if self.grouping.source.is_own {
-            self.same(&given)?;
-        }
-        Ok(View {
-            grouping: self.grouping,
-            seen: self.seen,
-            is_outer,
-            given,
-            rest,
-        })
-    }
-
-    /// Which column of the key is compared with what of an event.
-    fn compared(&self, condition: &Expr) -> Result<Option<(usize, Expr)>, Problem> {
-        let Expr::BinaryOp {
-            left,
-            op: BinaryOperator::Eq,
-            right,
-        } = condition
-        else {
-            return Ok(None);
-        };
-        for (one, other) in [(left, right), (right, left)] {
-            let Some((seen, column)) = self.scope.column(one)? else {
-                continue;
-            };
-            let mut keys = self.grouping.keys.iter();
-            let at = keys.position(|(key, _)| seen == self.seen && *key == column);
-            if let Some(at) = at
-                && !self.scope.reads_view(other.as_ref())?
-            {
-                return Ok(Some((at, other.as_ref().clone())));
-            }
-        }
-        Ok(None)
-    }
-
-    fn incomplete(&self, column: &str) -> Problem {
-        let name = &self.grouping.of.name;
-        let message = format!("the join with view \"{name}\" does not give \"{column}\" of its key");
-        let keys = self.grouping.keys.iter().map(|(key, _)| key.as_str());
-        let keys: Vec<&str> = keys.collect();
-        mistake(Code::View005, self.place.clone(), message)
-            .detail(format!(
-                "A lookup finds one row by the whole key ({}).",
-                keys.join(", ")
-            ))
-            .hint(format!("add {column} = … to ON, joined by AND"))
-    }
-
-    /// An event that is counted is counted for the key by which it looks up.
-    fn same(&self, given: &[Expr]) -> Result<(), Problem> {
-        let keys = self.grouping.keys.iter().map(|(_, expr)| expr.to_string());
-        let given = given.iter().map(ToString::to_string);
-        let differs = keys.zip(given).find(|(key, given)| key != given);
-        match differs {
-            None => Ok(()),
-            Some((key, _)) => Err(refused(
-                (&self.grouping.of, self.place),
-                "groups the stream that looks it up by something else than ON compares",
-                &format!(
-                    "compare with {}, by which it groups, or send what is looked up by to another stream",
-                    key.replace('"', "")
-                ),
-            )),
-        }
-    }
-}
-
-fn is_true(condition: &Expr) -> bool {
-    matches!(
-        condition,
-        Expr::Value(ValueWithSpan {
-            value: Value::Boolean(true),
-            ..
-        })
-    )
 }
 
 fn from_no_stream(place: Place) -> Problem {

@@ -60,13 +60,12 @@ fn before(running: &Running, below: &[String]) -> Operator {
 }
 
 /// The row of a view as of each event.
-fn looked_up(
-    (id, view): (StreamId, &StreamName),
-    running: &Running,
-    below: &[String],
-) -> Operator {
+fn looked_up((id, view): (StreamId, &StreamName), running: &Running, below: &[String]) -> Operator {
     let begin = format!("key {view}.");
-    let names = running.partition.iter().filter_map(|place| below.get(*place));
+    let names = running
+        .partition
+        .iter()
+        .filter_map(|place| below.get(*place));
     let names = names.map(|name| name.strip_prefix(&begin).unwrap_or(name).to_owned());
     let names: Vec<String> = names.collect();
     let by = match names.is_empty() {

@@ -38,6 +38,13 @@ impl Shape<'_> {
             return Err(unbuilt("an aggregate of an aggregate", self.place.clone())
                 .hint("make a view of the inner one, and read it in FROM"));
         }
+        if let Some(view) = self.bound.looked_up.first()
+            && super::rank::is_numbered(&aggregate.input)
+        {
+            let what = format!("an aggregate over a lookup of view \"{}\"", view.name);
+            return Err(unbuilt(&what, self.place.clone())
+                .hint("make a view of what is looked up, and group over that view"));
+        }
         if super::rank::is_numbered(&aggregate.input) {
             return Err(unbuilt("an aggregate of numbered rows", self.place.clone())
                 .hint("make a view of the numbered rows, and read it in FROM"));

@@ -18,8 +18,7 @@ use mainstem_kernel::{
 
 use super::{
     super::{
-        Input, Node,
-        lineage,
+        Input, Node, lineage,
         node::{Figure, Frame, Near, Running, Turns},
         refuse::unbuilt,
     },

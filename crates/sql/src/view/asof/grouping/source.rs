@@ -1,24 +1,18 @@
 //! What a grouping reads: one stream, or a UNION ALL of several in a subquery, each row with its place in the
 //! log.
 
-use mainstem_kernel::{
-    Place, Problem, StreamId,
-    types::{OFFSET_COLUMN, PARTITION_COLUMN, SEQ_COLUMN},
-};
+use mainstem_kernel::{Place, Problem, StreamId};
 use sqlparser::ast::{
     Expr, GroupByExpr, Ident, Query, Select, SelectItem, SetExpr, SetOperator, SetQuantifier,
     TableFactor,
 };
 
-use super::{LookedUp, has_over, not_grouped, refused, stream};
+use super::{super::text::PLACE, LookedUp, has_over, not_grouped, refused, stream};
 use crate::{
     declare::quoted,
     engine::folded,
     view::{names::Against, refuse::has_aggregate, relation::Known},
 };
-
-/// Columns of the place of a row in the log.
-const PLACE: [&str; 3] = [SEQ_COLUMN, PARTITION_COLUMN, OFFSET_COLUMN];
 
 /// What stands behind FROM.
 #[derive(Clone, Debug)]
@@ -69,10 +63,7 @@ impl Source {
         }
     }
 
-    fn union(
-        at: (Against<'_>, (&LookedUp, &Place)),
-        subquery: &Query,
-    ) -> Result<Self, Problem> {
+    fn union(at: (Against<'_>, (&LookedUp, &Place)), subquery: &Query) -> Result<Self, Problem> {
         let mut query = subquery.clone();
         let mut sides = Vec::new();
         known_sides(at, &query.body, &mut sides)?;
@@ -192,12 +183,12 @@ fn place_sides<'a>(
             let places = PLACE.into_iter().enumerate();
             let places = places.map(|(at, column)| (column.to_owned(), format!("_place{at}")));
             let time = time.map(|column| (column, "_place_time".to_owned()));
-            let items = places.chain(time).map(|(column, alias)| {
-                SelectItem::ExprWithAlias {
+            let items = places
+                .chain(time)
+                .map(|(column, alias)| SelectItem::ExprWithAlias {
                     expr: Expr::Identifier(Ident::with_quote('"', column)),
                     alias: Ident::with_quote('"', alias),
-                }
-            });
+                });
             select.projection.extend(items);
         }
         SetExpr::Query(query) => place_sides(&mut query.body, sides, has_time),
