@@ -138,7 +138,7 @@ impl<'a> Figures<'a> {
         if list.duplicate_treatment == Some(DuplicateTreatment::Distinct) {
             return Err(refused(
                 format!("computes {name}(DISTINCT …)"),
-                "count with approx_distinct there, or count different values in a view of their own",
+                "count with approx_distinct(value) in that view",
             ));
         }
         let is_odd = !list.clauses.is_empty()
@@ -195,7 +195,7 @@ impl VisitorMut for Figures<'_> {
             Expr::Function(call) if refuse::is_aggregate(call) => self.call(call),
             Expr::CompoundIdentifier(_) => Err(refused(
                 (self.of, self.place),
-                &format!("computes with {text} of a group"),
+                &format!("computes with {} of a group", text.replace('"', "")),
                 "write what it groups by in SELECT and HAVING as in GROUP BY",
             )),
             _ => return ControlFlow::Continue(()),

@@ -106,7 +106,8 @@ impl Grouping {
                 .position(|column| column.to_string() == text);
             let column = selected.and_then(|at| def.spec.columns.0.get(at));
             let Some(column) = column else {
-                let what = format!("does not select {expr}, which it groups by");
+                let shown = text.replace('"', "");
+                let what = format!("does not select {shown}, which it groups by");
                 let hint = "select it in that view, so that ON can compare it";
                 return Err(refused((&of, place), &what, hint));
             };
@@ -179,8 +180,7 @@ fn select_of(query: &Query, told: (&LookedUp, &Place)) -> Result<Select, Problem
         ));
     }
     if !from.joins.is_empty() {
-        let hint =
-            "make the joined rows a stream of their own, or look the table up beside the view";
+        let hint = "group the stream alone, and look tables up beside the view";
         return Err(refused(told, "joins", hint));
     }
     let numbers = select.qualify.is_some() || has_over(select);
@@ -230,7 +230,7 @@ fn stream(
         Some(known) => Err(refused(
             told,
             &format!("reads {}", known.label()),
-            "group the streams that these rows come from, or keep the figures in a table",
+            "group the streams that these rows come from; a table is looked up itself",
         )),
         None => {
             let message = format!("view \"{}\" reads \"{name}\", which is gone", told.0.name);

@@ -117,9 +117,8 @@ impl<'a> Joined<'a> {
             let table = table.filter(|(known, _)| known.table.is_some());
             let Some((table, name)) = table else {
                 let place = place(against.file, &join.relation);
-                return Err(unbuilt("a lookup of a view beside a join", place).hint(
-                    "look up in a view that reads one stream; tables are looked up beside it",
-                ));
+                return Err(unbuilt("a lookup of a view beside a join", place)
+                    .hint("look it up in a view of one stream, and join that view"));
             };
             self.scope.seen.push(seen(&table, &name));
             self.from.joins.push(join.clone());
@@ -163,7 +162,7 @@ impl<'a> Joined<'a> {
             let place = place(self.scope.file, &join.relation);
             if self.scope.reads_view(&join.join_operator)? {
                 return Err(unbuilt("a lookup by what another lookup gave", place)
-                    .hint("look it up in a view that reads this one"));
+                    .hint("look up by columns of the stream"));
             }
             let is_inner = matches!(
                 join.join_operator,
@@ -186,7 +185,7 @@ impl<'a> Joined<'a> {
             Some((_, of)) => Err(refused(
                 (of, start),
                 "is looked up twice",
-                "look it up once here, and again in a view that reads this one's stream",
+                "look it up once, or make a second view of the same",
             )),
         }
     }

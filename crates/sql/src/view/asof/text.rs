@@ -114,7 +114,10 @@ impl Text<'_> {
             if source.is_own {
                 continue;
             }
-            let columns = items.iter().filter_map(|item| item.sides.get(at).cloned());
+            let columns = items.iter().filter_map(|item| {
+                let side = item.sides.get(at)?;
+                Some(format!("{side} AS {}", quoted(&item.name)))
+            });
             let columns: Vec<String> = columns.collect();
             let keys = view.grouping.keys.iter();
             let keys = keys.map(|(_, key)| format!("({key}) IS NOT NULL"));
