@@ -109,10 +109,7 @@ fn a_view_that_is_looked_up_is_named_and_drawn() {
         assert!(tree.contains(part), "{part}: {tree}");
     }
     let tree = world.ok(&["explain", "orders_with_spending", "--folder", &folder]);
-    assert!(
-        tree.contains("event time: at, at most 10 seconds behind"),
-        "{tree}"
-    );
+    assert!(tree.contains("│  event time: at\n"), "{tree}");
 }
 
 #[test]
