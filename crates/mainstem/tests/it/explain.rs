@@ -102,7 +102,7 @@ fn a_view_that_is_looked_up_is_named_and_drawn() {
         "lookup of view spending by customer_id, as of each row: count(",
         "lookup of view regulars by customer_id, as of each row",
         "lookup of view ordered by customer_id, as of each row",
-        "one row per key that the view or a row has had",
+        "one row per key that a view or a row here has had",
         "lookup of table customers by customer_id",
         "union all, in the order of the log",
     ] {

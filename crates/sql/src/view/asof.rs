@@ -30,7 +30,7 @@
 //!
 //! # What is kept
 //!
-//! A row of figures per key that the view or an event has had. The view itself is not read: what it
+//! A row of figures per key that an event has had, the view, or another that is looked up by the same. The view itself is not read: what it
 //! reads is, and it may be far behind or be built.
 //!
 //! It never reads a row, and changes no question that looks no view up.

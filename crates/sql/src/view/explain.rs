@@ -213,7 +213,7 @@ fn running_note(node: &Node, running: &Running, named: &[Known]) -> StateNote {
             operator: format!("lookup of view \"{view}\""),
             kind: StateKind::Rows,
             bound: format!(
-                "one row per key that the view or a row has had, for as long as the view is there{}",
+                "one row per key that a view or a row here has had, for as long as the view is there{}",
                 figured(running)
             ),
         };

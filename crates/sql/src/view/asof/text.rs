@@ -205,11 +205,11 @@ impl Text<'_> {
             sides.collect()
         };
         let grouping = &view.grouping;
-        let keys = grouping.keys.iter().zip(&view.given);
-        let keys = keys.map(|((column, key), given)| Item {
+        let keys = grouping.keys.iter().zip(&view.given).enumerate();
+        let keys = keys.map(|(number, ((column, _), given))| Item {
             name: grouping.of.key_name(column),
             event: given.to_string(),
-            sides: only(&key.to_string()),
+            sides: self.each(|other| key_of(view, other, number)),
         });
         let arguments = grouping.arguments.iter().zip(&view.types);
         let arguments = arguments.map(|(argument, ty)| Item {
@@ -221,6 +221,16 @@ impl Text<'_> {
             sides: only(&argument.text),
         });
         keys.chain(arguments).collect()
+    }
+}
+
+/// A column of a view's key, of a row of another's source: rows by which the same is looked up have keys of
+/// their own, the others have none, all of them one.
+fn key_of(view: &View, other: &View, number: usize) -> String {
+    let key = other.grouping.keys.get(number);
+    match key {
+        Some((_, key)) if view.given == other.given => key.to_string(),
+        _ => "NULL".to_owned(),
     }
 }
 
