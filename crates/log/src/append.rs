@@ -56,8 +56,19 @@ impl Draft {
         batch: RecordBatch,
     ) -> Result<Self, ArrowError> {
         let body = crate::frame::encode_body(&batch)?;
+        Ok(Self::encoded(stream, schema, entries, (batch, body)))
+    }
+
+    /// A batch with the bytes that `frame::encode_body` made of it.
+    #[must_use]
+    pub fn encoded(
+        stream: StreamId,
+        schema: SchemaVersion,
+        entries: Vec<DraftEntry>,
+        (batch, body): (RecordBatch, Bytes),
+    ) -> Self {
         let body_crc = crc32c::crc32c(&body);
-        Ok(Self {
+        Self {
             stream,
             schema,
             key: KeyId(0),
@@ -65,7 +76,7 @@ impl Draft {
             batch,
             body,
             body_crc,
-        })
+        }
     }
 }
 

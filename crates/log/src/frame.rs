@@ -131,7 +131,10 @@ pub fn encode_body(batch: &RecordBatch) -> Result<Bytes, ArrowError> {
 }
 
 /// Bytes of a batch's own rows, without what it shares with the batch it was cut from.
-fn rows_size(batch: &RecordBatch) -> Result<usize, ArrowError> {
+///
+/// # Errors
+/// When a column has a type of which Arrow cannot tell.
+pub fn rows_size(batch: &RecordBatch) -> Result<usize, ArrowError> {
     batch
         .columns()
         .iter()

@@ -32,7 +32,8 @@
 //!             deleted (Boolean): the net change of each key since the checkpoint before
 //!   state     Arrow IPC: key, value (Binary), deleted (Boolean)
 //!   note      opaque bytes of whoever drives the checkpoints
-//!   outgoing  Arrow IPC: the rows as their stream's columns have them
+//!   outgoing  Arrow IPC: the rows as their stream's columns have them, which is the body of their
+//!             frame in the log
 //! ```
 //!
 //! **Invariants.** File n+1 is written after file n was committed. A file has its name only after
@@ -116,6 +117,9 @@ pub struct Outgoing {
     pub first: u64,
     /// The rows, as the stream's columns have them.
     pub rows: RecordBatch,
+    /// The rows as a frame has them, so that they are encoded once for the file and the log. Empty
+    /// before their checkpoint is committed.
+    pub body: Bytes,
 }
 
 /// State of operators that changed: keys begin with the id of their view, big-endian, so that two

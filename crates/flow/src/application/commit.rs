@@ -8,16 +8,16 @@ use std::{
     sync::Arc,
 };
 
-use datafusion::arrow::array::RecordBatch;
-use mainstem_kernel::{KeyId, PartitionId, Seq, StreamId, fault::chain};
+use mainstem_kernel::{PartitionId, Seq, StreamId, fault::chain};
 use mainstem_log::{
-    Append, AppendError, Draft, DraftEntry, Log, SharedLog, Stamp, append_and_wait,
+    Append, AppendError, Draft, DraftEntry, Log, SharedLog, Stamp, append_and_wait, frame,
 };
 use mainstem_table::{Outgoing, Sealed, TableError, Tables};
 
 use crate::errors::FlowError;
 
-/// Rows of one append, in bytes of memory, about.
+/// Rows of one append, in bytes, where so many were sealed in one that they are cut: older programs
+/// did that.
 const APPEND_BYTES: usize = 4 << 20;
 
 /// Where checkpoints go.
@@ -56,7 +56,8 @@ pub(super) struct Emitted {
 #[derive(Debug)]
 pub(super) struct Unsent {
     pub(super) rows: Outgoing,
-    /// Batches that readers find beside the log until then; `None` if it is no view's stream.
+    /// Batches that readers find beside the log until then; `None` if it is no view's stream, or more
+    /// of them are to come.
     pub(super) batches: Option<usize>,
 }
 
@@ -93,8 +94,7 @@ impl Commit {
         if let Stage::Sealed(sealed, emitted) = &self.stage {
             match parts.tables.commit(sealed) {
                 Ok(committed) => {
-                    let rows = committed.outgoing.into_iter();
-                    let unsent = rows.map(|rows| emitted.unsent(rows)).collect();
+                    let unsent = emitted.unsent(committed.outgoing);
                     self.stage = Stage::Unsent(committed.number, unsent);
                     self.is_committed = true;
                 }
@@ -114,13 +114,18 @@ impl Commit {
 }
 
 impl Emitted {
-    fn unsent(&self, rows: Outgoing) -> Unsent {
-        let is_view = self.views.contains(&rows.stream);
-        let batches = self.batches.get(&rows.stream).copied();
-        Unsent {
-            rows,
-            batches: is_view.then_some(batches.unwrap_or(0)),
+    /// What is to be appended: readers find a view's rows in the log once it has the last of them.
+    fn unsent(&self, outgoing: Vec<Outgoing>) -> Vec<Unsent> {
+        let mut seen = BTreeSet::new();
+        let mut unsent: Vec<Unsent> = Vec::with_capacity(outgoing.len());
+        for rows in outgoing.into_iter().rev() {
+            let is_last = self.views.contains(&rows.stream) && seen.insert(rows.stream);
+            let batches = self.batches.get(&rows.stream).copied().unwrap_or(0);
+            let batches = is_last.then_some(batches);
+            unsent.push(Unsent { rows, batches });
         }
+        unsent.reverse();
+        unsent
     }
 }
 
@@ -151,19 +156,26 @@ fn append(log: &dyn Log, outgoing: &Outgoing) -> Result<Seq, AppendError> {
     let known = log.next_row(outgoing.stream, outgoing.producer);
     let rows = outgoing.rows.num_rows();
     let mut start = rows_had(outgoing, known);
-    let bytes = outgoing.rows.get_array_memory_size().max(1);
-    let each = (rows.saturating_mul(APPEND_BYTES) / bytes).clamp(1, 1 << 20);
+    let each = rows_of_append(outgoing);
     // A log that has forgotten the sender takes its rows unnumbered.
     let is_numbered = known.is_some() || outgoing.first == 0;
     while start < rows {
         let count = each.min(rows - start);
-        let part = outgoing.rows.slice(start, count);
-        let first = outgoing.first + start as u64;
-        let frames = vec![draft(outgoing, part, (first, is_numbered))?];
+        let frames = vec![draft(outgoing, (start, count), is_numbered)?];
         append_and_wait(log, Append { frames })?;
         start += count;
     }
     Ok(log.frontier())
+}
+
+/// How many rows fit into one append: all that were sealed together by this program.
+fn rows_of_append(outgoing: &Outgoing) -> usize {
+    let rows = outgoing.rows.num_rows();
+    let bytes = frame::rows_size(&outgoing.rows).unwrap_or(0);
+    if bytes <= 2 * APPEND_BYTES {
+        return rows.max(1);
+    }
+    (rows.saturating_mul(APPEND_BYTES) / bytes).clamp(1, 1 << 20)
 }
 
 /// How many of the rows the log has had, if it knows their sender up to the row `known`.
@@ -181,32 +193,34 @@ fn is_passing(error: &AppendError) -> bool {
     )
 }
 
-/// A frame of outgoing rows.
+/// A frame of some outgoing rows.
 fn draft(
     outgoing: &Outgoing,
-    rows: RecordBatch,
-    (first, is_numbered): (u64, bool),
+    (start, count): (usize, usize),
+    is_numbered: bool,
 ) -> Result<Draft, AppendError> {
-    let span = u32::try_from(rows.num_rows()).unwrap_or(u32::MAX);
+    let span = u32::try_from(count).unwrap_or(u32::MAX);
     let stamp = Stamp::Load {
         producer: outgoing.producer,
-        first,
+        first: outgoing.first + start as u64,
         span,
         rejected: 0,
     };
-    let entry = DraftEntry {
+    let entries = vec![DraftEntry {
         partition: PartitionId(0),
         rows: span,
         stamp: is_numbered.then_some(stamp),
-    };
-    let draft = Draft::encode(outgoing.stream, outgoing.schema, vec![entry], rows);
-    let draft = draft.map_err(|_arrow| AppendError::Shape {
-        stream: outgoing.stream,
+    }];
+    let (stream, schema) = (outgoing.stream, outgoing.schema);
+    let is_whole = count == outgoing.rows.num_rows() && !outgoing.body.is_empty();
+    if is_whole {
+        let rows = (outgoing.rows.clone(), outgoing.body.clone());
+        return Ok(Draft::encoded(stream, schema, entries, rows));
+    }
+    let rows = outgoing.rows.slice(start, count);
+    Draft::encode(stream, schema, entries, rows).map_err(|_arrow| AppendError::Shape {
+        stream,
         reason: "rows of a view do not encode",
-    })?;
-    Ok(Draft {
-        key: KeyId(0),
-        ..draft
     })
 }
 

@@ -184,6 +184,7 @@ impl Redo {
                     producer: place.producer,
                     first: place.first,
                     rows: batch_of(&body)?,
+                    body,
                 }),
                 _ => return Err(Damaged("it has a section of an unknown kind")),
             }

@@ -57,7 +57,7 @@ pub(crate) fn encode(app: &AppId, redo: &Redo) -> Result<Vec<Bytes>, ArrowError>
         sections.push(Section::new(KIND_NOTE, none.0, none.1, note));
     }
     for outgoing in &redo.outgoing {
-        let body = encode_body(&outgoing.rows)?;
+        let body = outgoing.body.clone();
         sections.push(Section {
             producer: outgoing.producer.0,
             first: outgoing.first,

@@ -1,4 +1,5 @@
 use arrow::array::{ArrayRef, Int64Array};
+use mainstem_log::frame::encode_body;
 
 use super::*;
 use crate::{
@@ -36,12 +37,14 @@ fn app() -> AppId {
 
 fn outgoing(first: u64) -> Outgoing {
     let column: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
+    let rows = RecordBatch::try_from_iter([("n", column)]).unwrap();
     Outgoing {
         stream: StreamId(40),
         schema: SchemaVersion(2),
         producer: ProducerId(99),
         first,
-        rows: RecordBatch::try_from_iter([("n", column)]).unwrap(),
+        body: encode_body(&rows).unwrap(),
+        rows,
     }
 }
 

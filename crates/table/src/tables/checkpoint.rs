@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use mainstem_kernel::{Seq, StreamId};
+use mainstem_log::frame::encode_body;
 
 use super::{Inner, Tables, feed::FeedItem, retention::KeptFile};
 use crate::{
@@ -58,6 +59,20 @@ impl Sealed {
     #[must_use]
     pub const fn through(&self) -> Seq {
         self.mark.through
+    }
+
+    /// The outgoing rows, with the bytes that both the file and the log get.
+    fn encoded(&self) -> Result<Vec<Outgoing>, TableError> {
+        let number = self.mark.number;
+        let encoded = self.outgoing.iter().map(|outgoing| {
+            let body = encode_body(&outgoing.rows);
+            let body = body.map_err(|source| TableError::Encode { number, source })?;
+            Ok(Outgoing {
+                body,
+                ..outgoing.clone()
+            })
+        });
+        encoded.collect()
     }
 }
 
@@ -125,7 +140,7 @@ impl Tables {
             mark: sealed.mark,
             tables: tables.collect::<Result<_, TableError>>()?,
             state: self.state_layer(&sealed.state)?,
-            outgoing: sealed.outgoing.clone(),
+            outgoing: sealed.encoded()?,
             note: sealed.note.clone(),
         })
     }

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
+use bytes::Bytes;
 use datafusion::arrow::{
-    array::{ArrayRef, Int64Array},
+    array::{ArrayRef, Int64Array, RecordBatch},
     datatypes::{DataType, Field, Schema},
 };
 use mainstem_kernel::{ProducerId, SchemaVersion, Timestamp, clock::ManualClock};
@@ -25,6 +26,7 @@ fn outgoing(first: i64) -> Outgoing {
         producer: PRODUCER,
         first: u64::try_from(first).unwrap(),
         rows: RecordBatch::try_new(schema, vec![column]).unwrap(),
+        body: Bytes::new(),
     }
 }
 
