@@ -2,6 +2,8 @@
 //!
 //! It never knows where a frame is kept or what its columns mean.
 
+mod compressed;
+
 use std::{iter, sync::Arc};
 
 use arrow::{
@@ -10,22 +12,21 @@ use arrow::{
     datatypes::{DataType, Field},
     error::ArrowError,
     ipc::{
-        CompressionType, MetadataVersion,
+        MetadataVersion,
         reader::StreamDecoder,
-        writer::{IpcWriteOptions, StreamWriter},
+        writer::{IpcWriteOptions, StreamEncoder},
     },
 };
 use bytes::Bytes;
 use mainstem_kernel::{KeyId, Offset, PartitionId, SchemaVersion, Seq, StreamId, types};
 
+use self::compressed::compressed;
 use crate::append::Stamp;
 
 /// Bodies whose buffers hold fewer bytes than this are not compressed: it would not pay.
 const COMPRESSED_FROM: usize = 1_024;
 /// Alignment of buffers within a body: enough for every type we have (Decimal128 needs 16).
 const ALIGNMENT: usize = 16;
-/// Room for the schema, so that small bodies grow their buffer once.
-const SCHEMA_BYTES: usize = 1_024;
 
 /// The rows of one stream that were appended together, as a reader sees them.
 #[derive(Clone, Debug)]
@@ -116,18 +117,16 @@ pub fn encode_body(batch: &RecordBatch) -> Result<Bytes, ArrowError> {
         let message = format!("column \"{name}\" is dictionary-encoded, expected plain values");
         return Err(ArrowError::InvalidArgumentError(message));
     }
-    let size = rows_size(batch)?;
-    let compression = (size >= COMPRESSED_FROM).then_some(CompressionType::LZ4_FRAME);
-    let options = IpcWriteOptions::try_new(ALIGNMENT, false, MetadataVersion::V5)?
-        .try_with_compression(compression)?;
-    let room = Vec::with_capacity(size.saturating_add(SCHEMA_BYTES));
-    let mut writer = StreamWriter::try_new_with_options(room, batch.schema_ref(), options)?;
-    writer.write(batch)?;
-    writer.finish()?;
-    let mut body = writer.into_inner()?;
-    // Compression leaves most of the room unused, and bodies wait in queues.
-    body.shrink_to_fit();
-    Ok(Bytes::from(body))
+    let options = IpcWriteOptions::try_new(ALIGNMENT, false, MetadataVersion::V5)?;
+    let mut encoder = StreamEncoder::try_new_with_options(batch.schema_ref(), options)?;
+    let mut parts = encoder.encode(batch)?;
+    if rows_size(batch)? >= COMPRESSED_FROM {
+        return compressed(&parts);
+    }
+    parts.extend(encoder.finish()?);
+    let mut whole = Vec::with_capacity(parts.iter().map(Buffer::len).sum());
+    parts.iter().for_each(|part| whole.extend_from_slice(part));
+    Ok(Bytes::from(whole))
 }
 
 /// Bytes of a batch's own rows, without what it shares with the batch it was cut from.

@@ -156,14 +156,18 @@ fn append(log: &dyn Log, outgoing: &Outgoing) -> Result<Seq, AppendError> {
     let known = log.next_row(outgoing.stream, outgoing.producer);
     let rows = outgoing.rows.num_rows();
     let mut start = rows_had(outgoing, known);
-    let each = rows_of_append(outgoing);
+    let mut each = rows_of_append(outgoing);
     // A log that has forgotten the sender takes its rows unnumbered.
     let is_numbered = known.is_some() || outgoing.first == 0;
     while start < rows {
         let count = each.min(rows - start);
         let frames = vec![draft(outgoing, (start, count), is_numbered)?];
-        append_and_wait(log, Append { frames })?;
-        start += count;
+        match append_and_wait(log, Append { frames }) {
+            Ok(_) => start += count,
+            // Some rows are much larger than others, or the log takes less at once than usual.
+            Err(AppendError::TooLarge { .. }) if count > 1 => each = count.div_ceil(2),
+            Err(error) => return Err(error),
+        }
     }
     Ok(log.frontier())
 }
@@ -171,7 +175,10 @@ fn append(log: &dyn Log, outgoing: &Outgoing) -> Result<Seq, AppendError> {
 /// How many rows fit into one append: all that were sealed together by this program.
 fn rows_of_append(outgoing: &Outgoing) -> usize {
     let rows = outgoing.rows.num_rows();
-    let bytes = frame::rows_size(&outgoing.rows).unwrap_or(0);
+    let bytes = match outgoing.body.len() {
+        0 => frame::rows_size(&outgoing.rows).unwrap_or(0),
+        encoded => encoded,
+    };
     if bytes <= 2 * APPEND_BYTES {
         return rows.max(1);
     }
