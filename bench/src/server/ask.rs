@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{STREAM, Server};
 use crate::client::Request;
 
-const LIVE_MAX: Duration = Duration::from_secs(600);
+const LIVE_MAX: Duration = Duration::from_secs(1_800);
 const LIVE_POLL: Duration = Duration::from_millis(20);
 
 /// What the benches read of `/v1/status`.

@@ -16,7 +16,11 @@ const BUDGET_MIN: ByteSize = ByteSize::mib(256);
 /// Taken for the machine's memory when it cannot be learned.
 const MACHINE_FALLBACK: ByteSize = ByteSize::gib(2);
 
-/// Percent of the budget, by part. They sum to 90; the rest is for code, stacks and buffers.
+/// What no part counts: code, stacks, indexes of files, and what is free and not given back yet. Of a
+/// small budget it is half.
+const OWN: ByteSize = ByteSize::mib(256);
+
+/// Percent of what is left, by part. They sum to 90; the rest is for buffers that no part counts.
 const TAIL: u64 = 20;
 const ADMISSION: u64 = 15;
 const ARCHIVING: u64 = 15;
@@ -62,7 +66,8 @@ impl Shares {
                 least: BUDGET_MIN,
             });
         }
-        let share = |percent| ByteSize(budget.0 / 100 * percent);
+        let shared = budget.0 - OWN.0.min(budget.0 / 2);
+        let share = |percent| ByteSize(shared / 100 * percent);
         Ok(Self {
             budget,
             tail: share(TAIL),
@@ -72,7 +77,7 @@ impl Shares {
             views: share(VIEWS),
             lookups: match config.flow.lookup_size_max {
                 Memory::Size(size) => size,
-                Memory::Share(percent) => percent.of(budget),
+                Memory::Share(percent) => percent.of(ByteSize(shared)),
             },
         })
     }
@@ -153,7 +158,8 @@ mod tests {
         let shares = Shares::split(&config).unwrap();
         let given = shares.tail.0 + shares.admission.0 + shares.archiving.0;
         let given = given + shares.queries.0 + shares.views.0 + shares.lookups.0;
-        assert!(given <= shares.budget.0 / 10 * 9 && given > shares.budget.0 / 10 * 8);
+        let shared = shares.budget.0 - OWN.0;
+        assert!(given <= shared / 10 * 9 && given > shared / 100 * 89);
         let default = Memory::Share(Percent::new(u8::try_from(LOOKUPS).unwrap()).unwrap());
         assert_eq!(config.flow.lookup_size_max, default);
         config.flow.lookup_size_max = Memory::Size(ByteSize::mib(7));

@@ -86,11 +86,26 @@ impl Batch {
         if let Some(bytes) = self.misfit {
             return Err(StoreError::KeyLength { bytes });
         }
-        let mut rest = self.bytes.freeze();
-        Ok(self.changes.into_iter().map(move |place| KeyChange {
-            space: place.space,
-            key: rest.split_to(place.key),
-            value: place.value.map(|bytes| rest.split_to(bytes)),
+        // An engine may keep a change for as long as it likes, and all of the buffer with it.
+        let is_loose = self.bytes.capacity() > self.bytes.len() + self.bytes.len() / 8;
+        let mut rest = match is_loose {
+            true => Bytes::copy_from_slice(&self.bytes),
+            false => self.bytes.freeze(),
+        };
+        Ok(self.changes.into_iter().map(move |place| {
+            let mut cut = |bytes| {
+                let part = rest.split_to(bytes);
+                // Of these there are few, which stay buffered for long.
+                match place.space {
+                    Space::Meta | Space::Due => Bytes::copy_from_slice(&part),
+                    Space::Rows | Space::State => part,
+                }
+            };
+            KeyChange {
+                space: place.space,
+                key: cut(place.key),
+                value: place.value.map(cut),
+            }
         }))
     }
 

@@ -14,12 +14,25 @@
 //! into files: it then syncs its journal first. So after a crash the journal holds some number of
 //! first batches.
 //!
+//! fjall sorts buffers into files in the thread that also merges files, and takes writes meanwhile,
+//! however many. So a write waits here while more is buffered than may be.
+//!
 //! fjall uses the machine's file system itself: the folder must have a native path. What a crash
 //! leaves is proved by killing processes (`tests/soak.rs`), not on the twin disk.
 
 mod open;
 
-use std::{fmt, ops::ControlFlow, path::PathBuf, sync::Arc, sync::atomic::AtomicU64};
+use std::{
+    fmt,
+    ops::ControlFlow,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use fjall::{Database, Keyspace, PersistMode, Readable};
@@ -32,11 +45,20 @@ use crate::{
     Visit,
 };
 
+/// How long a write waits before it looks again whether there is room.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// How often it looks: then fjall says by itself what hinders it.
+const LOOKS_MAX: u32 = 6_000;
+
 /// A store in a folder.
 pub struct FjallStore {
     database: Database,
     keyspaces: Arc<Keyspaces>,
     batches: AtomicU64,
+    /// Writes wait while more is buffered.
+    buffered_max: u64,
+    /// Waiting was in vain: writes do not, until there is room again.
+    is_stuck: AtomicBool,
 }
 
 /// The keyspace of each `Space`.
@@ -65,6 +87,34 @@ impl Keyspaces {
     }
 }
 
+impl FjallStore {
+    /// Waits while more is buffered than may be.
+    fn wait_for_room(&self) -> Result<(), fjall::Error> {
+        let has_room = || self.database.write_buffer_size() <= self.buffered_max;
+        if has_room() {
+            self.is_stuck.store(false, Ordering::Relaxed);
+            return Ok(());
+        }
+        if self.is_stuck.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        // Buffers of a store that was made with larger ones, or that a crash left, may be below the
+        // limit at which fjall would begin by itself.
+        for space in Space::ALL {
+            self.keyspaces.of(space).rotate_memtable()?;
+        }
+        for _ in 0..LOOKS_MAX {
+            if has_room() {
+                return Ok(());
+            }
+            thread::sleep(LOOK_AGAIN);
+        }
+        tracing::warn!("the store does not sort what it has buffered into files");
+        self.is_stuck.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
 impl Keyed for FjallStore {
     fn write(&self, batch: Batch) -> Result<(), StoreError> {
         let mut items = fjall::OwnedWriteBatch::with_capacity(self.database.clone(), batch.len());
@@ -75,10 +125,9 @@ impl Keyed for FjallStore {
                 None => items.remove(keyspace, change.key),
             }
         }
-        let written = items.commit();
+        let written = self.wait_for_room().and_then(|()| items.commit());
         written.map_err(|error| self.keyspaces.error("write", error))?;
-        self.batches
-            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.batches.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
@@ -96,7 +145,7 @@ impl Keyed for FjallStore {
 
     fn stats(&self) -> StoreStats {
         StoreStats {
-            batches: self.batches.load(std::sync::atomic::Ordering::Relaxed),
+            batches: self.batches.load(Ordering::Relaxed),
             size: ByteSize(self.database.disk_space().unwrap_or_default()),
             buffered: ByteSize(self.database.write_buffer_size()),
         }

@@ -42,6 +42,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const CONFIG: StoreConfig = StoreConfig {
     cache: ByteSize::mib(4),
     buffer_size_max: ByteSize::mib(2),
+    buffers_size_max: ByteSize::mib(16),
     journal_size_max: ByteSize::mib(64),
 };
 

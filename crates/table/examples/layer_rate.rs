@@ -112,6 +112,7 @@ fn open(folder: PathBuf) -> (Arc<Tables>, Applier) {
     let config = StoreConfig {
         cache: ByteSize::mib(64),
         buffer_size_max: ByteSize::mib(32),
+        buffers_size_max: ByteSize::mib(256),
         journal_size_max: ByteSize::mib(128),
     };
     let store = FjallStore::open(&RealDisk, &folder.join("store"), config).unwrap();

@@ -35,7 +35,7 @@ const CLOSE_PARTS: usize = 4;
 
 /// While state is larger than memory, a step has one part in so many of what state may take, if
 /// that is more.
-const SPILLED_PARTS: usize = 6;
+const SPILLED_PARTS: usize = 3;
 
 impl Steps {
     /// Takes a step toward `frontier`; whether it took one, and whether another has room.

@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use mainstem_disk::{Disk, RealDisk};
 use mainstem_node::{
-    Config, ConfigError, DEFAULT_TOML, Engines, Node, Options,
+    Config, ConfigError, DEFAULT_TOML, Engines, Node, Options, Shares,
     config::{TraceConfig, TraceFormat},
 };
 use tokio::{
@@ -14,6 +14,7 @@ use tokio::{
 use tracing_subscriber::EnvFilter;
 
 use crate::{
+    allocator,
     args::{Engine, Serve, Target},
     client::DATA_DEFAULT,
     errors::CliError,
@@ -34,6 +35,7 @@ pub(crate) fn serve(target: &Target, options: &Serve) -> Outcome {
         Some(path) => read_config(path)?,
     };
     trace(&config.trace);
+    allocator::fit(Shares::split(&config)?.budget);
     let engines = match options.engine {
         Engine::Embedded => Engines::Embedded,
         Engine::Cluster => Engines::Cluster,

@@ -8,8 +8,10 @@ use mainstem_table::{TablesConfig, WriterConfig};
 use super::Config;
 use crate::{applications::ApplicationsConfig, memory::Shares, parts::cores};
 
-/// New rows of one space of the store in memory.
+/// New rows of one space of the store in memory, at most and at least: with small ones the store
+/// merges more often.
 const STORE_BUFFER: ByteSize = ByteSize::mib(16);
+const STORE_BUFFER_MIN: ByteSize = ByteSize::mib(4);
 /// A step has one part in so many of what state of views may take: it makes several times its size
 /// of memory, and with little memory few rows are to be many.
 const STEP_PARTS: u64 = 8;
@@ -71,7 +73,8 @@ impl Config {
         ApplicationsConfig {
             store: StoreConfig {
                 cache: part(1),
-                buffer_size_max: STORE_BUFFER,
+                buffer_size_max: ByteSize(part(1).0 / 2).clamp(STORE_BUFFER_MIN, STORE_BUFFER),
+                buffers_size_max: part(2),
                 journal_size_max: STORE_JOURNAL,
             },
             tables: TablesConfig {

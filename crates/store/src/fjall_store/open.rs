@@ -3,7 +3,10 @@
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicU64},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64},
+    },
 };
 
 use fjall::{
@@ -40,10 +43,31 @@ const FILES_MAX: usize = 512;
 pub struct StoreConfig {
     /// Blocks that were read, in memory.
     pub cache: ByteSize,
-    /// New rows of one space in memory; up to four such buffers exist for a while.
+    /// New rows of one space in memory, from which on they are sorted into files.
     pub buffer_size_max: ByteSize,
+    /// New rows of all spaces in memory, those included that wait to be sorted into files: writes
+    /// wait beyond that. At least one more than all buffers.
+    pub buffers_size_max: ByteSize,
     /// fjall's journals; at least 64 MiB.
     pub journal_size_max: ByteSize,
+}
+
+impl StoreConfig {
+    /// The most that one space buffers.
+    fn buffer_of(&self, space: Space) -> ByteSize {
+        match space {
+            Space::Meta | Space::Due => self.buffer_size_max.min(SMALL_BUFFER_MAX),
+            Space::Rows | Space::State => self.buffer_size_max,
+        }
+    }
+
+    /// From how much on writes wait. With more than all buffers may have, one of them is on its way
+    /// to files, so that the wait has an end.
+    fn buffered_max(&self) -> u64 {
+        let all = Space::ALL.map(|space| self.buffer_of(space).0);
+        let least = all.iter().sum::<u64>() + self.buffer_size_max.0;
+        self.buffers_size_max.0.max(least)
+    }
 }
 
 impl FjallStore {
@@ -86,6 +110,8 @@ impl FjallStore {
             database,
             keyspaces: Arc::new(keyspaces),
             batches: AtomicU64::new(0),
+            buffered_max: config.buffered_max(),
+            is_stuck: AtomicBool::new(false),
         }))
     }
 }
@@ -95,12 +121,11 @@ fn open_keyspace(
     space: Space,
     config: StoreConfig,
 ) -> Result<Keyspace, fjall::Error> {
-    let buffer = config.buffer_size_max;
+    let buffer = config.buffer_of(space);
     database.keyspace(space.name(), || {
         let options = KeyspaceCreateOptions::default().manual_journal_persist(true);
         match space {
-            Space::Meta | Space::Due => options.max_memtable_size(buffer.min(SMALL_BUFFER_MAX).0),
-            Space::Rows => options.max_memtable_size(buffer.0),
+            Space::Meta | Space::Due | Space::Rows => options.max_memtable_size(buffer.0),
             // State is read as often as it is written while there is more of it than memory, and
             // to compress it costs more than to write it.
             Space::State => {

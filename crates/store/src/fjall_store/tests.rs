@@ -10,6 +10,7 @@ use crate::contract::{self, get, pairs, write};
 const CONFIG: StoreConfig = StoreConfig {
     cache: ByteSize::mib(8),
     buffer_size_max: ByteSize::mib(1),
+    buffers_size_max: ByteSize::mib(8),
     journal_size_max: ByteSize::mib(64),
 };
 
@@ -45,6 +46,39 @@ fn keeps_every_promise() {
         count += 1;
         open(&folder.path().join(count.to_string())).unwrap()
     });
+}
+
+#[test]
+fn writes_go_on_where_earlier_buffers_were_larger_than_all_may_be_now() {
+    let folder = TempDir::new().unwrap();
+    let open = |buffer_size_max: ByteSize| {
+        let config = StoreConfig {
+            buffer_size_max,
+            ..CONFIG
+        };
+        FjallStore::open(&RealDisk, folder.path(), config).unwrap()
+    };
+    let value = vec![7; 64 << 10];
+    let put = |store: &FjallStore, n: u32| {
+        let mut batch = Batch::default();
+        batch.put(Space::Rows, &n.to_be_bytes(), &value);
+        batch.put(Space::State, &n.to_be_bytes(), &value);
+        store.write(batch).unwrap();
+    };
+    // fjall keeps the size of buffers that a keyspace was made with.
+    drop(open(ByteSize::mib(16)));
+    let store = open(ByteSize::mib(1));
+    for n in 0..100 {
+        put(&store, n);
+    }
+    let stats = store.stats();
+    assert!(stats.buffered <= ByteSize::mib(9), "{}", stats.buffered);
+    assert!(!store.is_stuck.load(Ordering::Relaxed));
+    let snapshot = store.snapshot().unwrap();
+    for n in 0..100_u32 {
+        let found = snapshot.get(Space::Rows, &n.to_be_bytes()).unwrap();
+        assert_eq!(found.as_deref(), Some(value.as_slice()));
+    }
 }
 
 #[test]
