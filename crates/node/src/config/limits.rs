@@ -67,7 +67,7 @@ impl Config {
     }
 
     /// For tables and views: the store has an eighth of their share, rows that wait for it three,
-    /// and state of views the rest.
+    /// and state of views the rest. Buffers of the store are beside it.
     pub(crate) fn applications(&self, shares: Shares) -> ApplicationsConfig {
         let part = |eighths: u64| ByteSize(shares.views.0 / 8 * eighths);
         ApplicationsConfig {
