@@ -36,6 +36,8 @@
 //! sixteen by sixteen. Panes that the last committed checkpoint has whole can be let go, and are
 //! loaded when they are touched.
 //!
+//! A view has several of them where joins stand on sides of a UNION: each with operators of its own.
+//!
 //! It never decides which rows are fed to it, and never reads a log.
 
 mod alone;
@@ -74,8 +76,14 @@ use pane::MARKS;
 use shelf::Shelf;
 use told::told;
 
-/// Operators of a view from here on are the two sides' rows; groupings have smaller numbers.
+/// Operators of a view from here on are the two sides' rows, of each join two; groupings have smaller numbers.
 const OPERATOR: u8 = 32;
+/// Joins of streams that a view has on sides of UNION: operators of the next view begin at 64.
+pub(crate) const PAIRINGS_MAX: usize = mainstem_sql::view::PAIRS_MAX;
+const _: () = assert!(
+    OPERATOR as usize + 2 * PAIRINGS_MAX < 63,
+    "numbers of operators"
+);
 
 /// The rows of both sides that wait for others.
 #[derive(Debug)]
@@ -96,12 +104,14 @@ impl Pairs {
     /// The state as the store has it; panes are loaded when they are touched.
     pub(crate) fn open(
         plan: Arc<Pairing>,
-        (view, first): (mainstem_kernel::StreamId, u8),
+        (view, first, number): (mainstem_kernel::StreamId, u8, usize),
         (source, kept): (&SharedState, Kept),
     ) -> Result<Self, FlowError> {
+        let before = u8::try_from(2 * number).unwrap_or(u8::MAX);
+        let first = first.saturating_add(OPERATOR).saturating_add(before);
         let key = |side: u8| StateKey {
             view,
-            operator: first.saturating_add(OPERATOR).saturating_add(side),
+            operator: first.saturating_add(side),
         };
         let keys = [key(0), key(1)];
         let shelf = |key: StateKey| match kept {

@@ -68,8 +68,8 @@ pub(crate) struct Segment {
 #[derive(Debug)]
 pub(crate) struct View {
     pipeline: Arc<Pipeline>,
-    /// Rows that wait for others, if it pairs rows.
-    pairs: Option<Pairs>,
+    /// Rows that wait for others, of each join of streams.
+    pairs: Vec<Pairs>,
     /// One per grouping.
     states: Vec<Buckets>,
     /// What came out of its operators since it was opened.
@@ -137,11 +137,14 @@ impl View {
         for place in pipeline.places() {
             tally.add(place, 0);
         }
-        let pairing = pipeline.feed.pairing();
-        let pairs = pairing
-            .map(|plan| Pairs::open(Arc::clone(plan), (pipeline.view, first), (source, kept)));
+        let pairings = pipeline.feed.pairings().into_iter().enumerate();
+        let pairs = pairings.map(|(number, (plan, _))| {
+            let key = (pipeline.view, first, number);
+            Pairs::open(Arc::clone(plan), key, (source, kept))
+        });
+        let pairs = pairs.collect::<Result<_, _>>()?;
         Ok(Self {
-            pairs: pairs.transpose()?,
+            pairs,
             pipeline,
             states,
             tally,
@@ -162,7 +165,8 @@ impl View {
         for (state, by) in self.states.iter_mut().zip(groupings) {
             state.replan(by);
         }
-        if let (Some(pairs), Some(plan)) = (&mut self.pairs, pipeline.feed.pairing()) {
+        let pairings = pipeline.feed.pairings().into_iter();
+        for (pairs, (plan, _)) in self.pairs.iter_mut().zip(pairings) {
             pairs.replan(plan);
         }
         self.pipeline = pipeline;
@@ -183,7 +187,7 @@ impl View {
         }
         let mut feeding = Feeding {
             sources,
-            pairs: self.pairs.as_mut(),
+            pairs: &mut self.pairs,
         };
         let mut rows = self.pipeline.feed.rows(&mut feeding, parts, &mut noted)?;
         let tells = self.pipeline.tells(parts.tells);
@@ -235,9 +239,9 @@ impl View {
     /// # Errors
     /// As `step`.
     pub(crate) fn let_go(&mut self, size_max: usize) -> Result<(), FlowError> {
-        let parts = self.states.len() + usize::from(self.pairs.is_some());
+        let parts = self.states.len() + self.pairs.len();
         let share = size_max / parts.max(1);
-        if let Some(pairs) = &mut self.pairs {
+        for pairs in &mut self.pairs {
             pairs.let_go(share);
         }
         let mut states = self.states.iter_mut();
@@ -246,25 +250,24 @@ impl View {
 
     /// Bytes of state in memory.
     pub(crate) fn size(&self) -> usize {
-        let pairs = self.pairs.as_ref().map_or(0, Pairs::size);
+        let pairs = self.pairs.iter().map(Pairs::size).sum::<usize>();
         pairs + self.states.iter().map(Buckets::size).sum::<usize>()
     }
 
     /// Bytes of changed state that was let go and waits for the next checkpoint.
     pub(crate) fn waiting(&self) -> usize {
-        let pairs = self.pairs.as_ref().map_or(0, Pairs::waiting);
+        let pairs = self.pairs.iter().map(Pairs::waiting).sum::<usize>();
         pairs + self.states.iter().map(Buckets::waiting).sum::<usize>()
     }
 
     /// Whether steps load state and let it go again.
     pub(crate) fn is_spilled(&self) -> bool {
-        self.pairs.as_ref().is_some_and(Pairs::is_spilled)
-            || self.states.iter().any(Buckets::is_spilled)
+        self.pairs.iter().any(Pairs::is_spilled) || self.states.iter().any(Buckets::is_spilled)
     }
 
     /// Whether it has something to say once event time goes on.
     pub(crate) fn waits(&self) -> bool {
-        self.pairs.as_ref().is_some_and(Pairs::waits) || self.states.iter().any(Buckets::waits)
+        self.pairs.iter().any(Pairs::waits) || self.states.iter().any(Buckets::waits)
     }
 
     /// Rows that came out of each operator of its plan since it was opened.
@@ -284,8 +287,9 @@ impl View {
         let above = above
             .flat_map(|segment| segment.places.iter().flatten())
             .next();
-        let feed = self.pipeline.feed.place().or(above.copied());
-        let pairs = self.pairs.iter().map(|pairs| (feed, pairs.size()));
+        let pairings = self.pipeline.feed.pairings().into_iter();
+        let feeds = pairings.map(|(_, place)| place.or(above.copied()));
+        let pairs = feeds.zip(self.pairs.iter().map(Pairs::size));
         for (place, bytes) in pairs.chain(states.map(|(place, bytes)| (place.copied(), bytes))) {
             if let Some(kept) = place.and_then(|place| kept.get_mut(place)) {
                 *kept += bytes as u64;
@@ -296,7 +300,7 @@ impl View {
 
     /// Groups in memory, and rows that wait for others.
     pub(crate) fn groups(&self) -> usize {
-        let pairs = self.pairs.as_ref().map_or(0, Pairs::rows);
+        let pairs = self.pairs.iter().map(Pairs::rows).sum::<usize>();
         pairs + self.states.iter().map(Buckets::groups).sum::<usize>()
     }
 }

@@ -36,8 +36,8 @@ pub use crate::error::row_reason;
 pub use engine::{Progress, ViewEngine, ViewStatus};
 pub(crate) use names::{at_frontier, factor};
 pub use node::{
-    Call, Figure, Frame, Function, Near, Node, Order, Outer, Pairs, PairsKind, Rank, Running,
-    Turns, buckets,
+    Call, Figure, Frame, Function, Near, Node, Order, Outer, PAIRS_MAX, Pairs, PairsKind, Rank,
+    Running, Turns, buckets,
 };
 pub use operators::{Operator, OperatorKind};
 pub use overlap::{Overlapping, Slice};

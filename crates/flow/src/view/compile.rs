@@ -48,6 +48,7 @@ impl Pipeline {
             has_window: false,
             overlapping: None,
             gap_us: None,
+            waiting: 0,
         };
         let feed = compiling.node(&plan.plan)?;
         let last = compiling.segment();
@@ -105,6 +106,8 @@ struct Compiling<'a> {
     overlapping: Option<Arc<Overlapping>>,
     /// The gap of session windows, if the rows here have them.
     gap_us: Option<i64>,
+    /// How many joins of streams, or turns, there are so far.
+    waiting: usize,
 }
 
 fn refused(view: StreamId, reason: impl Into<String>) -> FlowError {

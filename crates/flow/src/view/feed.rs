@@ -62,6 +62,8 @@ pub(crate) enum Feed {
     Pairs {
         sides: Vec<Side>,
         plan: Arc<Pairing>,
+        /// Which of those of the view that wait: several do where joins stand on sides of a UNION.
+        number: usize,
         /// Its operator of the plan. Of rows that take turns it is what takes them.
         place: Option<usize>,
     },
@@ -72,8 +74,8 @@ pub(crate) enum Feed {
 pub(super) struct Feeding<'a> {
     /// The rows of each source, which are taken out.
     pub(super) sources: Vec<Vec<Weighted>>,
-    /// The rows that wait for others, if some do.
-    pub(super) pairs: Option<&'a mut Pairs>,
+    /// The rows that wait for others, by the number of their feed.
+    pub(super) pairs: &'a mut [Pairs],
 }
 
 /// One side: what feeds it, and its operators, which keep nothing.
@@ -119,11 +121,15 @@ impl Feed {
         }
     }
 
-    /// How rows wait for others, if they do.
-    pub(crate) fn pairing(&self) -> Option<&Arc<Pairing>> {
+    /// How rows wait for others, each with its operator of the plan, by their numbers.
+    pub(crate) fn pairings(&self) -> Vec<(&Arc<Pairing>, Option<usize>)> {
         match self {
-            Self::Pairs { plan, .. } => Some(plan),
-            Self::Source(_) | Self::Union { .. } | Self::Changes { .. } => None,
+            Self::Pairs { plan, place, .. } => vec![(plan, *place)],
+            Self::Union { sides, .. } => {
+                let sides = sides.iter();
+                sides.flat_map(|side| side.feed.pairings()).collect()
+            }
+            Self::Source(_) | Self::Changes { .. } => Vec::new(),
         }
     }
 
@@ -163,12 +169,17 @@ impl Feed {
                 }
                 Ok(rows)
             }
-            Self::Pairs { sides, place, .. } => {
+            Self::Pairs {
+                sides,
+                number,
+                place,
+                ..
+            } => {
                 let mut rows = [Vec::new(), Vec::new()];
                 for (rows, side) in rows.iter_mut().zip(sides) {
                     *rows = side.rows(feeding, parts, noted)?;
                 }
-                let Some(pairs) = &mut feeding.pairs else {
+                let Some(pairs) = feeding.pairs.get_mut(*number) else {
                     return Ok(Vec::new());
                 };
                 let at = (parts.moment, parts.pool);

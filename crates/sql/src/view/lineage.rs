@@ -164,6 +164,19 @@ pub(crate) fn near(node: &Node) -> Option<(&Pairs, &Near)> {
     }
 }
 
+/// All operators that pair rows near in time, in the order of the text: several where they stand on sides of
+/// UNION.
+pub(crate) fn all_near(node: &Node) -> Vec<(&Pairs, &Near)> {
+    match node {
+        Node::Pairs(pairs) => pairs
+            .near()
+            .map(|near| (pairs.as_ref(), near))
+            .into_iter()
+            .collect(),
+        other => other.inputs().into_iter().flat_map(all_near).collect(),
+    }
+}
+
 /// Whether rows leave only when event time is there: as pairs, or in turns.
 pub(crate) fn waits(node: &Node) -> bool {
     near(node).is_some() || turns(node).is_some()

@@ -16,7 +16,7 @@ use datafusion::{
 
 use super::Windows;
 use crate::sketch::{Buckets, Moment};
-pub use pairs::{Near, Outer, Pairs, PairsKind};
+pub use pairs::{Near, Outer, PAIRS_MAX, Pairs, PairsKind};
 pub use rank::{Order, Rank};
 pub use running::{Figure, Frame, Running, Turns};
 

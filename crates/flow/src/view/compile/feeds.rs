@@ -12,7 +12,7 @@ use super::{
 use crate::{
     errors::FlowError,
     keys::key_type,
-    pairs::{Kind, Pairing, carried_type},
+    pairs::{Kind, PAIRINGS_MAX, Pairing, carried_type},
 };
 
 impl Compiling<'_> {
@@ -40,7 +40,9 @@ impl Compiling<'_> {
     pub(super) fn union(&mut self, inputs: &[Node], schema: &SchemaRef) -> Result<Feed, FlowError> {
         let mut sides = Vec::with_capacity(inputs.len());
         for input in inputs {
-            sides.push(self.side(input)?);
+            // Rows may wait for others below it.
+            let feed = self.node(input)?;
+            sides.push(self.passing(feed)?);
         }
         Ok(Feed::Union {
             sides,
@@ -56,7 +58,14 @@ impl Compiling<'_> {
     }
 
     fn side_of(&mut self, feed: Feed) -> Result<Side, FlowError> {
-        if self.retracts || !self.segments.is_empty() || feed.pairing().is_some() {
+        match feed.pairings().is_empty() {
+            true => self.passing(feed),
+            false => Err(self.refused("rows wait that have waited")),
+        }
+    }
+
+    fn passing(&mut self, feed: Feed) -> Result<Side, FlowError> {
+        if self.retracts || !self.segments.is_empty() {
             return Err(self.refused("one of several sides keeps something, or takes rows back"));
         }
         let segment = Arc::new(self.segment());
@@ -96,6 +105,7 @@ impl Compiling<'_> {
         Ok(Feed::Pairs {
             sides: sides.into(),
             plan: Arc::new(plan),
+            number: self.waiting()?,
             place: Some(self.place),
         })
     }
@@ -121,8 +131,19 @@ impl Compiling<'_> {
         Ok(Feed::Pairs {
             sides: vec![self.side_of(feed)?],
             plan: Arc::new(plan),
+            number: self.waiting()?,
             place: None,
         })
+    }
+
+    /// The number of what waits next.
+    fn waiting(&mut self) -> Result<usize, FlowError> {
+        let number = self.waiting;
+        self.waiting += 1;
+        match number < PAIRINGS_MAX {
+            true => Ok(number),
+            false => Err(self.refused("more joins of streams than one view has")),
+        }
     }
 
     /// The types of rows that wait for others.

@@ -63,6 +63,9 @@ pub struct Near {
     pub slice_us: i64,
 }
 
+/// Joins of streams that a view may have, on sides of UNION.
+pub const PAIRS_MAX: usize = 15;
+
 /// Slices of the time for which rows are kept.
 const SLICES: i64 = 8;
 const SLICE_US_MIN: i64 = 1_000_000;

@@ -9,7 +9,7 @@ use datafusion::{
 use mainstem_kernel::{Code, Problem, types::TYPE_METADATA};
 
 use super::{
-    super::{Node, lineage, refuse::unbuilt},
+    super::{Node, PAIRS_MAX, lineage, refuse::unbuilt},
     Shape,
 };
 use crate::{
@@ -31,7 +31,13 @@ impl Shape<'_> {
                 side => inputs.push(side),
             }
         }
-        Ok(Node::Union { inputs, schema })
+        let node = Node::Union { inputs, schema };
+        if lineage::all_near(&node).len() > PAIRS_MAX {
+            let what = format!("UNION of more than {PAIRS_MAX} joins of streams");
+            return Err(unbuilt(&what, self.place.clone())
+                .hint("make a view of some of them, and read it here"));
+        }
+        Ok(node)
     }
 
     fn side(&self, plan: &LogicalPlan) -> Result<Node, Problem> {
