@@ -16,6 +16,7 @@ mod node;
 mod operators;
 mod output;
 mod overlap;
+mod places;
 mod plan;
 mod refuse;
 mod relation;
@@ -25,6 +26,7 @@ mod state;
 mod ties;
 mod tumble;
 mod windows;
+mod with;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -6,7 +6,10 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 
-use crate::world::{Pace, Random, SECOND, START, USUAL, World, at};
+use crate::{
+    verify::differences,
+    world::{Pace, Random, SECOND, START, USUAL, World, at},
+};
 
 const BASE: &str = "
 CREATE STREAM readings (
@@ -41,6 +44,23 @@ const VIEWS: [&str; 4] = [
     "CREATE MATERIALIZED VIEW dips AS SELECT since, id, rows FROM readings MATCH_RECOGNIZE (
        PARTITION BY device ORDER BY at MEASURES FIRST(id) AS since, id, count(*) AS rows
        PATTERN (A B{1,3} C) WITHIN INTERVAL '1 minute' DEFINE B AS n < A.n, C AS n >= FIRST(A.n));",
+];
+
+/// Rows of both, of which many have one time: on sides of their own, of one view, of a view and itself.
+const OF_BOTH: [&str; 6] = [
+    "both AS SELECT *, lag(n) OVER (PARTITION BY device ORDER BY at) AS before, count(*) OVER (ORDER BY at) AS place
+     FROM (SELECT id, device, n, at FROM readings UNION ALL SELECT rate, device, 1, since FROM rates) b",
+    "twice AS SELECT id, n, lag(id) OVER (ORDER BY at) AS before, lag(n) OVER (ORDER BY at) AS was
+     FROM (SELECT id, n, at FROM readings UNION ALL SELECT * FROM (SELECT id, -1, at FROM readings WHERE n > 4) r)",
+    "every AS SELECT id, device, at FROM readings UNION ALL SELECT rate, device, since FROM rates WHERE rate % 3 > 0",
+    "again AS SELECT e.id, e.side, lag(e.id) OVER (ORDER BY at) AS before, lag(e.side, 2) OVER (ORDER BY at) AS was
+     FROM (SELECT rate AS id, since AS at, 1 AS side FROM rates UNION ALL SELECT id, at, 2 FROM every) e",
+    "upon AS SELECT u.*, lag(before) OVER (PARTITION BY device ORDER BY at) AS two
+     FROM (SELECT b.*, lag(id) OVER (PARTITION BY device ORDER BY at) AS before
+       FROM (SELECT id, device, at FROM readings UNION ALL SELECT * FROM every) b) u",
+    "drops AS WITH all_of AS (SELECT id, device, n, at FROM readings UNION ALL SELECT rate, device, rate % 10, since FROM rates)
+     SELECT since, id, rows FROM all_of MATCH_RECOGNIZE (PARTITION BY device ORDER BY at MEASURES FIRST(id) AS since, id, count(*) AS rows
+     PATTERN (A B{1,3} C) WITHIN INTERVAL '1 minute' DEFINE B AS n < A.n, C AS n >= FIRST(A.n))",
 ];
 
 #[derive(Clone, Debug)]
@@ -341,4 +361,44 @@ fn rows_that_had_their_turn_are_forgotten() {
     let scanned = tables.pointer().scan_state(&range, &mut visit);
     scanned.unwrap();
     assert!(kept > 0 && kept < 200, "{kept} entries of state");
+}
+
+#[tokio::test]
+async fn rows_of_several_streams_take_the_turns_that_they_should() {
+    let views = OF_BOTH.map(|view| format!("CREATE MATERIALIZED VIEW {view};\n"));
+    let names = OF_BOTH.map(|view| view.split_whitespace().next().unwrap());
+    let (mut rows, mut missed) = (BTreeMap::<&str, usize>::new(), 0);
+    for (seed, step) in [(1, 8 << 20), (2, 3_000), (3, 1)] {
+        let pace = Pace {
+            threads: 2,
+            step,
+            ..USUAL
+        };
+        let mut world = World::paced(&format!("{BASE}{}{}", VIEWS[1], views.concat()), pace);
+        let (mut random, mut model, mut now) = (Random(seed), Model::default(), START);
+        for part in 0..4 {
+            for _ in 0..80 {
+                happen(&mut world, &mut model, (&mut random, &mut now));
+            }
+            world.finish();
+            if part == 2 {
+                world.flush("readings");
+            }
+            world.swap();
+            world.settle();
+            for name in names.into_iter().chain(["rated"]) {
+                let wrong = differences(&world, name).await;
+                assert_eq!(wrong, [""; 0], "seed {seed}, part {part}, {name}");
+            }
+        }
+        for name in names {
+            *rows.entry(name).or_insert(0) += world.logged(name).len();
+        }
+        missed += model.aside[1];
+    }
+    assert!(missed > 5, "something missed its turn");
+    for (name, rows) in rows {
+        let least = if name == "drops" { 5 } else { 50 };
+        assert!(rows > least, "{name}: {rows}");
+    }
 }

@@ -8,8 +8,8 @@
 //!
 //! # What cannot be verified
 //!
-//! Named by `VIEW-014`: a view over a stream of which rows are gone by its retention; windows over a
-//! view that passes on as they come what is not directly a stream's rows; a view that sets rows
+//! Named by `VIEW-014`: a view over a stream of which rows are gone by its retention; windows, joins and turns
+//! over a view that passes on as they come what is not directly a stream's rows; a view that sets rows
 //! aside on which its SELECT fails, and the question would fail on them, too.
 //!
 //! # Cost

@@ -11,7 +11,7 @@ mod ordered;
 mod star;
 
 pub(crate) use batch::{expression, factor};
-pub(crate) use judge::{Waits, at_frontier, of_several_streams};
+pub(crate) use judge::{Waits, at_frontier, without_places};
 pub(crate) use ordered::{ordered_by, rewrite as with_choices};
 
 use mainstem_catalog::{Definitions, Emit};
@@ -125,6 +125,10 @@ struct Binder<'a> {
     problems: Vec<Problem>,
     /// Which rows of the join that was bound last have come.
     come: Option<Expr>,
+    /// Whether what is bound stands on a side of a join of streams.
+    is_paired: bool,
+    /// How many LEFT JOINs of streams were bound.
+    lefts: usize,
 }
 
 /// A relation as the rest of its SELECT sees it.
@@ -144,6 +148,8 @@ impl<'a> Binder<'a> {
             relations: Vec::new(),
             problems: Vec::new(),
             come: None,
+            is_paired: false,
+            lefts: 0,
         }
     }
 
@@ -223,6 +229,14 @@ impl<'a> Binder<'a> {
     }
 
     fn tables(&mut self, from: &mut TableWithJoins, scope: &Scope, seen: &mut Vec<Seen>) {
+        let outer = self.is_paired;
+        let mut joins = from.joins.iter();
+        self.is_paired |= joins.any(|join| !self.is_looked_up(&join.relation, scope));
+        self.joined(from, scope, seen);
+        self.is_paired = outer;
+    }
+
+    fn joined(&mut self, from: &mut TableWithJoins, scope: &Scope, seen: &mut Vec<Seen>) {
         let TableWithJoins { relation, joins } = from;
         let before = self.relations.len();
         let first = self.first(relation, scope);
@@ -336,7 +350,9 @@ impl<'a> Binder<'a> {
                 .hint("name the stream first: FROM stream JOIN table FOR SYSTEM_TIME AS OF PROCTIME() ON …"));
         }
         let alias = self.alias(alias, &ident)?;
-        let plain = match (self.becomes, self.against.waits) {
+        let waits = self.against.waits;
+        let waits = waits.filter(|waits| self.is_paired || matches!(waits, Waits::Turns { .. }));
+        let plain = match (self.becomes, waits) {
             (For::Plan, _) => None,
             (For::Check, Some(waits)) => {
                 Some(judge::waiting((self.against, waits), &known, &alias)?)

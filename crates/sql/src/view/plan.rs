@@ -12,9 +12,9 @@ use super::{
     lineage::{self, Origin},
     names::{self, Against, Bound, Waits},
     output::{self, RowKey},
-    refuse, session,
+    places, refuse, session,
     shape::Shape,
-    ties,
+    ties, with,
 };
 use crate::declare::{ViewText, view_text};
 
@@ -27,10 +27,10 @@ pub fn plan_view(
     tenant: TenantId,
     text: &ViewText,
 ) -> Result<PlannedView, Vec<Problem>> {
-    let places = &text.places;
+    let written = &text.places;
     let query = &text.parsed.query;
-    let mut problems = refuse::clauses(query, &places.file, &places.name);
-    problems.extend(refuse::unnamed(query, &places.file));
+    let mut problems = refuse::clauses(query, &written.file, &written.name);
+    problems.extend(refuse::unnamed(query, &written.file));
     let query = ties::complete(query, defs, tenant);
     let bound = names::bind(&query, against(defs, tenant, text));
     let bound = match bound {
@@ -42,15 +42,23 @@ pub fn plan_view(
             return Err(problems);
         }
     };
-    let logical = session::plan(&bound.streaming, &bound.relations, &places.name)
+    let logical = session::plan(&bound.streaming, &bound.relations, &written.name)
         .map_err(|problem| vec![problem])?;
     let shape = Shape {
         bound: &bound,
-        place: &places.name,
+        place: &written.name,
         distinct_max: text.distinct_max,
     };
     let plan = shape.node(&logical).map_err(|problem| vec![problem])?;
+    if takes_several_turns(&plan) && places::is_by_more(&text.parsed.query) {
+        return Err(vec![refuse::other_order(written.name.clone())]);
+    }
     finish(defs, text, &bound, plan)
+}
+
+/// Whether rows of several sources take turns.
+fn takes_several_turns(plan: &Node) -> bool {
+    lineage::turns(plan).is_some() && plan.sources().len() > 1
 }
 
 /// Plans a view that is defined again, over exactly what it reads, whatever has the names by now;
@@ -91,15 +99,20 @@ pub(crate) fn check_question(
     plan: &PlannedView,
 ) -> Result<Query, Vec<Problem>> {
     let text = view_text(&def.spec.sql)?;
-    let mut query = ties::complete(&text.parsed.query, defs, def.tenant);
+    let query = with::put_in_place(&text.parsed.query);
     let waits = Waits::of(&plan.plan, &plan.inputs);
     let against = Against {
         waits: waits.as_ref(),
         ..against(defs, def.tenant, &text)
     };
-    if matches!(waits, Some(Waits::Turns { .. })) && plan.plan.sources().len() > 1 {
-        return Err(vec![names::of_several_streams(against)]);
-    }
+    let carried = takes_several_turns(&plan.plan).then(|| {
+        let carried = places::carried(&query, defs, def.tenant);
+        carried.ok_or_else(|| vec![names::without_places(against)])
+    });
+    let mut query = match carried {
+        Some(carried) => carried?,
+        None => ties::complete(&query, defs, def.tenant),
+    };
     asof::rewrite(&mut query, against).map_err(|problem| vec![problem])?;
     names::bind_check(&query, against)
 }

@@ -27,6 +27,19 @@ pub(crate) fn unbuilt(what: &str, place: Place) -> Problem {
     )
 }
 
+/// OVER (…) in an order in which rows do not come.
+pub(crate) fn other_order(place: Place) -> Problem {
+    unbuilt(
+        "OVER (…) in another order than that of arrival or of event time",
+        place,
+    )
+    .detail("A row is told with figures of those before it, and no row comes in between later.")
+    .hint(
+        "read a stream directly behind FROM, and write OVER (PARTITION BY key ORDER BY _seq …), \
+         or ORDER BY the column that has the stream's WATERMARK",
+    )
+}
+
 /// Everything in a question that views do not have; `place` is where the view is named.
 pub(crate) fn clauses(query: &Query, file: &str, place: &Place) -> Vec<Problem> {
     let mut refused = Refused {

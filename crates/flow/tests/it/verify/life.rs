@@ -19,7 +19,7 @@ CREATE TABLE guides (shop TEXT PRIMARY KEY, guide TEXT) WITH (ttl = '5 minutes')
 ";
 
 /// One of each way to compute; those that come later read those before.
-const VIEWS: [&str; 61] = [
+const VIEWS: [&str; 71] = [
     "totals AS SELECT shop, count(*) AS n, sum(pieces) AS pieces, avg(pieces) AS mean, sum(weight) AS weight, avg(weight) AS mean_weight, min(weight) AS least
      FROM sales GROUP BY shop EMIT ON UPDATE",
     "hidden AS SELECT count(*) AS n, max(price) AS most FROM sales WHERE pieces > 0 GROUP BY shop, pieces % 3 EMIT ON UPDATE",
@@ -126,6 +126,26 @@ const VIEWS: [&str; 61] = [
      ON b.shop = a.shop AND b.pieces = a.pieces AND b.at > a.at AND b.at <= a.at + INTERVAL '1 minute'",
     "of_minutes AS SELECT m.shop, m.minute, m.n, c.seconds FROM minutes m JOIN calls c
      ON c.shop = m.shop AND c.at BETWEEN m.minute AND m.minute + INTERVAL '1 minute'",
+    "with_pairs AS SELECT s.shop, s.pieces, s.at FROM sales s JOIN calls c ON c.shop = s.shop AND c.at BETWEEN s.at - INTERVAL '20 seconds' AND s.at + INTERVAL '1 minute'
+     UNION ALL SELECT shop, seconds, at FROM calls WHERE seconds > 50",
+    "with_pairs_by_minute AS SELECT window_start, shop, count(*) AS n, sum(pieces) AS pieces FROM TUMBLE(with_pairs, at, INTERVAL '1 minute') w
+     GROUP BY window_start, window_end, shop EMIT ON WINDOW CLOSE WITH CORRECTIONS FOR INTERVAL '1 minute'",
+    "perhaps_twice AS WITH later AS (SELECT s.shop, s.at, c.seconds FROM sales s LEFT JOIN calls c ON c.shop = s.shop AND c.at BETWEEN s.at AND s.at + INTERVAL '20 seconds'),
+     sooner AS (SELECT s.shop, s.at, c.seconds FROM sales s LEFT JOIN calls c ON c.shop = s.shop AND c.at BETWEEN s.at - INTERVAL '40 seconds' AND s.at - INTERVAL '10 seconds')
+     SELECT shop, at, seconds, 1 AS side FROM sooner UNION ALL SELECT shop, at, pieces, 2 FROM sales UNION ALL SELECT shop, at, seconds, 3 FROM later",
+    "perhaps_in_sessions AS SELECT window_start, window_end, shop, count(*) AS n FROM SESSION(perhaps_twice PARTITION BY shop, at, INTERVAL '30 seconds') p
+     GROUP BY window_start, window_end, shop EMIT ON WINDOW CLOSE",
+    "pairs_by_shop AS SELECT shop, count(*) AS n, count(seconds) AS calls FROM (SELECT s.shop, c.seconds FROM sales s LEFT JOIN (SELECT shop, at, seconds FROM calls WHERE seconds > 20) c
+     ON c.shop = s.shop AND c.at BETWEEN s.at AND s.at + INTERVAL '30 seconds' UNION ALL SELECT shop, NULL FROM calls) b GROUP BY shop EMIT ON UPDATE",
+    "pairs_of_both AS SELECT e.shop, e.at, c.seconds FROM with_pairs e LEFT JOIN calls c ON c.shop = e.shop AND c.at BETWEEN e.at - INTERVAL '15 seconds' AND e.at",
+    "with_minutes AS SELECT shop, minute AS at, n FROM minutes UNION ALL SELECT shop, at, seconds FROM calls",
+    "with_minutes_by_minute AS SELECT window_start, count(*) AS n, sum(n) AS ns FROM TUMBLE(with_minutes, at, INTERVAL '1 minute') w
+     GROUP BY window_start, window_end EMIT ON WINDOW CLOSE",
+    "in_turn_of_both AS SELECT *, lag(amount) OVER (PARTITION BY shop ORDER BY at) AS before, count(*) OVER (ORDER BY at) AS place
+     FROM (SELECT shop, at, pieces AS amount, 'sale' AS kind FROM sales WHERE pieces <> 4 UNION ALL SELECT c.shop, c.at, seconds, 'call' FROM calls c
+     JOIN shops FOR SYSTEM_TIME AS OF PROCTIME() s ON s.shop = c.shop) b",
+    "rises_of_both AS SELECT shop, at, amount FROM (SELECT shop, at, amount, lag(amount) OVER (PARTITION BY shop ORDER BY at) AS was
+     FROM (SELECT shop, at, amount FROM (SELECT shop, at, pieces AS amount FROM either UNION ALL SELECT shop, at, seconds FROM calls) e) b) r WHERE amount > was",
 ];
 
 pub(super) fn views() -> String {

@@ -78,6 +78,37 @@ async fn a_thousand_rows_are_told_and_all_are_counted() {
 }
 
 #[tokio::test]
+async fn rows_of_several_streams_are_in_the_order_of_the_log_where_their_times_are_equal() {
+    let bed = Bed::new();
+    bed.declare(
+        "CREATE STREAM sales (id BIGINT NOT NULL, at TIMESTAMPTZ NOT NULL, WATERMARK FOR at AS at);
+         CREATE STREAM calls (id BIGINT NOT NULL, at TIMESTAMPTZ NOT NULL, WATERMARK FOR at AS at);
+         CREATE MATERIALIZED VIEW turns AS
+         SELECT *, lag(side) OVER (ORDER BY at) AS before FROM (
+           SELECT id, at, 'sale' AS side FROM sales UNION ALL SELECT id, at, 'call' FROM calls
+           UNION ALL SELECT id, at, 'sale again' FROM sales WHERE id = 1) b",
+    );
+    bed.swap("turns");
+    bed.append("sales", 0..2);
+    bed.append("calls", 0..3);
+    bed.append("sales", 2..4);
+    // Those of the last times have not had their turn.
+    bed.append("calls", 60..61);
+    bed.append("sales", 60..61);
+    bed.step();
+    expect_test::expect![[r#"
+        {"id":0,"at":"1970-01-01T00:00:00.000000Z","side":"call","before":"sale","_difference":"missing","_column":null,"_view":"0","_batch":"1","_differing":8}
+        {"id":0,"at":"1970-01-01T00:00:00.000000Z","side":"sale","before":null,"_difference":"missing","_column":null,"_view":"0","_batch":"1","_differing":8}
+        {"id":1,"at":"1970-01-01T00:00:01.000000Z","side":"call","before":"sale again","_difference":"missing","_column":null,"_view":"0","_batch":"1","_differing":8}
+        {"id":1,"at":"1970-01-01T00:00:01.000000Z","side":"sale","before":"call","_difference":"missing","_column":null,"_view":"0","_batch":"1","_differing":8}
+        {"id":1,"at":"1970-01-01T00:00:01.000000Z","side":"sale again","before":"sale","_difference":"missing","_column":null,"_view":"0","_batch":"1","_differing":8}
+        {"id":2,"at":"1970-01-01T00:00:02.000000Z","side":"call","before":"call","_difference":"missing","_column":null,"_view":"0","_batch":"1","_differing":8}
+        {"id":2,"at":"1970-01-01T00:00:02.000000Z","side":"sale","before":"call","_difference":"missing","_column":null,"_view":"0","_batch":"1","_differing":8}
+        {"id":3,"at":"1970-01-01T00:00:03.000000Z","side":"sale","before":"sale","_difference":"missing","_column":null,"_view":"0","_batch":"1","_differing":8}
+    "#]].assert_eq(&bed.ask("VERIFY VIEW turns").await);
+}
+
+#[tokio::test]
 async fn it_keeps_to_the_memory_of_a_query() {
     let limits = mainstem_kernel::ByteSize::kib(64);
     let limited = crate::SqlConfig {

@@ -3,7 +3,7 @@
 
 use mainstem_catalog::Emit;
 use mainstem_kernel::{Code, Place, Problem};
-use sqlparser::ast::{Ident, Join, ObjectName, Spanned, TableFactor};
+use sqlparser::ast::{Ident, Join, JoinOperator, ObjectName, Spanned, TableFactor};
 
 use super::{
     super::{
@@ -11,7 +11,7 @@ use super::{
         refuse::unbuilt,
         relation::{Known, Role},
     },
-    Binder, For, Scope, Seen, Waits, batch, condition, judge, seen,
+    Binder, For, Scope, Seen, batch, condition, judge, seen,
 };
 use crate::{
     declare::{Told, mistake},
@@ -51,24 +51,22 @@ impl Binder<'_> {
             self.problems.push(problem);
         }
         let joined = self.first(&mut join.relation, scope)?;
-        if self.becomes == For::Check && !changes {
+        if self.becomes == For::Check && !changes && is_left(join) {
             self.note_come((left, joined.qualifier.as_ref()));
         }
         Some(Joined::Stream(joined))
     }
 
-    /// Notes which rows of a join of streams have come, if some come beside nothing.
+    /// Notes which rows of a LEFT JOIN of streams have come: some come beside nothing.
     fn note_come(&mut self, sides: (Option<&Ident>, Option<&Ident>)) {
-        let Some(Waits::Pairs { sources, alone }) = self.against.waits else {
-            self.problems.push(judge::of_a_side(self.against));
-            return;
-        };
-        let come = match (alone, sides) {
-            (None, _) => return,
+        let at = self.lefts;
+        self.lefts = at.saturating_add(1);
+        let come = match (self.against.waits.and_then(|waits| waits.alone(at)), sides) {
             (Some(alone), (Some(left), Some(right))) => {
-                judge::come(self.against, sources, (alone, (left, right)))
+                judge::come(self.against, alone, (left, right))
             }
             (Some(_), _) => Err(judge::without_names(self.against)),
+            (None, _) => Err(judge::unpaired(self.against)),
         };
         match come {
             Ok(come) => self.come = Some(come),
@@ -77,7 +75,7 @@ impl Binder<'_> {
     }
 
     /// Whether a join names a table, or what is none of the objects whose rows are only added.
-    fn is_looked_up(&self, relation: &TableFactor, scope: &Scope) -> bool {
+    pub(super) fn is_looked_up(&self, relation: &TableFactor, scope: &Scope) -> bool {
         let TableFactor::Table {
             name, args: None, ..
         } = relation
@@ -153,4 +151,9 @@ impl Binder<'_> {
         join.relation = becomes;
         Ok(seen(alias, index))
     }
+}
+
+fn is_left(join: &Join) -> bool {
+    use JoinOperator as J;
+    matches!(join.join_operator, J::Left(_) | J::LeftOuter(_))
 }

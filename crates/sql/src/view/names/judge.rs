@@ -16,7 +16,7 @@
 //!
 //! Of session windows a row is late when its own time is behind W: no session that has closed could
 //! go on with it. What is left makes sessions. The same holds for rows that take turns; those whose turn
-//! has not come are left out.
+//! has not come are left out. Of several streams those of one time are in the order of the log (`places`).
 //!
 //! Of several streams W is the least of theirs, so it is asked of the seqs of all of them (`event_times`).
 //!
@@ -24,39 +24,39 @@
 //! passes the end of their window, and its watermark is a whole window behind. The same holds for pairs of
 //! rows, for rows that took turns, and for what only passes such rows on. Rows of a view that passes those
 //! of streams on as they come are judged by the seqs of the rows that they were made of: so its own
-//! question stands in its place, with these seqs.
+//! question stands in its place, with these seqs; pairs on a side of its UNION have none (`passed`).
 
 mod different;
 mod event_time;
 mod event_times;
+mod least;
+mod passed;
 mod refusals;
 mod waits;
 
 use std::time::Duration;
 
-use mainstem_catalog::{Emit, Object, ViewDef};
+use mainstem_catalog::{Emit, Object};
 use mainstem_kernel::{Problem, StreamId, types::SEQ_COLUMN};
-use sqlparser::ast::{Ident, Query, Select, SelectItem, SetExpr, TableFactor};
+use sqlparser::ast::{Ident, TableFactor};
 
 use super::{
     super::{
-        WindowKind, lineage, plan_view,
+        WindowKind,
         relation::{Cut, Known},
-        ties,
     },
     Against,
     batch::{self, Opened},
-    bind_check,
 };
-use crate::declare::{ViewText, quoted, view_text};
+use crate::declare::quoted;
 
 pub(super) use different::cap_distinct;
 pub(crate) use event_time::at_frontier;
-use event_time::within;
 use event_times::EventTimes;
-pub(crate) use refusals::of_several_streams;
-pub(super) use refusals::{of_a_side, without_names};
-use refusals::{refused, rests, unknown};
+use passed::source;
+pub(crate) use refusals::without_places;
+use refusals::{refused, unknown};
+pub(super) use refusals::{unpaired, without_names};
 pub(crate) use waits::Waits;
 pub(super) use waits::{come, waiting};
 
@@ -77,7 +77,7 @@ pub(super) fn windowed(
     let shown = columns.join(", ");
     let source = source(against, known)?;
     let ahead = match source.is_judged {
-        true => format!(" WHERE {}", within(&quoted(&cut.time))),
+        true => format!(" WHERE {}", source.within(&quoted(&cut.time))),
         // They are of a window that is over.
         false => String::new(),
     };
@@ -86,7 +86,7 @@ pub(super) fn windowed(
     }
     let columns = columns.join(", ");
     let marks = match source.is_judged {
-        true => event_time.marks(),
+        true => event_time.marks(source.seqs),
         false => String::new(),
     };
     let is_final = matches!(against.emit, Some(Emit::OnWindowClose { .. }));
@@ -147,127 +147,5 @@ fn is_added(against: Against<'_>, id: StreamId) -> bool {
         Some(Object::Stream(_)) => true,
         Some(Object::View(view)) => view.spec.emit.is_stream(),
         Some(Object::Table(_)) | None => false,
-    }
-}
-
-/// What windows are cut of.
-struct Source {
-    /// As FROM has it.
-    from: String,
-    /// Whether its rows may be late; then it has their seqs.
-    is_judged: bool,
-}
-
-fn source(against: Against<'_>, known: &Known) -> Result<Source, Problem> {
-    let named = |is_judged: bool| Source {
-        from: quoted(known.name.as_str()),
-        is_judged,
-    };
-    let Some(Object::View(view)) = against.defs.by_id(known.input.id()) else {
-        return Ok(named(true));
-    };
-    if is_never_late(against, view) {
-        return Ok(named(false));
-    }
-    let text = view_text(&view.spec.sql).map_err(|_text| refused(against, known))?;
-    let query = passed(against, view, &text).ok_or_else(|| refused(against, known))?;
-    Ok(Source {
-        from: format!("({query}) AS passed"),
-        is_judged: true,
-    })
-}
-
-/// Whether no row of a view is late for what reads it: they leave when W has passed them, and its
-/// watermark is as much behind; or they are passed on from such.
-fn is_never_late(against: Against<'_>, view: &ViewDef) -> bool {
-    let is_below = |id: &StreamId| match against.defs.by_id(*id) {
-        Some(Object::View(below)) => is_never_late(against, below),
-        _ => false,
-    };
-    let mut read = view.spec.reads.iter().filter(|id| is_added(against, **id));
-    match view.spec.emit {
-        Emit::Append => waits(against, view) || read.all(is_below),
-        Emit::OnUpdate { .. } | Emit::OnWindowClose { .. } => true,
-    }
-}
-
-/// Whether rows of a view wait for event time.
-fn waits(against: Against<'_>, view: &ViewDef) -> bool {
-    let text = view_text(&view.spec.sql).ok();
-    let plan = text.and_then(|text| plan_view(against.defs, against.tenant, &text).ok());
-    plan.is_some_and(|plan| lineage::waits(&plan.plan))
-}
-
-/// The question of a view that passes the rows of streams on, with the seqs of these rows; `None`
-/// if they are not at hand.
-fn passed(against: Against<'_>, view: &ViewDef, text: &ViewText) -> Option<Query> {
-    let mut read = view.spec.reads.iter().filter(|id| is_added(against, **id));
-    let is_stream = |id| matches!(against.defs.by_id(id), Some(Object::Stream(_)));
-    if text.parsed.query.with.is_some() || !read.all(|id| is_stream(*id)) {
-        return None;
-    }
-    let query = ties::complete(&text.parsed.query, against.defs, against.tenant);
-    // A subquery behind FROM has no seqs to be selected of.
-    sides(&query.body)
-        .map(|sides| sides.iter().all(|side| is_direct(side)))?
-        .then_some(())?;
-    let mut query = bind_check(&query, against_of(against, text)).ok()?;
-    with_seqs(&mut query.body)?;
-    Some(query)
-}
-
-/// The SELECTs of a UNION, or the only one.
-fn sides(body: &SetExpr) -> Option<Vec<&Select>> {
-    match body {
-        SetExpr::Select(select) => Some(vec![select]),
-        SetExpr::Query(query) => sides(&query.body),
-        SetExpr::SetOperation { left, right, .. } => {
-            let mut all = sides(left)?;
-            all.extend(sides(right)?);
-            Some(all)
-        }
-        _ => None,
-    }
-}
-
-fn is_direct(select: &Select) -> bool {
-    let first = select.from.first().map(|from| &from.relation);
-    matches!(first, Some(TableFactor::Table { args: None, .. }))
-}
-
-/// Selects the seqs of what stands behind FROM.
-fn with_seqs(body: &mut SetExpr) -> Option<()> {
-    match body {
-        SetExpr::Select(select) => {
-            let (TableFactor::Table { alias, .. } | TableFactor::Derived { alias, .. }) =
-                &select.from.first()?.relation
-            else {
-                return None;
-            };
-            let seq = format!("{}.{SEQ_COLUMN}", alias.as_ref()?.name);
-            select.projection.push(SelectItem::ExprWithAlias {
-                expr: batch::expression(&seq).ok()?,
-                alias: Ident::new(SEQ_COLUMN),
-            });
-            Some(())
-        }
-        SetExpr::Query(query) => with_seqs(&mut query.body),
-        SetExpr::SetOperation { left, right, .. } => {
-            with_seqs(left)?;
-            with_seqs(right)
-        }
-        _ => None,
-    }
-}
-
-/// The same definitions, for another view.
-fn against_of<'a>(against: Against<'a>, text: &'a ViewText) -> Against<'a> {
-    Against {
-        marks: &text.parsed.marks,
-        own: text.name.as_str(),
-        emit: text.emit,
-        distinct_max: text.distinct_max,
-        waits: None,
-        ..against
     }
 }

@@ -20,7 +20,7 @@ use super::{
     super::{
         Input, Node, lineage,
         node::{Figure, Frame, Near, Running, Turns},
-        refuse::unbuilt,
+        refuse::{other_order, unbuilt},
     },
     Shape, column, position, projected,
 };
@@ -124,15 +124,7 @@ impl Shape<'_> {
                 return Ok(below.is_none().then_some(turns));
             }
         }
-        Err(unbuilt(
-            "OVER (…) in another order than that of arrival or of event time",
-            self.place.clone(),
-        )
-        .detail("A row is told with figures of those before it, and no row comes in between later.")
-        .hint(
-            "read a stream directly behind FROM, and write OVER (PARTITION BY key ORDER BY _seq …), \
-             or ORDER BY the column that has the stream's WATERMARK",
-        ))
+        Err(other_order(self.place.clone()))
     }
 
     /// Whether rows below are only added, each as it is read.

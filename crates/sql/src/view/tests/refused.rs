@@ -43,6 +43,7 @@ const REFUSED: &[&str] = &[
     "v AS SELECT country, sum(quantity) OVER (PARTITION BY country ORDER BY quantity) AS s FROM purchases",
     "v AS SELECT country, sum(quantity) OVER (PARTITION BY country ORDER BY invoice_date DESC) AS s FROM purchases",
     "v AS SELECT country, sum(quantity) OVER (PARTITION BY country ORDER BY invoice_date) AS s, count(*) OVER (PARTITION BY country ORDER BY _seq) AS n FROM purchases",
+    "v AS SELECT n, lag(n) OVER (ORDER BY at, n) AS before FROM (SELECT harsh_brakes AS n, started_at AS s, ended_at AS at FROM trips UNION ALL SELECT 1, at, at FROM readings) b",
     "v AS SELECT vehicle_id, lag(n) OVER (PARTITION BY vehicle_id ORDER BY window_start) AS s FROM (SELECT vehicle_id, window_start, count(*) AS n FROM TUMBLE(readings, at, INTERVAL '1 minute') GROUP BY vehicle_id, window_start, window_end) EMIT ON WINDOW CLOSE",
     "v AS SELECT country, sum(quantity) OVER (PARTITION BY country ORDER BY _seq DESC) AS s FROM purchases",
     "v AS SELECT country, sum(quantity) OVER (PARTITION BY country ORDER BY _seq ROWS BETWEEN 3 PRECEDING AND 1 FOLLOWING) AS s FROM purchases",

@@ -12,7 +12,8 @@
 //! W(seq) = max over smaller seqs s of (time(s) - R(s)) + R(seq) - delay
 //! ```
 //!
-//! Such times are numbers of microseconds; all others are times.
+//! Such times are numbers of microseconds; all others are times. What is asked of several streams is in
+//! `event_times`.
 
 use std::ops::ControlFlow;
 
@@ -20,17 +21,18 @@ use mainstem_catalog::StreamDef;
 use mainstem_kernel::{Seq, types::SEQ_COLUMN};
 use sqlparser::ast::{Expr, Statement, Value, visit_expressions_mut};
 
+use super::passed::Seqs;
 use crate::declare::quoted;
 
 /// How far an event time may be ahead of its arrival: rows beyond it go to dead letters.
 const AHEAD: &str = "INTERVAL '5 minutes'";
 /// Stands for the millisecond of the frontier until it is known.
-const FRONTIER: &str = "_frontier_millis";
+pub(super) const FRONTIER: &str = "_frontier_millis";
 /// Of all smaller seqs.
 pub(super) const SMALLER: &str =
     "OVER (ORDER BY _seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)";
 /// Seqs of one millisecond.
-const SEQS: &str = "65536";
+pub(super) const SEQS: &str = "65536";
 
 /// The stream whose rows move the watermark of what windows are opened over.
 pub(super) struct EventTime<'a> {
@@ -42,17 +44,24 @@ pub(super) struct EventTime<'a> {
     pub(super) idle_ms: Option<u128>,
 }
 
+/// A column of what is known of a stream's event time, and the function that puts several together.
+pub(super) struct Figure {
+    pub(super) name: String,
+    pub(super) value: String,
+    pub(super) function: &'static str,
+}
+
 impl EventTime<'_> {
     /// ` JOIN …` that puts `_before`, the greatest time of all rows with smaller seqs, beside each row of
     /// `cut_rows`.
-    pub(super) fn marks(&self) -> String {
-        let frames = self.frames();
+    pub(super) fn marks(&self, seqs: Seqs) -> String {
+        let (frames, join) = (self.frames(), seqs.join());
         let before = match self.idle_ms {
             None => format!("max(_greatest) {SMALLER}"),
             Some(_) => format!("max(_greatest - _rested) {SMALLER} + _rested"),
         };
         format!(
-            " JOIN (SELECT {SEQ_COLUMN} AS _at, {before} AS _before FROM {frames}) AS marks \
+            " {join} (SELECT {SEQ_COLUMN} AS _at, {before} AS _before FROM {frames}) AS marks \
              ON marks._at = cut_rows.{SEQ_COLUMN}"
         )
     }
@@ -85,9 +94,45 @@ impl EventTime<'_> {
         }
     }
 
-    /// How far it is by some of the stream's rows.
-    pub(super) fn reached(&self) -> String {
-        self.less(&self.greatest(), self.behind_us)
+    /// What says beside other streams how far it is, as columns with the stream's number: of each seq, and
+    /// put together of several.
+    pub(super) fn figures(&self, number: usize) -> Vec<Figure> {
+        let figure = |name: &str, value: &str, function: &'static str| Figure {
+            name: format!("{name}{number}"),
+            value: value.to_owned(),
+            function,
+        };
+        match self.idle_ms {
+            None => vec![figure("_greatest", "CAST(_greatest AS BIGINT)", "max")],
+            Some(_) => {
+                let begun = format!("CASE WHEN _greatest IS NOT NULL THEN {SEQ_COLUMN} END");
+                vec![
+                    figure("_greatest", "_greatest - _rested", "max"),
+                    figure("_rested", "_rested", "max"),
+                    figure("_last", SEQ_COLUMN, "max"),
+                    figure("_begun", &begun, "min"),
+                ]
+            }
+        }
+    }
+
+    /// The greatest time by these figures in a millisecond, in µs.
+    pub(super) fn reached(&self, number: usize, millis: &str) -> String {
+        let Some(idle_ms) = self.idle_ms else {
+            return format!("_greatest{number}");
+        };
+        let rest = rest(&format!("{millis} - _last{number} / {SEQS}"), idle_ms);
+        format!("_greatest{number} + _rested{number} + {rest}")
+    }
+
+    /// What it counts as beside others by these figures until it is further itself: the time for which it
+    /// had rested when its first row came, or has by then. NULL before the first timeout.
+    pub(super) fn unseen(&self, number: usize, millis: &str) -> Option<String> {
+        let idle_ms = self.idle_ms?;
+        let declared = self.stream.created.millis();
+        let until = format!("coalesce(_begun{number} / {SEQS}, {millis})");
+        let rest = rest(&format!("greatest({until} - {declared}, 0)"), idle_ms);
+        Some(format!("nullif({rest}, 0) + {declared} * 1000"))
     }
 
     /// The greatest time by now.
@@ -104,7 +149,7 @@ impl EventTime<'_> {
 
     /// Each seq with the greatest time of its rows; where event time goes on by itself also with how
     /// long it had done so by then.
-    fn frames(&self) -> String {
+    pub(super) fn frames(&self) -> String {
         let stream = quoted(self.stream.spec.name.as_str());
         let greatest = self.greatest();
         let frames = format!(

@@ -1,25 +1,25 @@
 //! What stands against verifying a view, by name.
 
-use mainstem_kernel::{Code, Problem, StreamId, StreamName};
+use mainstem_kernel::{Code, Problem, StreamId};
 
 use super::super::{super::relation::Known, Against};
 use crate::declare::{Told, mistake};
 
-/// A view of several streams whose rows take turns.
-pub(crate) fn of_several_streams(against: Against<'_>) -> Problem {
+/// Rows of several streams that take turns, and do not come straight from them.
+pub(crate) fn without_places(against: Against<'_>) -> Problem {
     unverified(against)
         .detail(
-            "Its rows take turns in event time, and those of one time come in the order in which several \
-             streams brought them: no question has such an order.",
+            "Rows of several streams take turns in event time in it, and nothing carries the order of the log \
+             up to its OVER (…).",
         )
         .hint(OWN)
 }
 
-/// A join of streams on a side of UNION.
-pub(in super::super) fn of_a_side(against: Against<'_>) -> Problem {
+/// A LEFT JOIN that the plan has not.
+pub(in super::super) fn unpaired(against: Against<'_>) -> Problem {
     unverified(against)
-        .detail("It joins streams on a side of UNION, beside rows that are judged otherwise.")
-        .hint("make a view of the join, and read it in UNION")
+        .detail("Nothing tells which rows of its LEFT JOIN of streams still wait.")
+        .hint(OWN)
 }
 
 /// A LEFT JOIN whose sides no condition can name.
@@ -27,16 +27,6 @@ pub(in super::super) fn without_names(against: Against<'_>) -> Problem {
     unverified(against)
         .detail("A side of its LEFT JOIN has no name, so nothing tells which rows still wait.")
         .hint("give both sides a name: FROM a LEFT JOIN (SELECT …) b ON …")
-}
-
-/// Event time of several streams, of which one goes on by itself.
-pub(super) fn rests(against: Against<'_>, stream: &StreamName) -> Problem {
-    unverified(against)
-        .detail(format!(
-            "It reads several streams, and the event time of \"{stream}\" goes on by itself \
-             (idle_timeout): how far it had gone on when rows of the others came is not known any more."
-        ))
-        .hint(OWN)
 }
 
 /// Event time that nobody knows.
@@ -52,12 +42,12 @@ pub(super) fn unknown(against: Against<'_>, id: StreamId) -> Problem {
 
 const OWN: &str = "ask the view and a question of your own for the rows that you doubt";
 
-/// Windows over rows of which nobody knows when they came.
+/// Rows that may be late, of which nobody knows when they came.
 pub(super) fn refused(against: Against<'_>, known: &Known) -> Problem {
     unverified(against)
         .detail(format!(
-            "It opens windows over {}, whose rows do not say when what they are made of arrived: \
-             which of them came too late is not known any more.",
+            "It judges {}, whose rows do not say when what they are made of arrived: which of them came \
+             too late, or first, is not known any more.",
             known.label()
         ))
         .hint(format!("VERIFY VIEW {} verifies what it reads", known.name))

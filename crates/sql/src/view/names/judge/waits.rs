@@ -5,10 +5,12 @@ use sqlparser::ast::{Expr, Ident, TableFactor};
 
 use super::{
     super::{
-        super::{Input, Node, lineage, relation::Known},
+        super::{Input, Near, Node, Pairs, lineage, relation::Known},
         Against, batch,
     },
-    EventTimes, Source, filter, refused, source, within,
+    EventTimes, filter,
+    passed::{PLACE_COLUMNS, Seqs, source},
+    refused,
 };
 use crate::declare::quoted;
 
@@ -19,19 +21,22 @@ pub(crate) enum Waits {
     Turns {
         /// Length of a slice.
         slice_us: i64,
-    },
-    /// For the other of a pair.
-    Pairs {
-        /// What is paired.
+        /// What the view reads: all of it moves its event time.
         sources: Vec<StreamId>,
-        /// Of a LEFT JOIN.
-        alone: Option<Alone>,
+    },
+    /// Those of joins for the others of their pairs.
+    Pairs {
+        /// What the view reads, on whatever side: all of it moves its event time.
+        sources: Vec<StreamId>,
+        /// Of each LEFT JOIN, in the order of the text.
+        alone: Vec<Option<Alone>>,
     },
 }
 
-/// When rows of the first side come beside nothing.
+/// When rows of the first side of a LEFT JOIN come beside nothing.
 #[derive(Clone, Debug)]
 pub(crate) struct Alone {
+    sources: Vec<StreamId>,
     /// The column of event time of each side.
     left: String,
     right: String,
@@ -43,25 +48,41 @@ pub(crate) struct Alone {
 impl Waits {
     /// Of a view with this plan, which reads these objects.
     pub(crate) fn of(plan: &Node, inputs: &[Input]) -> Option<Self> {
+        let sources = plan.sources().into_iter();
+        let sources = sources.filter_map(|at| inputs.get(at).map(Input::id));
+        let sources: Vec<StreamId> = sources.collect();
         if let Some(turns) = lineage::turns(plan) {
-            return Some(Self::Turns {
-                slice_us: turns.slice_us,
-            });
+            let slice_us = turns.slice_us;
+            return Some(Self::Turns { slice_us, sources });
         }
-        let (pairs, near) = lineage::near(plan)?;
+        let pairs = lineage::all_near(plan);
+        if pairs.is_empty() {
+            return None;
+        }
+        let lefts = pairs.into_iter().filter(|(pairs, _)| pairs.outer.left());
+        let alone = lefts.map(|pairs| Alone::of(pairs, &sources)).collect();
+        Some(Self::Pairs { sources, alone })
+    }
+
+    /// When rows of the first side of a LEFT JOIN come beside nothing: of the one of that number.
+    pub(in super::super) fn alone(&self, number: usize) -> Option<&Alone> {
+        match self {
+            Self::Turns { .. } => None,
+            Self::Pairs { alone, .. } => alone.get(number)?.as_ref(),
+        }
+    }
+}
+
+impl Alone {
+    fn of((pairs, near): (&Pairs, &Near), sources: &[StreamId]) -> Option<Self> {
         let name =
             |side: &Node, at: usize| side.schema().fields().get(at).map(|f| f.name().clone());
-        let alone = Alone {
+        Some(Self {
+            sources: sources.to_vec(),
             left: name(&pairs.left, near.times.0)?,
             right: name(&pairs.right, near.times.1)?,
             slice_us: near.slice_us,
             reach_us: near.reach_us().0,
-        };
-        let sources = plan.sources().into_iter();
-        let sources = sources.filter_map(|at| inputs.get(at).map(Input::id));
-        Some(Self::Pairs {
-            sources: sources.collect(),
-            alone: pairs.outer.left().then_some(alone),
         })
     }
 }
@@ -76,14 +97,16 @@ pub(in super::super) fn waiting(
     known: &Known,
     alias: &Ident,
 ) -> Result<TableFactor, Problem> {
-    let own = [known.input.id()];
-    let (sources, turn_us): (&[StreamId], _) = match waits {
-        Waits::Turns { slice_us } => (&own, Some(*slice_us)),
+    let (sources, turn_us) = match waits {
+        Waits::Turns { slice_us, sources } => (sources, Some(*slice_us)),
         Waits::Pairs { sources, .. } => (sources, None),
     };
     let event_time = EventTimes::of(against, sources)?;
-    let Source { from, is_judged } = source(against, known)?;
-    let Some(time) = known.input.watermark().filter(|_| is_judged) else {
+    let source = source(against, known)?;
+    if turn_us.is_some() && source.seqs == Seqs::Some {
+        return Err(refused(against, known));
+    }
+    let Some(time) = known.input.watermark().filter(|_| source.is_judged) else {
         // What is never late waits for nothing but the other of a pair.
         return match turn_us {
             None => Ok(batch::named(known.name.as_str(), alias)),
@@ -91,14 +114,18 @@ pub(in super::super) fn waiting(
         };
     };
     let columns = known.schema.fields().iter();
-    let columns: Vec<String> = columns.map(|field| quoted(field.name())).collect();
+    let mut columns: Vec<String> = columns.map(|field| quoted(field.name())).collect();
+    if turn_us.is_some() && source.is_passed {
+        columns.extend(PLACE_COLUMNS.map(quoted));
+    }
     let mut read = columns.clone();
     if !read.iter().any(|column| *column == quoted(SEQ_COLUMN)) {
         read.push(SEQ_COLUMN.to_owned());
     }
     let (columns, read) = (columns.join(", "), read.join(", "));
     let time = quoted(time.column.as_str());
-    let (marks, ahead) = (event_time.marks(), within(&time));
+    let (marks, ahead) = (event_time.marks(source.seqs), source.within(&time));
+    let from = source.from;
     let in_time = event_time.is_in_time(&time, ">=", 0);
     let in_turn = turn_us.map(|turn_us| event_time.is_in_turn(&time, (turn_us, 0)));
     let taken = filter(std::iter::once(in_time).chain(in_turn));
@@ -115,12 +142,12 @@ pub(in super::super) fn waiting(
 /// When their rows do not say when they came.
 pub(in super::super) fn come(
     against: Against<'_>,
-    sources: &[StreamId],
-    (alone, sides): (&Alone, (&Ident, &Ident)),
+    alone: &Alone,
+    sides: (&Ident, &Ident),
 ) -> Result<Expr, Problem> {
     let left = format!("{}.{}", sides.0, quoted(&alone.left));
     let right = format!("{}.{}", sides.1, quoted(&alone.right));
-    let event_time = EventTimes::of(against, sources)?;
+    let event_time = EventTimes::of(against, &alone.sources)?;
     let is_over = event_time.is_in_turn(&left, (alone.slice_us, alone.reach_us));
     batch::expression(&format!("({right} IS NOT NULL OR {is_over})"))
 }
