@@ -3,6 +3,7 @@
 //! question over the same rows.
 
 mod behind;
+mod beside;
 mod calls;
 mod expressions;
 mod joined;
@@ -19,6 +20,7 @@ mod writing;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use datafusion::arrow::array::{AsArray, RecordBatch};
+use mainstem_kernel::Seq;
 
 use self::{
     life::{Life, objects},
@@ -51,6 +53,8 @@ struct Counts {
     together: usize,
     /// Those of them that VERIFY VIEW looked at.
     verified: usize,
+    /// Runs with streams that rest.
+    resting: usize,
 }
 
 #[test]
@@ -79,9 +83,12 @@ fn sim_views_have_the_rows_of_the_batch() {
         built,
         together,
         verified,
+        resting,
     } = counts;
     assert!(filled * 2 > views, "few views have rows");
-    let all = [rows, letters, late, deaths, built, together, verified];
+    let all = [
+        rows, letters, late, deaths, built, together, verified, resting,
+    ];
     assert!(
         rounds < ROUNDS || all.iter().all(|count| *count > 10),
         "a run that exercised nothing: {all:?}"
@@ -92,6 +99,8 @@ fn sim_views_have_the_rows_of_the_batch() {
 #[derive(Debug)]
 struct Scene {
     delays: [i64; 2],
+    /// After how many seconds without rows event time of a stream goes on by itself.
+    idles: [Option<i64>; 2],
     views: Vec<View>,
     /// Views that are there from the start; the others come later and are built.
     first: usize,
@@ -101,6 +110,7 @@ struct Scene {
 impl Scene {
     fn new(random: &mut Random) -> Self {
         let delays = [(); 2].map(|()| [0, 5, 30][random.below(3)]);
+        let idles = [(); 2].map(|()| [None, None, Some(7), Some(40)][random.below(4)]);
         let mut known = relations(delays);
         let mut views: Vec<View> = Vec::new();
         for number in 0..3 + random.below(4) {
@@ -116,6 +126,7 @@ impl Scene {
         };
         Self {
             delays,
+            idles,
             first: random.below(views.len() + 1),
             views,
             pace,
@@ -124,7 +135,11 @@ impl Scene {
 
     fn sql(&self) -> String {
         let views: Vec<&str> = self.views.iter().map(|view| view.sql.as_str()).collect();
-        format!("{}\n{}", objects(self.delays), views.join("\n"))
+        format!("{}\n{}", self.objects(), views.join("\n"))
+    }
+
+    fn objects(&self) -> String {
+        objects(self.delays, self.idles)
     }
 
     fn run(&self, random: &mut Random, counts: &mut Counts) {
@@ -133,9 +148,10 @@ impl Scene {
             let views: Vec<&str> = views.iter().map(|view| view.sql.as_str()).collect();
             views.join("\n")
         };
-        let first = format!("{}{}", objects(self.delays), names(&self.views[..declared]));
+        let first = format!("{}{}", self.objects(), names(&self.views[..declared]));
         let mut world = World::paced(&first, self.pace);
-        let mut life = Life::new(self.delays);
+        let mut life = Life::new(self.delays, self.idles);
+        life.begin(&world, random);
         let mut oracle = Oracle::new();
         for _ in 0..APPENDS {
             life.happen(&world, random);
@@ -171,6 +187,7 @@ impl Scene {
         world.finish();
         self.compare(&world, (&life, &mut oracle), self.views.len());
         self.compare_aside(&world, &oracle, &life, counts);
+        counts.resting += usize::from(self.idles.iter().any(Option::is_some));
         self.verify(&mut world, &oracle, counts);
         counts.views += self.views.len();
         for view in &self.views {
@@ -191,7 +208,7 @@ impl Scene {
         }
         for view in &self.views[..declared] {
             let name = &view.relation.name;
-            let rows = oracle.answer(&asked(life, &view.rows));
+            let rows = oracle.answer(&asked((life, world), &view.rows));
             let width = view.relation.columns.len();
             let theirs = told(lines(&rows), width);
             oracle.relations.insert(name.clone(), rows);
@@ -207,7 +224,7 @@ impl Scene {
                 theirs,
                 "{}\n{}",
                 view.sql,
-                asked(life, &view.rows)
+                asked((life, world), &view.rows)
             );
         }
     }
@@ -237,7 +254,7 @@ impl Scene {
                 let Some(question) = question else {
                     continue;
                 };
-                let expected = count(&oracle.answer(&asked(life, question)));
+                let expected = count(&oracle.answer(&asked((life, world), question)));
                 let found = world.logged(&format!("{name}_{stream}"));
                 assert_eq!(
                     found.len(),
@@ -252,8 +269,10 @@ impl Scene {
 }
 
 /// A plain question as of now.
-fn asked(life: &Life, question: &str) -> String {
-    let watermarks = life.watermarks().into_iter().enumerate();
+fn asked((life, world): (&Life, &World), question: &str) -> String {
+    // What moves just before a millisecond has moved as of the seq before it.
+    let now = Seq(world.tables().frontier().0 + 1).arrival().0;
+    let watermarks = life.watermarks(now).into_iter().enumerate();
     watermarks.fold(question.to_owned(), |question, (stream, watermark)| {
         let watermark = watermark.unwrap_or(-(1 << 61)).to_string();
         question.replace(&format!(":watermark{stream}"), &watermark)

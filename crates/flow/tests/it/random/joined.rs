@@ -22,7 +22,7 @@ const SPANS: [(i64, i64); 8] = [
 const SLICES: i64 = 8;
 
 /// How rows are joined.
-struct Joining<'a> {
+pub(super) struct Joining<'a> {
     times: [&'a Time; 2],
     behind: Behind,
     span: (i64, i64),
@@ -31,22 +31,36 @@ struct Joining<'a> {
     slice: i64,
 }
 
+impl<'a> Joining<'a> {
+    /// Rows with these times, in a view that is so far behind the streams.
+    pub(super) fn random(random: &mut Random, times: [&'a Time; 2], behind: Behind) -> Self {
+        let span = *one_of(random, &SPANS);
+        let span = (span.0 * SECOND, span.1 * SECOND);
+        let delay = times[0].own.max(times[1].own);
+        Self {
+            times,
+            behind,
+            span,
+            is_outer: random.below(2) == 0,
+            slice: ((span.1 - span.0 + delay) / SLICES).max(SECOND),
+        }
+    }
+
+    /// How far rows are behind the view by the time of the first side.
+    pub(super) fn first_behind(&self) -> i64 {
+        let waits = if self.is_outer { self.slice } else { 0 };
+        self.span.1.max(0) + waits
+    }
+}
+
 impl Writing<'_> {
     /// Pairs of rows that are near in time, one for one or in groups; `None` if nothing can be equal.
     pub(super) fn joined(mut self, random: &mut Random, other: &Relation) -> Option<View> {
         let source = self.source;
         let times = [source.time()?, other.time()?];
         let keys = keys(random, [source, other])?;
-        let span = *one_of(random, &SPANS);
-        let span = (span.0 * SECOND, span.1 * SECOND);
-        let delay = times[0].own.max(times[1].own);
-        let joining = Joining {
-            times,
-            behind: times[0].behind.beside(times[1].behind),
-            span,
-            is_outer: random.below(2) == 0,
-            slice: ((span.1 - span.0 + delay) / SLICES).max(SECOND),
-        };
+        let behind = times[0].behind.beside(times[1].behind);
+        let joining = Joining::random(random, times, behind);
         self.sides([source, other], &keys, &joining);
         let mut columns = Vec::new();
         for (letter, side) in [("a", source), ("b", other)] {
@@ -68,7 +82,7 @@ impl Writing<'_> {
     }
 
     /// Both sides, here and there; what is set aside of them.
-    fn sides(&mut self, sides: [&Relation; 2], keys: &[String], joining: &Joining<'_>) {
+    pub(super) fn sides(&mut self, sides: [&Relation; 2], keys: &[String], joining: &Joining<'_>) {
         let Joining {
             times,
             behind,
@@ -126,12 +140,12 @@ impl Writing<'_> {
             self.fails(fails);
             self.select((sql.clone(), sql), kind);
         }
-        let (least, most) = joining.span;
-        let waits = if joining.is_outer { joining.slice } else { 0 };
+        let (least, _) = joining.span;
         let names = ["a", "b"].iter().zip(joining.times);
         let names = names.map(|(letter, time)| format!("{letter}.{}", time.column));
-        let mut times: Vec<(String, i64)> =
-            names.zip([most.max(0) + waits, (-least).max(0)]).collect();
+        let mut times: Vec<(String, i64)> = names
+            .zip([joining.first_behind(), (-least).max(0)])
+            .collect();
         // Of a LEFT JOIN the other time may be NULL.
         times.truncate(if joining.is_outer { 1 } else { 2 });
         if random.below(4) > 0 {
@@ -167,7 +181,7 @@ impl Writing<'_> {
 }
 
 /// What has to be equal: one or two columns of each side.
-fn keys(random: &mut Random, [left, right]: [&Relation; 2]) -> Option<Vec<String>> {
+pub(super) fn keys(random: &mut Random, [left, right]: [&Relation; 2]) -> Option<Vec<String>> {
     let is_key = |kind: Kind| {
         matches!(
             kind,

@@ -23,18 +23,22 @@ const TTL: i64 = 90 * SECOND;
 pub(crate) const STREAMS: [&str; 2] = ["events", "visits"];
 
 /// The objects that views are built from; the delays of the watermarks are in seconds.
-pub(crate) fn objects([delay, other]: [i64; 2]) -> String {
+pub(crate) fn objects([delay, other]: [i64; 2], idles: [Option<i64>; 2]) -> String {
+    let [rests, others] = idles.map(|idle| match idle {
+        None => String::new(),
+        Some(seconds) => format!(" WITH (idle_timeout = '{seconds} seconds')"),
+    });
     format!(
         "CREATE STREAM events (
            id BIGINT NOT NULL, k TEXT, g INTEGER, n INTEGER, big BIGINT, price NUMERIC(12, 3),
            w DOUBLE PRECISION, x DOUBLE PRECISION, day DATE, ok BOOLEAN, label TEXT,
            at TIMESTAMPTZ NOT NULL, WATERMARK FOR at AS at - INTERVAL '{delay} seconds'
-         );
+         ){rests};
          CREATE STREAM visits (
            id BIGINT NOT NULL, k TEXT, g INTEGER, n INTEGER, price NUMERIC(12, 3), x DOUBLE PRECISION,
            day DATE, ok BOOLEAN, label TEXT,
            seen TIMESTAMPTZ NOT NULL, WATERMARK FOR seen AS seen - INTERVAL '{other} seconds'
-         );
+         ){others};
          CREATE TABLE shops (shop TEXT PRIMARY KEY, region TEXT, tier INTEGER) WITH (ttl = '90 seconds');
          CREATE TABLE rates (part INTEGER, since DATE, rate NUMERIC(9, 4), PRIMARY KEY (part, since));
         "
@@ -45,8 +49,11 @@ pub(crate) fn objects([delay, other]: [i64; 2]) -> String {
 #[derive(Debug)]
 pub(crate) struct Life {
     delays: [i64; 2],
-    /// Greatest event time of each stream that counts.
+    idles: [Option<i64>; 2],
+    /// Greatest event time of each stream that counts, and how far it had gone on by itself …
     greatest: [Option<i64>; 2],
+    /// … when its last rows came.
+    moved: [i64; 2],
     next: i64,
     /// Rows as they were pushed, with what is known of them.
     events: Vec<Value>,
@@ -57,10 +64,12 @@ pub(crate) struct Life {
 }
 
 impl Life {
-    pub(crate) fn new(delays: [i64; 2]) -> Self {
+    pub(crate) fn new(delays: [i64; 2], idles: [Option<i64>; 2]) -> Self {
         Self {
             delays: delays.map(|delay| delay * SECOND),
+            idles: idles.map(|idle| Some(idle? * SECOND)),
             greatest: [None, None],
+            moved: [0, 0],
             next: 0,
             events: Vec::new(),
             visits: Vec::new(),
@@ -69,10 +78,26 @@ impl Life {
         }
     }
 
-    /// How far event time of each stream is.
-    pub(crate) fn watermarks(&self) -> [Option<i64>; 2] {
-        let of = |stream: usize| Some(self.greatest[stream]? - self.delays[stream]);
-        [of(0), of(1)]
+    /// How far event time of each stream is at some time, behind its last rows.
+    pub(crate) fn watermarks(&self, now: i64) -> [Option<i64>; 2] {
+        [0, 1].map(|stream| Some(self.gone_on(stream, now)? - self.delays[stream]))
+    }
+
+    /// The greatest event time of a stream: when no row has come for its timeout, further by that.
+    fn gone_on(&self, stream: usize, now: i64) -> Option<i64> {
+        let pause = now - self.moved[stream];
+        let rest = self.idles[stream].map_or(0, |idle| pause / idle * idle);
+        Some(self.greatest[stream]? + rest)
+    }
+
+    /// Where a stream may rest both have a row from the start: what one without counts as is told elsewhere.
+    pub(crate) fn begin(&mut self, world: &World, random: &mut Random) {
+        let now = world.clock.now().0 / 1_000 * 1_000;
+        let rests = self.idles.iter().any(Option::is_some);
+        while rests && self.greatest.contains(&None) {
+            let (events, visits) = (self.sale(random, now), self.visits(random, now));
+            world.push_all(&[("events", &events), ("visits", &visits)]);
+        }
     }
 
     /// One append, some time after the last.
@@ -167,7 +192,8 @@ impl Life {
     fn observe(&mut self, stream: usize, rows: &[Value], now: i64) {
         let times = rows.iter().map(|row| row["_time"].as_i64().unwrap());
         let counted = times.filter(|time| *time <= now + AHEAD).max();
-        self.greatest[stream] = self.greatest[stream].max(counted);
+        self.greatest[stream] = self.gone_on(stream, now).max(counted);
+        self.moved[stream] = now;
     }
 
     fn time(&self, random: &mut Random, (stream, now): (usize, i64)) -> i64 {
@@ -183,7 +209,7 @@ impl Life {
 
     /// What the plain question knows of each row beside its columns.
     fn known(&self, stream: usize, (time, now): (i64, i64)) -> Value {
-        let watermarks = self.watermarks();
+        let watermarks = self.watermarks(now);
         json!({
             "_time": time, "_limit": now + AHEAD, "_watermark": watermarks[stream],
             "_watermark0": watermarks[0], "_watermark1": watermarks[1],

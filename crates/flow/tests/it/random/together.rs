@@ -3,6 +3,7 @@
 
 use super::{
     behind::Behind,
+    beside,
     expressions::{Column, Kind, condition, one_of},
     questions::{MARKS, clause},
     view::{Nature, Relation, Time, View, named},
@@ -27,8 +28,12 @@ pub(super) fn view(
         false => other(random),
     };
     let second = other(random);
-    match random.below(2) {
+    match random.below(5) {
         0 => {
+            let third = other(random);
+            beside::view(random, number, [first, second, third])
+        }
+        1 | 2 => {
             let mut sides = vec![first, second];
             if random.below(4) == 0 {
                 sides.push(other(random));
@@ -58,13 +63,13 @@ impl Relation {
         }
     }
 
-    fn column(&self, name: &str) -> Option<&Column> {
+    pub(super) fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name == name)
     }
 }
 
 /// Columns of all sides that hold the same, one of each.
-fn alike<'a>(random: &mut Random, sides: &[&'a Relation]) -> Option<Vec<&'a Column>> {
+pub(super) fn alike<'a>(random: &mut Random, sides: &[&'a Relation]) -> Option<Vec<&'a Column>> {
     let first = one_of(random, &sides[0].columns);
     // NUMERIC is of some precision.
     let fits = |one: &Column| match first.kind {
@@ -154,7 +159,7 @@ fn selected(
 }
 
 /// What is known of the rows of a side: what windows have left is never late.
-fn marked(side: &Relation, behind: Behind) -> String {
+pub(super) fn marked(side: &Relation, behind: Behind) -> String {
     match side.is_judged() {
         true => {
             let all = &MARKS[1..];
