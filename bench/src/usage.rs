@@ -1,18 +1,23 @@
 //! What a process used: processor time by thread, and memory. Read from Linux's /proc.
 //!
-//! It never measures wall time.
+//! It never measures how long something takes.
 
 #![expect(
     clippy::disallowed_methods,
     reason = "/proc is no disk: its files have no length"
 )]
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path, thread, time::Duration};
 
 use anyhow::{Context, Result};
+use mainstem_kernel::{Clock, clock::SystemClock};
 
 /// Ticks per second in /proc/<pid>/stat; Linux shows 100 on every platform it has.
 const TICKS: f64 = 100.0;
+/// A process rests that uses no more than this share of one processor for so long: longer than a
+/// server with the usual settings puts anything off.
+const REST_WINDOW: Duration = Duration::from_secs(6);
+const REST_SHARE: f64 = 0.05;
 
 /// What a process had used up to some moment.
 #[derive(Clone, Debug, Default)]
@@ -70,6 +75,24 @@ impl Usage {
             threads,
         }
     }
+}
+
+/// Waits until a process uses next to none of the processor.
+///
+/// # Errors
+/// When it does not in that time.
+pub(crate) fn wait_for_rest(pid: u32, most: Duration) -> Result<()> {
+    let begin = SystemClock.monotonic();
+    let mut before = Usage::of(pid)?.cpu;
+    while SystemClock.monotonic() - begin < most {
+        thread::sleep(REST_WINDOW);
+        let now = Usage::of(pid)?.cpu;
+        if now - before <= REST_WINDOW.as_secs_f64() * REST_SHARE {
+            return Ok(());
+        }
+        before = now;
+    }
+    anyhow::bail!("the server does not rest within {} s", most.as_secs())
 }
 
 /// Bytes of a process that are in memory.

@@ -1,5 +1,8 @@
 //! What one event costs a keyed aggregate as its keys become more, and what each key keeps. With
 //! the most keys, state is larger than its share of memory.
+//!
+//! A load costs what the server does until it rests again: history, checkpoints and merging of the
+//! store's files too, none of which is left to the next load.
 
 use std::time::Duration;
 
@@ -13,7 +16,7 @@ use crate::{
     load::{Load, as_f64},
     report::{self, Findings, Unit},
     server::Server,
-    usage,
+    usage::{self, Usage},
 };
 
 const NAME: &str = "keys";
@@ -22,6 +25,8 @@ const SETTINGS: &str = "memory = \"4 GiB\"\n";
 const COUNTS: [u64; 4] = [10_000, 100_000, 1_000_000, 10_000_000];
 /// After this long no further load of a number of keys is begun.
 const COUNT_MAX: Duration = Duration::from_secs(300);
+/// How long the server may take to come to rest.
+const REST_MAX: Duration = Duration::from_secs(120);
 
 pub(in crate::cases) fn run(setting: &Setting) -> Result<Findings> {
     let events = setting.rows / 4;
@@ -45,6 +50,7 @@ fn of_count(setting: &Setting, findings: &mut Findings, (count, events): (u64, u
         ("Zipf 1.1", Keys::Zipf { count }, events),
     ];
     let mut sent = 0;
+    let pid = server.pid();
     for (name, keys, events) in loads {
         let taken = SystemClock.monotonic() - begin;
         if taken > COUNT_MAX {
@@ -55,7 +61,10 @@ fn of_count(setting: &Setting, findings: &mut Findings, (count, events): (u64, u
             continue;
         }
         report::progress(&named(name))?;
-        let followed = send(&server, (keys, events))?;
+        let before = Usage::of(pid)?;
+        let mut followed = send(&server, (keys, events))?;
+        usage::wait_for_rest(pid, REST_MAX)?;
+        followed.outcome.server = Usage::of(pid)?.since(&before);
         sent += events;
         add(findings, &named, (name, &followed));
     }
