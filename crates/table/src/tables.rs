@@ -148,6 +148,23 @@ impl Tables {
         self.wait_until(patience, |tables| tables.room() == Room::Ample)
     }
 
+    /// Whether changes may go on.
+    #[must_use]
+    pub fn room(&self) -> Room {
+        if self.overlay_size() >= self.config.overlay_size_max {
+            Room::Full
+        } else {
+            Room::Ample
+        }
+    }
+
+    /// Whether there are checkpoints that the store does not have yet.
+    #[must_use]
+    pub fn is_applying(&self) -> bool {
+        let pointer = self.pointer.read();
+        pointer.applied < pointer.checkpoint
+    }
+
     /// Memory of changes that the store does not have yet.
     #[must_use]
     pub fn overlay_size(&self) -> ByteSize {
@@ -158,14 +175,6 @@ impl Tables {
     pub fn close(&self) {
         self.inner.lock().is_closed = true;
         self.moved.notify_all();
-    }
-
-    fn room(&self) -> Room {
-        if self.overlay_size() >= self.config.overlay_size_max {
-            Room::Full
-        } else {
-            Room::Ample
-        }
     }
 
     /// Waits for something to become true; whether it has.

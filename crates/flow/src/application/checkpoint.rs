@@ -60,7 +60,7 @@ impl Steps {
         {
             self.done(done)?;
         }
-        let room = self.make_room_for_state(room)?;
+        let room = self.make_room(room)?;
         let since = self.clock.monotonic().saturating_sub(self.checkpointed);
         let is_wanted_now = self.pending.is_none() && self.has_unkept();
         self.is_dirty |= is_wanted_now;
@@ -224,15 +224,24 @@ impl Steps {
         waiting > self.config.state_size_max.as_usize() / WAITING_PARTS
     }
 
-    /// Whether nothing can go on before the disk or the log takes the last checkpoint.
+    /// Whether nothing can go on before the disk, the log or the store takes what there is.
     pub(super) fn is_held_up(&self) -> bool {
-        matches!(self.pending, Some(Pending::Here(_))) && self.is_state_waiting()
+        let is_refused = matches!(self.pending, Some(Pending::Here(_)));
+        is_refused && self.is_state_waiting() || self.waits_for_room()
     }
 
-    /// Changed state that was let go waits for a checkpoint in memory: one comes at once when that
-    /// takes a good part of what state may, and steps wait for the one before it.
-    fn make_room_for_state(&mut self, room: Room) -> Result<Room, FlowError> {
-        if !self.is_state_waiting() {
+    /// Whether changes of tables have all the memory that they may, and some of them are on their way
+    /// to the store. Writes that a step is still to take in are none: no step, no room.
+    pub(super) fn waits_for_room(&self) -> bool {
+        let is_on_its_way = self.is_dirty || self.pending.is_some() || self.tables.is_applying();
+        is_on_its_way && self.tables.room() == Room::Full
+    }
+
+    /// Changes wait for a checkpoint in memory, those of tables and state that was let go: one comes
+    /// at once when they take all of what they may, or a good part of it, and steps wait for the one
+    /// before it.
+    fn make_room(&mut self, room: Room) -> Result<Room, FlowError> {
+        if room == Room::Ample && !self.is_state_waiting() {
             return Ok(room);
         }
         self.settle_pending()?;

@@ -17,7 +17,7 @@ use mainstem_kernel::{
     spawn::{SharedSpawn, Spawn},
 };
 use mainstem_log::SharedLog;
-use mainstem_table::{Room, Tables};
+use mainstem_table::Tables;
 
 use super::{Application, FlowConfig, build::Build, checkpoint::Pending, committer::Committer};
 use crate::{
@@ -100,6 +100,9 @@ impl Steps {
         while !self.application.is_closing() {
             match self.work() {
                 Ok(true) => {}
+                Ok(false) if self.waits_for_room() => {
+                    self.tables.wait_for_room(ROOM_PATIENCE);
+                }
                 Ok(false) => {
                     let patience = self.patience();
                     self.application.wait(patience);
@@ -153,7 +156,7 @@ impl Steps {
         // Definitions are taken after the frontier: whatever is below it was written by them.
         self.follow()?;
         let (has_moved, room) = match self.is_held_up() {
-            true => (false, Room::Ample),
+            true => (false, self.tables.room()),
             false => {
                 let (has_stepped, room) = self.step(frontier)?;
                 let has_moved = self.build()? || has_stepped;
@@ -162,9 +165,6 @@ impl Steps {
         };
         self.checkpoint_if_due(room)?;
         self.report(frontier);
-        if room == Room::Full {
-            self.tables.wait_for_room(ROOM_PATIENCE);
-        }
         Ok(has_moved)
     }
 

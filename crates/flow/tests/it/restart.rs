@@ -4,6 +4,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use mainstem_disk::{Failure, FailureKind};
 use mainstem_flow::FlowError;
+use mainstem_kernel::Seq;
 use serde_json::json;
 
 use crate::{
@@ -182,6 +183,39 @@ fn steps_wait_while_state_that_was_let_go_cannot_be_kept() {
     assert!(world.tables().frontier() >= last);
     assert_eq!(world.rows("totals"), ["a|22", "b|20"]);
     assert_eq!(world.logged("passed").len(), 42);
+}
+
+#[test]
+fn steps_wait_while_the_store_or_the_log_does_not_take_what_there_is() {
+    let sql = "
+        CREATE STREAM readings (device TEXT, at TIMESTAMPTZ NOT NULL,
+          WATERMARK FOR at AS at - INTERVAL '10 seconds');
+        CREATE MATERIALIZED VIEW totals AS
+        SELECT device, count(*) AS n FROM readings GROUP BY device EMIT ON UPDATE;
+        CREATE MATERIALIZED VIEW passed AS SELECT device FROM readings;";
+    let overlay = 64 << 10;
+    for is_full in [false, true] {
+        let mut world = World::paced(sql, Pace { overlay, ..USUAL });
+        // The store takes nothing: nobody applies.
+        world.trap.is_full.store(is_full, Ordering::SeqCst);
+        let mut last = Seq(0);
+        for block in 0..60 {
+            let device = |row: i32| format!("device-{}", block * 100 + row);
+            let rows = (0..100).map(|row| json!({"device": device(row), "at": at(START)}));
+            last = world.push("readings", &rows.collect::<Vec<_>>());
+            world.settle();
+            world.advance(Duration::from_secs(1));
+        }
+        assert!(world.tables().frontier() < last, "{is_full}");
+        let size = world.tables().overlay_size().0;
+        assert!((overlay..overlay * 2).contains(&size), "{is_full}: {size}");
+        world.trap.is_full.store(false, Ordering::SeqCst);
+        while world.tables().frontier() < last {
+            world.finish();
+        }
+        assert_eq!(world.rows("totals").len(), 6_000);
+        assert_eq!(world.logged("passed").len(), 6_000);
+    }
 }
 
 #[test]

@@ -85,6 +85,8 @@ pub(crate) struct Pace {
     pub(crate) state: u64,
     /// Bytes that tables may take to be looked up.
     pub(crate) lookups: u64,
+    /// Bytes of changes that wait for the store.
+    pub(crate) overlay: u64,
 }
 
 pub(crate) const USUAL: Pace = Pace {
@@ -92,6 +94,7 @@ pub(crate) const USUAL: Pace = Pace {
     step: 8 << 20,
     state: 64 << 20,
     lookups: 64 << 20,
+    overlay: 256 << 20,
 };
 
 pub(crate) struct World {
@@ -280,7 +283,7 @@ impl World {
             clock: Arc::clone(&clock),
         };
         let config = TablesConfig {
-            overlay_size_max: ByteSize::mib(256),
+            overlay_size_max: ByteSize(self.pace.overlay),
             apply_interval: Duration::ZERO,
             feed_size_max: ByteSize::mib(1),
             redo_files_max: 1,

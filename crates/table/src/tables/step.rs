@@ -30,7 +30,8 @@ pub struct Step {
 pub enum Room {
     /// Go on.
     Ample,
-    /// Changes have reached their limit: checkpoint, then wait with `Tables::wait_for_room`.
+    /// Changes have reached their limit: checkpoint, then wait with `Tables::wait_for_room` before the
+    /// next step.
     Full,
 }
 
