@@ -1,9 +1,10 @@
 //! `Applier`: puts committed checkpoints into the store, in chunks, idempotently.
 //!
 //! It takes the layers that readers see, so that several checkpoints that wait are one write per
-//! key. Readers keep the store's old snapshot and the layers until everything is persisted; then
-//! the snapshot is swapped and the layers go. A crash in between leaves some rows in the store that
-//! the redo files' layers cover: writing them again changes nothing.
+//! key. Readers keep the layers until everything is persisted. Meanwhile they get newer snapshots of
+//! the store, in which some rows are those of the layers above them: the store keeps in memory
+//! whatever was written since the oldest snapshot, sorted into files or not. A crash in between
+//! leaves such rows in the store: writing them again changes nothing.
 //!
 //! Nothing but a full overlay waits for it: the store may stall for hundreds of milliseconds.
 //!
@@ -41,6 +42,8 @@ const PENANCE: Duration = Duration::from_millis(500);
 /// Batches of others after which an idle application takes a new snapshot, so that the store can
 /// forget what nobody needs.
 const SNAPSHOT_BATCHES: u64 = 1_000;
+/// Bytes that are written before readers get a newer snapshot.
+const SNAPSHOT_BYTES: usize = 8 << 20;
 /// It waits for more to come until the overlay has this part of its limit.
 const OVERLAY_SHARE: usize = 2;
 
@@ -142,15 +145,18 @@ impl Applier {
     /// Puts everything up to checkpoint `target` into the store; whether it came to the end.
     fn apply(&mut self, target: u64) -> Result<bool, TableError> {
         let tables = Arc::clone(&self.tables);
-        let pointer = tables.pointer();
         let mut writer = Writer::new(&tables);
-        for (table, view) in &pointer.tables {
+        // Not the pointer, which would hold on to its snapshot.
+        let pointer = tables.pointer();
+        let (views, state) = (pointer.tables.clone(), Arc::clone(&pointer.state));
+        drop(pointer);
+        for (table, view) in &views {
             let sealed = view.stack.sealed(target);
             if !sealed.is_empty() {
-                writer.put_rows(*table, view, (InOrder::of(&sealed), &pointer.snapshot))?;
+                writer.put_rows(*table, view, InOrder::of(&sealed))?;
             }
         }
-        writer.put_state(InOrder::of(&pointer.state.sealed(target)))?;
+        writer.put_state(InOrder::of(&state.sealed(target)))?;
         if writer.is_cut {
             return Ok(false);
         }
@@ -175,15 +181,20 @@ impl Applier {
         let batches = self.tables.store.stats().batches;
         if batches.saturating_sub(self.batches) >= SNAPSHOT_BATCHES {
             self.batches = batches;
-            let snapshot = self.tables.store.snapshot()?;
-            let applied = self.tables.pointer().applied;
-            self.tables.note_applied(applied, snapshot)?;
+            self.tables.take_snapshot()?;
         }
         Ok(())
     }
 }
 
 impl Tables {
+    /// Readers find in the store what it has now, below the same layers.
+    fn take_snapshot(&self) -> Result<(), TableError> {
+        let snapshot = self.store.snapshot()?;
+        let applied = self.pointer().applied;
+        self.note_applied(applied, snapshot)
+    }
+
     /// Readers find in the store what it has now, and no longer in layers.
     fn note_applied(&self, number: u64, snapshot: SharedSnapshot) -> Result<(), TableError> {
         let mut inner = self.inner.lock();
@@ -200,11 +211,7 @@ impl Tables {
     }
 
     fn wait_for_work(&self, patience: Duration) {
-        let has_work = |tables: &Self| {
-            let pointer = tables.pointer();
-            pointer.applied < pointer.checkpoint
-        };
-        self.wait_until(patience, has_work);
+        self.wait_until(patience, Self::is_applying);
     }
 
     /// Waits until what waits has to be applied.
@@ -243,6 +250,8 @@ impl Pointer {
 pub(super) struct Writer<'a> {
     tables: &'a Tables,
     batch: Batch,
+    /// Bytes written since readers got the last snapshot.
+    since_snapshot: usize,
     /// The tables were closed: nothing more is written.
     is_cut: bool,
 }
@@ -252,6 +261,7 @@ impl<'a> Writer<'a> {
         Self {
             tables,
             batch: Batch::default(),
+            since_snapshot: 0,
             is_cut: false,
         }
     }
@@ -260,9 +270,10 @@ impl<'a> Writer<'a> {
         &mut self,
         table: StreamId,
         view: &TableView,
-        (rows, snapshot): (InOrder<'_>, &SharedSnapshot),
+        rows: InOrder<'_>,
     ) -> Result<(), TableError> {
         let prefix = table_prefix(table);
+        let snapshot = SharedSnapshot::clone(&self.tables.pointer().snapshot);
         let due = DueWriter::new(view, snapshot, &mut self.batch)?;
         for (layer, row) in rows {
             if self.is_cut {
@@ -315,8 +326,14 @@ impl<'a> Writer<'a> {
 
     fn flush(&mut self) -> Result<(), TableError> {
         let batch = std::mem::take(&mut self.batch);
-        if !batch.is_empty() {
-            self.tables.store.write(batch)?;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.since_snapshot += batch.bytes();
+        self.tables.store.write(batch)?;
+        if self.since_snapshot > SNAPSHOT_BYTES {
+            self.since_snapshot = 0;
+            self.tables.take_snapshot()?;
         }
         Ok(())
     }

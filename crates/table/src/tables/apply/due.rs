@@ -24,16 +24,16 @@ use crate::{
 };
 
 /// Replaces entries with their rows.
-pub(super) struct DueWriter<'a> {
+pub(super) struct DueWriter {
     prefix: [u8; 4],
-    snapshot: &'a SharedSnapshot,
+    snapshot: SharedSnapshot,
 }
 
-impl<'a> DueWriter<'a> {
+impl DueWriter {
     /// `None` for a table without a time to live: its entries are no longer complete then.
     pub(super) fn new(
         view: &TableView,
-        snapshot: &'a SharedSnapshot,
+        snapshot: SharedSnapshot,
         batch: &mut Batch,
     ) -> Result<Option<Self>, TableError> {
         let table = view.codec.table();
