@@ -5,7 +5,9 @@
 #[inline]
 pub(crate) fn make_room<T>(column: &mut Vec<T>, more: usize) {
     if column.capacity() - column.len() < more {
-        column.reserve_exact(more.max(column.len() / SPARE).max(SPARE_MIN));
+        // What comes all at once is often followed by a little.
+        let ample = more + more / SPARE_MORE;
+        column.reserve_exact(ample.max(column.len() / SPARE).max(SPARE_MIN));
     }
 }
 
@@ -13,6 +15,8 @@ pub(crate) fn make_room<T>(column: &mut Vec<T>, more: usize) {
 const SPARE: usize = 4;
 /// But this much, so that small ones grow seldom.
 const SPARE_MIN: usize = 4;
+/// Of many values that come at once, one part in so many more.
+const SPARE_MORE: usize = 32;
 
 /// Puts bytes behind others.
 #[inline]

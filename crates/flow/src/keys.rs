@@ -257,6 +257,12 @@ impl KeyBytes {
         self.end();
     }
 
+    /// Sees to it that so many more keys fit, and so many more bytes of keys.
+    pub(crate) fn make_room(&mut self, (keys, bytes): (usize, usize)) {
+        make_room(&mut self.ends, keys);
+        make_room(&mut self.bytes, bytes);
+    }
+
     /// Adds keys of these lengths, which lie one after the other in `bytes`.
     pub(crate) fn extend(&mut self, lengths: impl Iterator<Item = u32>, bytes: &[u8]) {
         let before = self.bytes.len();

@@ -38,6 +38,7 @@ use datafusion::arrow::error::ArrowError;
 use super::{DIRTY, Pane};
 use crate::{
     aggregate::{Cursor, Damaged, put_count},
+    columns::resize,
     group_by::GroupBy,
     slots::tag_of,
 };
@@ -238,8 +239,7 @@ impl Pane {
         pieces: impl Iterator<Item = (u8, &'a [u8])> + Clone,
     ) -> Result<Result<Self, Damaged>, ArrowError> {
         let mut pane = Self::new(by)?;
-        let groups = pieces.clone().map(|(_, bytes)| new_groups(bytes)).sum();
-        pane.slots.make_room(groups);
+        pane.make_room(pieces.clone().map(|(_, bytes)| bytes));
         for (number, bytes) in pieces {
             let groups = match pane.read(bytes) {
                 Ok(groups) => groups.len(),
@@ -253,6 +253,23 @@ impl Pane {
             }
         }
         Ok(Ok(pane))
+    }
+
+    /// Makes room for all groups that pieces say they have, so that no column grows once per piece.
+    fn make_room<'a>(&mut self, pieces: impl Iterator<Item = &'a [u8]>) {
+        let (mut groups, mut key_bytes) = (0, 0);
+        for piece in pieces {
+            let new = new_groups(piece).unwrap_or_default();
+            groups += new.0;
+            key_bytes += new.1;
+        }
+        self.slots.make_room(groups + groups / SLOTS_SPARE);
+        self.keys.make_room((groups, key_bytes));
+        self.rows.grow(groups);
+        resize(&mut self.marks, groups, 0);
+        for aggregate in &mut self.aggregates {
+            aggregate.grow(groups);
+        }
     }
 
     /// Reads a piece that no checkpoint has taken: what is in it still has to be kept. `before` is
@@ -328,15 +345,19 @@ impl Pane {
     }
 }
 
-/// New groups of a piece, as far as it says: room for them is made at once.
-fn new_groups(bytes: &[u8]) -> usize {
-    let counts = bytes.strip_prefix(&[VERSION]).unwrap_or_default();
-    let mut counts = Cursor(counts);
-    let new = counts.slice(8).and_then(|_| counts.u32());
-    // Each has a tag and a length at least.
-    new.map_or(0, |new| (new as usize).min(bytes.len() / 8))
+/// New groups of a piece and the bytes of their keys, as far as it says: room for them is made at once.
+fn new_groups(piece: &[u8]) -> Result<(usize, usize), Damaged> {
+    let mut from = Cursor(piece.strip_prefix(&[VERSION]).ok_or(Damaged)?);
+    let (_before, changed, new) = (from.u32()?, from.u32()?, from.u32()? as usize);
+    from.u32s(changed as usize)?;
+    from.u32s(new)?;
+    let lengths = from.u32s(new)?;
+    let key_bytes: usize = lengths.map(|length| length as usize).sum();
+    Ok((new, key_bytes.min(piece.len())))
 }
 
+/// Room for new groups beyond those that are loaded: one part in so many.
+const SLOTS_SPARE: usize = 32;
 /// Bytes before the groups of a piece.
 const HEAD_BYTES: usize = 13;
 /// Bytes of a group, about: what is reserved for each.
