@@ -34,7 +34,7 @@ use in_order::InOrder;
 /// Changes of one batch: fjall stalls for long at larger ones.
 pub(crate) const CHUNK_CHANGES: usize = 2_000;
 /// Bytes of one batch.
-const CHUNK_BYTES: usize = 4 << 20;
+const CHUNK_BYTES: usize = 1 << 20;
 /// How long it waits before it looks again, if nobody wakes it.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long it waits after an error.
@@ -43,7 +43,7 @@ const PENANCE: Duration = Duration::from_millis(500);
 /// forget what nobody needs.
 const SNAPSHOT_BATCHES: u64 = 1_000;
 /// Bytes that are written before readers get a newer snapshot.
-const SNAPSHOT_BYTES: usize = 8 << 20;
+const SNAPSHOT_BYTES: usize = 4 << 20;
 /// It waits for more to come until the overlay has this part of its limit.
 const OVERLAY_SHARE: usize = 2;
 
