@@ -348,9 +348,9 @@ impl Pane {
 /// New groups of a piece and the bytes of their keys, as far as it says: room for them is made at once.
 fn new_groups(piece: &[u8]) -> Result<(usize, usize), Damaged> {
     let mut from = Cursor(piece.strip_prefix(&[VERSION]).ok_or(Damaged)?);
-    let (_before, changed, new) = (from.u32()?, from.u32()?, from.u32()? as usize);
-    from.u32s(changed as usize)?;
-    from.u32s(new)?;
+    let (_before, changed, new) = (from.u32()?, from.u32()? as usize, from.u32()? as usize);
+    // Numbers of the changed, tags of the new.
+    from.slice((changed + new) * size_of::<u32>())?;
     let lengths = from.u32s(new)?;
     let key_bytes: usize = lengths.map(|length| length as usize).sum();
     Ok((new, key_bytes.min(piece.len())))
