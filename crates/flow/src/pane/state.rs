@@ -29,7 +29,7 @@
 //! A base costs as many bytes as all groups have, and makes all deltas void. It follows when deltas
 //! hold `GROWTH_MAX` times the groups, or when it is the pane's turn: turns of buckets come one
 //! after the other, so that no checkpoint has to write all of a large state: of a gibibyte with
-//! `TURNS` of 96 it writes 11 MiB, all of which is in memory several times on its way to the store.
+//! `TURNS` of 56 it writes 19 MiB, all of which is in memory several times on its way to the store.
 //! Each delta in between is read whenever the pane is loaded.
 
 use bytes::Bytes;
@@ -46,11 +46,11 @@ use crate::{
 const VERSION: u8 = 2;
 
 /// Deltas on a base at most.
-const DELTAS_MAX: u8 = 103;
+const DELTAS_MAX: u8 = 63;
 /// Fewer deltas are let be when it is the pane's turn.
 const DELTAS_MIN: u8 = 4;
 /// Checkpoints between two turns.
-const TURNS: u64 = 96;
+const TURNS: u64 = 56;
 /// Groups in deltas, as a multiple of all groups, at which a base follows.
 const GROWTH_MAX: usize = 2;
 
