@@ -2,7 +2,8 @@
 //! comes. It looks into the store alone; rows that are not there yet get there with a checkpoint.
 //!
 //! Of each table the oldest row of the store that is not due yet is remembered. What a later checkpoint
-//! puts there was written later, so what is remembered is never too late. It is too early if that row was
+//! puts there was written later, so what is remembered is never too late; of one that may be there in part, because it
+//! is on its way, older rows may still come, so it is looked for anew once it is there. It is too early if that row was
 //! written anew: then the next one is looked for when the frontier has passed it. So the store is looked into once
 //! for each time that rows go, and, while it has none, once per checkpoint.
 
@@ -22,15 +23,18 @@ use crate::{codec::table_prefix, errors::TableError, pointer::Pointer, tables::T
 pub(super) struct Known {
     /// The checkpoint that the store held.
     applied: u64,
+    /// Whether none was on its way there.
+    is_whole: bool,
     /// When the oldest row is due, if there is one.
     due: Option<Seq>,
 }
 
 impl Known {
     fn holds(&self, pointer: &Pointer) -> bool {
+        let is_same = self.applied == pointer.applied;
         match self.due {
-            Some(due) => due > pointer.frontier,
-            None => self.applied == pointer.applied,
+            Some(due) => due > pointer.frontier && (self.is_whole || is_same),
+            None => is_same,
         }
     }
 }
@@ -72,6 +76,7 @@ impl Tables {
         let due = written.map(|written| Seq::from_millis(written.millis().saturating_add(ttl)));
         let known = Known {
             applied: pointer.applied,
+            is_whole: pointer.applied == pointer.checkpoint,
             due,
         };
         self.inner.lock().due.entry(table).or_default().next = Some(known);
