@@ -92,7 +92,10 @@ pub(crate) fn wait_for_rest(pid: u32, most: Duration) -> Result<()> {
         }
         before = now;
     }
-    anyhow::bail!("the server does not rest within {} s", most.as_secs())
+    anyhow::bail!(
+        "the server does not rest within {} s: its log says what it is at",
+        most.as_secs()
+    )
 }
 
 /// Bytes of a process that are in memory.

@@ -12,6 +12,13 @@ use crate::{
     world::{Pace, Random, START, USUAL, World, at},
 };
 
+/// Rows that are kept by key, and rows that leave.
+const READINGS: &str = "
+CREATE STREAM readings (device TEXT, at TIMESTAMPTZ NOT NULL, WATERMARK FOR at AS at - INTERVAL '10 seconds');
+CREATE MATERIALIZED VIEW totals AS SELECT device, count(*) AS n FROM readings GROUP BY device EMIT ON UPDATE;
+CREATE MATERIALIZED VIEW passed AS SELECT device FROM readings;
+";
+
 /// The same things happen to a world, at its pace, with or without deaths.
 fn live(seed: u64, pace: Pace, with_deaths: bool) -> World {
     let mut world = World::paced(BANK, pace);
@@ -152,14 +159,8 @@ fn committed_rows_that_have_not_left_are_seen_right_after_a_start() {
 
 #[test]
 fn steps_wait_while_state_that_was_let_go_cannot_be_kept() {
-    let sql = "
-        CREATE STREAM readings (device TEXT, at TIMESTAMPTZ NOT NULL,
-          WATERMARK FOR at AS at - INTERVAL '10 seconds');
-        CREATE MATERIALIZED VIEW totals AS
-        SELECT device, count(*) AS n FROM readings GROUP BY device EMIT ON UPDATE;
-        CREATE MATERIALIZED VIEW passed AS SELECT device FROM readings;";
     let no_memory = Pace { state: 0, ..USUAL };
-    let mut world = World::paced(sql, no_memory);
+    let mut world = World::paced(READINGS, no_memory);
     let reading = |device: &str| json!({"device": device, "at": at(START)});
     world.push("readings", &[reading("a")]);
     world.finish();
@@ -187,15 +188,9 @@ fn steps_wait_while_state_that_was_let_go_cannot_be_kept() {
 
 #[test]
 fn steps_wait_while_the_store_or_the_log_does_not_take_what_there_is() {
-    let sql = "
-        CREATE STREAM readings (device TEXT, at TIMESTAMPTZ NOT NULL,
-          WATERMARK FOR at AS at - INTERVAL '10 seconds');
-        CREATE MATERIALIZED VIEW totals AS
-        SELECT device, count(*) AS n FROM readings GROUP BY device EMIT ON UPDATE;
-        CREATE MATERIALIZED VIEW passed AS SELECT device FROM readings;";
     let overlay = 64 << 10;
     for is_full in [false, true] {
-        let mut world = World::paced(sql, Pace { overlay, ..USUAL });
+        let mut world = World::paced(READINGS, Pace { overlay, ..USUAL });
         // The store takes nothing: nobody applies.
         world.trap.is_full.store(is_full, Ordering::SeqCst);
         let mut last = Seq(0);
