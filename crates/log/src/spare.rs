@@ -1,5 +1,6 @@
 //! `Spare`: makes the next journal file while the present one fills, so that filling it with
-//! zeroes does not hold up appends. It never decides when or how long.
+//! zeroes does not hold up appends. It never decides when or how long, and makes nothing behind its
+//! end: whoever opens the folder next must find every file that is there.
 
 use std::{io, path::PathBuf};
 
@@ -58,5 +59,13 @@ impl Spare {
             return None;
         }
         self.made.recv().ok()
+    }
+}
+
+impl Drop for Spare {
+    /// Waits for a file that is on its way: it would have the name that the next who opens the folder
+    /// gives to a file of its own.
+    fn drop(&mut self) {
+        drop(self.take());
     }
 }

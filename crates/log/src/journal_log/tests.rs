@@ -1,12 +1,12 @@
 //! The log of a node as its users see it: promises, threads, pins and the end.
 
-use std::{io, time::Duration};
+use std::{io, path::Path, time::Duration};
 
 use mainstem_disk::{Disk, Failure, FailureKind, RealDisk, SharedDisk, TwinDisk};
 use mainstem_kernel::{
     Spawn, Timestamp,
     clock::{ManualClock, SystemClock},
-    spawn::{TaskBody, ThreadBody},
+    spawn::{SharedSpawn, TaskBody, ThreadBody},
 };
 
 use super::*;
@@ -110,6 +110,19 @@ fn works_on_the_machines_disk_and_clock() {
 }
 
 #[test]
+fn a_file_that_was_ordered_is_there_once_nobody_waits_for_it() {
+    for _ in 0..50 {
+        let disk = TwinDisk::new();
+        let path = Path::new("/00000002.journal");
+        let threads: SharedSpawn = Arc::new(Threads);
+        let mut spare = Spare::start(&threads, Arc::new(disk.clone())).unwrap();
+        assert!(spare.order(path.to_owned(), 1 << 20));
+        drop(spare);
+        assert_eq!(disk.stat(path).unwrap().unwrap().len, 1 << 20);
+    }
+}
+
+#[test]
 fn closing_answers_everything_that_waits() {
     let disk = TwinDisk::new();
     let log = open(&disk, small());
@@ -174,7 +187,7 @@ fn a_backup_under_load_is_a_journal_up_to_its_frontier() {
     let disk = TwinDisk::new();
     let log = open(&disk, small());
     let copy = TwinDisk::new();
-    copy.create_dirs(std::path::Path::new("/journal")).unwrap();
+    copy.create_dirs(Path::new("/journal")).unwrap();
     let frontier = std::thread::scope(|scope| {
         scope.spawn(|| {
             for n in 0..300 {
