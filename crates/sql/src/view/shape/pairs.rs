@@ -18,7 +18,7 @@ use mainstem_kernel::{Code, ColumnType, Problem, types::TYPE_METADATA};
 
 use self::distance::{Distance, term};
 use super::{
-    super::{Near, Node, Outer, Pairs, PairsKind, lineage, refuse::unbuilt},
+    super::{Near, Node, Outer, Pairs, PairsKind, lineage, refuse::unbuilt, relation::Known},
     Shape, filtered,
 };
 use crate::declare::{Told, mistake};
@@ -88,6 +88,7 @@ impl Shape<'_> {
             );
         }
         self.near(from_us, to_us)?;
+        self.timed()?;
         if outer.left() && !rest.is_empty() {
             let what = "a LEFT JOIN of streams with more conditions than keys and times";
             return Err(unbuilt(what, self.place.clone())
@@ -283,6 +284,28 @@ impl Shape<'_> {
             return Err(refused("rows that are joined are at most 366 days apart"));
         }
         Ok(())
+    }
+
+    /// Refuses to wait beside what has no event time: that of the view, which is as far as the last of
+    /// all that it reads, would never go on.
+    fn timed(&self) -> Result<(), Problem> {
+        let is_timeless =
+            |known: &&Known| known.input.is_append_only() && known.input.watermark().is_none();
+        let Some(known) = self.bound.inputs.iter().find(is_timeless) else {
+            return Ok(());
+        };
+        let label = known.label();
+        let message = format!(
+            "the join of two streams would keep every row of them beside {label}, which has no event time"
+        );
+        Err(mistake(Code::View002, self.place.clone(), message)
+            .detail(
+                "A row is kept until event time has passed all that may be near it, and event time of \
+                 a view is as far as the last of all that it reads.",
+            )
+            .hint(format!(
+                "make a view of the join, and write UNION ALL over that; or declare WATERMARK FOR of {label}"
+            )))
     }
 
     /// The clause that would bound the state.

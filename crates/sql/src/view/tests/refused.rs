@@ -121,6 +121,7 @@ const REFUSED: &[&str] = &[
     "v AS SELECT r.speed_kmh FROM readings r JOIN trips t ON t.vehicle_id = r.vehicle_id AND r.at BETWEEN t.ended_at + INTERVAL '2 hours' AND t.ended_at + INTERVAL '1 hour'",
     "v AS SELECT r.speed_kmh FROM readings r JOIN trips t ON r.at BETWEEN t.ended_at - INTERVAL '1 hour' AND t.ended_at",
     "v AS SELECT r.speed_kmh FROM readings r JOIN trips t ON r.speed_kmh = t.distance_km::DOUBLE PRECISION AND r.at BETWEEN t.ended_at - INTERVAL '1 hour' AND t.ended_at",
+    "v AS SELECT r.vehicle_id, r.speed_kmh::BIGINT AS n FROM readings r JOIN trips t ON t.vehicle_id = r.vehicle_id AND r.at BETWEEN t.ended_at - INTERVAL '1 hour' AND t.ended_at UNION ALL SELECT tags[1], n FROM plain",
     "v AS SELECT r.speed_kmh, p.n FROM readings r JOIN plain p ON p.id::TEXT = r.vehicle_id AND r.at BETWEEN p.at - INTERVAL '1 hour' AND p.at",
     "v AS SELECT r.speed_kmh FROM readings r JOIN trips t USING (vehicle_id)",
     "v AS SELECT r.speed_kmh FROM readings r JOIN revenue_by_country c ON c.country = r.vehicle_id",
