@@ -156,7 +156,7 @@ impl Changed {
         let parts = LayerParts {
             version: codec.table().version,
             keys,
-            values,
+            values: values.into(),
             deleted: self.deleted.clone(),
             written: self
                 .written

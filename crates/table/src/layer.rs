@@ -1,16 +1,17 @@
 //! `Layer`: changed rows of one table, immutable, found by their key. State is kept likewise.
 //!
-//! Keys and values lie in one buffer each; a hash table of row numbers points into them, so that a
-//! row costs no allocation. It never knows what a value means.
+//! Keys and values lie in one buffer each, those of state apart (`values`); a hash table of row
+//! numbers points into them, so that a row costs no allocation. It never knows what a value means.
 
 mod build;
 mod merge;
+mod values;
 
-use std::{fmt, sync::OnceLock};
+use std::{fmt, ops::Range, sync::OnceLock};
 
 use arrow::{
     array::{Array, BinaryArray},
-    buffer::{BooleanBuffer, Buffer, ScalarBuffer},
+    buffer::{BooleanBuffer, ScalarBuffer},
 };
 use bytes::Bytes;
 use hashbrown::HashTable;
@@ -21,6 +22,7 @@ use crate::codec::RowRef;
 
 pub(crate) use build::{LayerParts, STATE_VERSION, Strings, too_much};
 pub(crate) use merge::merge;
+pub(crate) use values::Values;
 
 /// Bytes of keys, and of values, that a layer can hold.
 pub(crate) const LAYER_BYTES_MAX: usize = 0x7fff_ffff;
@@ -31,7 +33,7 @@ pub(crate) struct Layer {
     version: SchemaVersion,
     keys: BinaryArray,
     /// Of a row that is gone: anything.
-    values: BinaryArray,
+    values: Values,
     deleted: BooleanBuffer,
     /// Seqs; empty for state.
     written: ScalarBuffer<u64>,
@@ -78,17 +80,9 @@ impl Layer {
         self.values.value(row)
     }
 
-    /// The same without a copy: it keeps the layer's values in memory.
+    /// The same without a copy.
     pub(crate) fn shared_value(&self, row: usize) -> Bytes {
-        let offsets = self.values.value_offsets();
-        let bounds = offsets.get(row).zip(offsets.get(row + 1));
-        let bounds = bounds.and_then(|(start, end)| {
-            let start = usize::try_from(*start).ok()?;
-            Some((start, usize::try_from(*end).ok()?.checked_sub(start)?))
-        });
-        let (start, length) = bounds.unwrap_or_default();
-        let values = self.values.values().slice_with_length(start, length);
-        Bytes::from_owner(SharedValue(values))
+        self.values.shared(row)
     }
 
     /// Whether the row is gone.
@@ -139,7 +133,7 @@ impl Layer {
     }
 
     /// The places in `sorted` of the keys that are in a range.
-    pub(crate) fn range(&self, range: &KeyRange) -> std::ops::Range<usize> {
+    pub(crate) fn range(&self, range: &KeyRange) -> Range<usize> {
         let sorted = self.sorted();
         let key = |row: &u32| self.key(place(*row));
         let start = match range.bounds().0 {
@@ -153,6 +147,20 @@ impl Layer {
             std::ops::Bound::Unbounded => sorted.len(),
         };
         start..end.max(start)
+    }
+
+    /// Neighbouring rows whose values take about so many bytes together, until there are no more.
+    pub(crate) fn portions(&self, bytes: usize) -> Vec<Range<usize>> {
+        let mut portions = Vec::new();
+        let (mut start, mut size) = (0, 0);
+        for row in 0..self.len() {
+            size += self.value(row).len();
+            if size >= bytes || row + 1 == self.len() {
+                portions.push(start..row + 1);
+                (start, size) = (row + 1, 0);
+            }
+        }
+        portions
     }
 
     /// What it is made of, shared.
@@ -173,15 +181,6 @@ impl fmt::Debug for Layer {
             .field("rows", &self.len())
             .field("bytes", &self.bytes)
             .finish_non_exhaustive()
-    }
-}
-
-/// A value that is a part of its layer's memory.
-struct SharedValue(Buffer);
-
-impl AsRef<[u8]> for SharedValue {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
     }
 }
 

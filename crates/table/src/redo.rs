@@ -1,6 +1,6 @@
 //! Redo files: what a checkpoint commits. One file per checkpoint; its sync is the commit.
 //!
-//! # Format 1
+//! # Format 2
 //!
 //! File `<20 digits>.redo`, the number of the checkpoint. Numbers have no gaps. Integers are
 //! little-endian.
@@ -8,7 +8,7 @@
 //! ```text
 //! header, 128 bytes
 //!   0  magic "MSTMREDO"
-//!   8  format u16 = 1
+//!   8  format u16 = 2
 //!  10  encoding of rows u16 (`codec::ENCODING`)
 //!  12  sections u32
 //!  16  number u64
@@ -30,11 +30,14 @@
 //! bodies
 //!   rows      Arrow IPC: key, value (Binary, as `codec` encodes them), written (UInt64, seqs),
 //!             deleted (Boolean): the net change of each key since the checkpoint before
-//!   state     Arrow IPC: key, value (Binary), deleted (Boolean)
+//!   state     Arrow IPC: key, value (Binary), deleted (Boolean); several of them, each with other
+//!             keys and about 4 MiB of values
 //!   note      opaque bytes of whoever drives the checkpoints
 //!   outgoing  Arrow IPC: the rows as their stream's columns have them, which is the body of their
 //!             frame in the log
 //! ```
+//!
+//! Format 1 has at most one body of state; it is read, too.
 //!
 //! **Invariants.** File n+1 is written after file n was committed. A file has its name only after
 //! its bytes were synced, so a file that does not read is damage, never a torn end.
@@ -66,7 +69,7 @@ pub(crate) use encode::encode;
 pub(crate) use folder::{RedoFolder, WriteFailure};
 
 /// Version of redo files that this program writes.
-pub const REDO_FORMAT: u16 = 1;
+pub const REDO_FORMAT: u16 = 2;
 
 const MAGIC: [u8; 8] = *b"MSTMREDO";
 const HEADER_BYTES: usize = 128;
@@ -151,14 +154,6 @@ impl StateDelta {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.changes.is_empty()
-    }
-
-    /// Bytes of keys and values.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        let sizes = self.changes.iter();
-        let sizes = sizes.map(|(key, value)| key.len() + value.as_ref().map_or(0, Bytes::len));
-        sizes.sum()
     }
 }
 

@@ -265,7 +265,7 @@ fn upgrade(layer: &Arc<Layer>, codec: &RowCodec) -> Result<Arc<Layer>, TableErro
     }
     let parts = LayerParts {
         version: codec.table().version,
-        values: values.finish(),
+        values: values.finish().into(),
         ..parts
     };
     let built = parts.build_hashing(codec.hasher());

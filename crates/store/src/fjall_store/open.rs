@@ -11,6 +11,7 @@ use std::{
 
 use fjall::{
     CompressionType, Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, LsmError,
+    config::{BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry, PinningPolicy},
 };
 use mainstem_disk::{Disk, write_new_durably};
 use mainstem_kernel::ByteSize;
@@ -35,6 +36,12 @@ const THREADS: usize = 1;
 const JOURNAL_MIN: ByteSize = ByteSize::mib(64);
 /// Most that `Meta` and `Due` hold in memory before it is sorted into files.
 const SMALL_BUFFER_MAX: ByteSize = ByteSize::mib(8);
+/// Filter of each file. fjall gives new files twice the bits, and files that are moved keep them.
+const FILTER: FilterPolicyEntry =
+    FilterPolicyEntry::Bloom(BloomConstructionPolicy::BitsPerKey(10.0));
+/// From such a cache on the filters of new files are held besides. With less they take their place in
+/// it: files that are moved and not merged would go on holding theirs, a byte and more for each row.
+const PINNED_FROM: ByteSize = ByteSize::mib(128);
 /// Open files that are kept.
 const FILES_MAX: usize = 512;
 
@@ -123,7 +130,14 @@ fn open_keyspace(
 ) -> Result<Keyspace, fjall::Error> {
     let buffer = config.buffer_of(space);
     database.keyspace(space.name(), || {
-        let options = KeyspaceCreateOptions::default().manual_journal_persist(true);
+        let options = KeyspaceCreateOptions::default()
+            .manual_journal_persist(true)
+            .filter_policy(FilterPolicy::all(FILTER));
+        let options = if config.cache < PINNED_FROM {
+            options.filter_block_pinning_policy(PinningPolicy::disabled())
+        } else {
+            options
+        };
         match space {
             Space::Meta | Space::Due | Space::Rows => options.max_memtable_size(buffer.0),
             // State is read as often as it is written while there is more of it than memory, and

@@ -9,7 +9,7 @@ use arrow::{
 use hashbrown::{HashTable, hash_table::Entry};
 use mainstem_kernel::{ByteSize, SchemaVersion, Seq};
 
-use super::{LAYER_BYTES_MAX, Layer, place};
+use super::{LAYER_BYTES_MAX, Layer, Values, place};
 use crate::{codec::RowHasher, errors::TableError};
 
 /// The version that layers of state have.
@@ -21,7 +21,7 @@ pub(crate) struct LayerParts {
     /// Of the columns in `values`.
     pub(crate) version: SchemaVersion,
     pub(crate) keys: BinaryArray,
-    pub(crate) values: BinaryArray,
+    pub(crate) values: Values,
     pub(crate) deleted: BooleanBuffer,
     /// Seqs; empty for state.
     pub(crate) written: ScalarBuffer<u64>,
@@ -39,7 +39,7 @@ impl LayerParts {
             && self.deleted.len() == rows
             && has_seqs
             && self.keys.null_count() == 0
-            && self.values.null_count() == 0
+            && !self.values.has_null()
             && u32::try_from(rows).is_ok()
     }
 
@@ -101,7 +101,7 @@ impl LayerParts {
         let seqs = live.filter_map(|row| self.written.get(row));
         let oldest = seqs.min().map_or(Seq::MAX, |seq| Seq(*seq));
         let bytes = self.keys.get_array_memory_size()
-            + self.values.get_array_memory_size()
+            + self.values.memory()
             + self.deleted.inner().capacity()
             + self.written.inner().capacity()
             + index.allocation_size()

@@ -1,9 +1,11 @@
-//! Several layers as one: of each key the newest row. Rows are copied, never decoded.
+//! Several layers as one: of each key the newest row. Rows are copied, state is shared, and neither
+//! decoded.
 
 use arrow::buffer::{BooleanBuffer, ScalarBuffer};
+use bytes::Bytes;
 use hashbrown::{HashTable, hash_table::Entry};
 
-use super::{Layer, LayerParts, Strings, place};
+use super::{Layer, LayerParts, STATE_VERSION, Strings, Values, place};
 use crate::{codec::RowHasher, errors::TableError};
 
 /// One layer of several, the newest first, which have the same version. Rows that are gone stay
@@ -13,10 +15,15 @@ pub(crate) fn merge(layers: &[&Layer], hasher: &RowHasher) -> Result<Layer, Tabl
     let most: usize = layers.iter().map(|layer| layer.len()).sum();
     let least = layers.iter().map(|layer| layer.len()).max().unwrap_or(0);
     let key_bytes = layers.iter().map(|layer| layer.keys.value_data().len());
-    let value_bytes = layers.iter().map(|layer| layer.values.value_data().len());
+    let value_bytes = layers.iter().map(|layer| layer.values.data_bytes());
+    let version = layers.first().map_or(STATE_VERSION, |layer| layer.version);
+    let values = match version {
+        STATE_VERSION => MergedValues::Apart(Vec::with_capacity(most)),
+        _ => MergedValues::Packed(Strings::with_capacity(most, value_bytes.sum())),
+    };
     let mut merged = Merged {
         keys: Strings::with_capacity(most, key_bytes.sum()),
-        values: Strings::with_capacity(most, value_bytes.sum()),
+        values,
         deleted: Vec::with_capacity(most),
         written: Vec::with_capacity(most),
         index: HashTable::with_capacity(usize::midpoint(least, most)),
@@ -24,9 +31,6 @@ pub(crate) fn merge(layers: &[&Layer], hasher: &RowHasher) -> Result<Layer, Tabl
     for layer in layers {
         merged.add(layer, hasher)?;
     }
-    let version = layers
-        .first()
-        .map_or(super::STATE_VERSION, |layer| layer.version);
     let parts = LayerParts {
         version,
         keys: merged.keys.finish(),
@@ -39,10 +43,38 @@ pub(crate) fn merge(layers: &[&Layer], hasher: &RowHasher) -> Result<Layer, Tabl
 
 struct Merged {
     keys: Strings,
-    values: Strings,
+    values: MergedValues,
     deleted: Vec<bool>,
     written: Vec<u64>,
     index: HashTable<u32>,
+}
+
+/// Values on their way into a layer.
+enum MergedValues {
+    Packed(Strings),
+    Apart(Vec<Bytes>),
+}
+
+impl MergedValues {
+    /// Adds the value of a row; of one that is gone, nothing.
+    fn push(&mut self, (layer, row): (&Layer, usize), is_deleted: bool) -> Result<(), TableError> {
+        match self {
+            Self::Packed(values) if is_deleted => values.push(&[]),
+            Self::Packed(values) => values.push(layer.value(row)),
+            Self::Apart(values) => {
+                let value = (!is_deleted).then(|| layer.shared_value(row));
+                values.push(value.unwrap_or_default());
+                Ok(())
+            }
+        }
+    }
+
+    fn finish(self) -> Values {
+        match self {
+            Self::Packed(values) => values.finish().into(),
+            Self::Apart(values) => values.into_iter().collect(),
+        }
+    }
 }
 
 impl Layer {
@@ -75,8 +107,7 @@ impl Merged {
             }
             self.keys.push(key)?;
             let is_deleted = layer.is_deleted(row);
-            let value = if is_deleted { &[] } else { layer.value(row) };
-            self.values.push(value)?;
+            self.values.push((layer, row), is_deleted)?;
             self.deleted.push(is_deleted);
             self.written.extend(layer.written.get(row));
         }

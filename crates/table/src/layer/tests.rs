@@ -14,7 +14,7 @@ fn parts(rows: &[(Vec<u8>, Vec<u8>, bool, u64)]) -> LayerParts {
     LayerParts {
         version: SchemaVersion(1),
         keys: keys.finish(),
-        values: values.finish(),
+        values: values.finish().into(),
         deleted: rows.iter().map(|row| row.2).collect(),
         written: rows.iter().map(|row| row.3).collect(),
     }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     codec::{ENCODING, RowHasher},
-    layer::{Layer, LayerParts, STATE_VERSION},
+    layer::{Layer, LayerParts, STATE_VERSION, merge},
 };
 
 /// Why bytes are no redo file of this program.
@@ -169,6 +169,7 @@ impl Redo {
             outgoing: Vec::new(),
             note: Bytes::new(),
         };
+        let mut state = Vec::new();
         for place in &header.places {
             let body = body_of(bytes, place)?;
             match place.kind {
@@ -176,7 +177,7 @@ impl Redo {
                     let layer = place.layer(&body, hasher)?;
                     redo.tables.push((place.stream, Arc::new(layer)));
                 }
-                KIND_STATE => redo.state = Some(Arc::new(place.layer(&body, hasher)?)),
+                KIND_STATE => state.push(place.layer(&body, hasher)?),
                 KIND_NOTE => redo.note = body,
                 KIND_OUTGOING => redo.outgoing.push(Outgoing {
                     stream: place.stream,
@@ -189,8 +190,23 @@ impl Redo {
                 _ => return Err(Damaged("it has a section of an unknown kind")),
             }
         }
+        redo.state = state_of(state, hasher)?.map(Arc::new);
         Ok((header.app, redo))
     }
+}
+
+/// The state of all sections.
+fn state_of(sections: Vec<Layer>, hasher: &RowHasher) -> Result<Option<Layer>, Unreadable> {
+    let sections: Vec<&Layer> = sections.iter().collect();
+    if sections.is_empty() {
+        return Ok(None);
+    }
+    let keys = sections.iter().map(|layer| layer.len()).sum::<usize>();
+    let merged = merge(&sections, hasher).map_err(|_source| Damaged("it has too many keys"))?;
+    if merged.len() != keys {
+        return Err(Damaged("a key comes twice in it"));
+    }
+    Ok(Some(merged))
 }
 
 /// The bytes of a section, checked.
@@ -222,7 +238,7 @@ fn parts_of(batch: &RecordBatch, version: SchemaVersion) -> Option<LayerParts> {
     let parts = LayerParts {
         version,
         keys: strings("key")?,
-        values: strings("value")?,
+        values: strings("value")?.into(),
         deleted: deleted.values().clone(),
         written,
     };

@@ -1,9 +1,9 @@
 //! A checkpoint as bytes. The format is in `redo.rs`. No I/O.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use arrow::{
-    array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt64Array},
+    array::{Array, ArrayRef, BinaryArray, BooleanArray, RecordBatch, UInt64Array},
     datatypes::{DataType, Field, Schema},
     error::ArrowError,
 };
@@ -15,7 +15,11 @@ use super::{
     ALIGNMENT, AppId, CRC_AT, HEADER_BYTES, KIND_NOTE, KIND_OUTGOING, KIND_ROWS, KIND_STATE, MAGIC,
     Mark, NAME_AT, PLACE_BYTES, REDO_FORMAT, Redo,
 };
-use crate::{codec::ENCODING, layer::Layer};
+use crate::{codec::ENCODING, errors::TableError, layer::Layer};
+
+/// Bytes of values in one section of state: they are put together for it, and are no more in memory
+/// as such once they are compressed.
+const STATE_SECTION_BYTES: usize = 4 << 20;
 
 /// A section before it has a place.
 struct Section {
@@ -41,16 +45,18 @@ impl Section {
 }
 
 /// The file of a checkpoint, as parts to be written one after the other.
-pub(crate) fn encode(app: &AppId, redo: &Redo) -> Result<Vec<Bytes>, ArrowError> {
+pub(crate) fn encode(app: &AppId, redo: &Redo) -> Result<Vec<Bytes>, TableError> {
     let none = (StreamId(0), SchemaVersion(0));
     let mut sections = Vec::new();
     for (table, layer) in &redo.tables {
-        let body = encode_body(&layer_batch(layer)?)?;
+        let body = layer_body((redo.mark, layer), 0..layer.len())?;
         sections.push(Section::new(KIND_ROWS, *table, layer.version(), body));
     }
     if let Some(state) = &redo.state {
-        let body = encode_body(&layer_batch(state)?)?;
-        sections.push(Section::new(KIND_STATE, none.0, none.1, body));
+        for rows in state.portions(STATE_SECTION_BYTES) {
+            let body = layer_body((redo.mark, state), rows)?;
+            sections.push(Section::new(KIND_STATE, none.0, none.1, body));
+        }
     }
     if !redo.note.is_empty() {
         let note = redo.note.clone();
@@ -119,21 +125,37 @@ fn align(offset: usize) -> usize {
     offset.next_multiple_of(ALIGNMENT)
 }
 
-/// A layer as columns.
-fn layer_batch(layer: &Layer) -> Result<RecordBatch, ArrowError> {
+/// Rows of a layer as the body of a section.
+fn layer_body((mark, layer): (Mark, &Layer), rows: Range<usize>) -> Result<Bytes, TableError> {
+    let values = layer.parts().values.packed(rows.clone())?;
+    let batch = layer_batch(layer, (values, rows));
+    batch
+        .and_then(|batch| encode_body(&batch))
+        .map_err(|source| TableError::Encode {
+            number: mark.number,
+            source,
+        })
+}
+
+/// Rows of a layer as columns.
+fn layer_batch(
+    layer: &Layer,
+    (values, rows): (BinaryArray, Range<usize>),
+) -> Result<RecordBatch, ArrowError> {
     let parts = layer.parts();
+    let (start, length) = (rows.start, rows.len());
     let mut fields = vec![
         Field::new("key", DataType::Binary, false),
         Field::new("value", DataType::Binary, false),
         Field::new("deleted", DataType::Boolean, false),
     ];
     let mut columns: Vec<ArrayRef> = vec![
-        Arc::new(parts.keys),
-        Arc::new(parts.values),
-        Arc::new(BooleanArray::new(parts.deleted, None)),
+        Arc::new(parts.keys.slice(start, length)),
+        Arc::new(values),
+        Arc::new(BooleanArray::new(parts.deleted.slice(start, length), None)),
     ];
     if layer.version() != crate::layer::STATE_VERSION {
-        let written = UInt64Array::new(parts.written, None);
+        let written = UInt64Array::new(parts.written.slice(start, length), None);
         fields.push(Field::new("written", written.data_type().clone(), false));
         columns.push(Arc::new(written));
     }

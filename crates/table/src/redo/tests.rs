@@ -4,7 +4,7 @@ use mainstem_log::frame::encode_body;
 use super::*;
 use crate::{
     codec::RowHasher,
-    layer::{LayerParts, STATE_VERSION, Strings},
+    layer::{LayerParts, STATE_VERSION, Strings, merge},
 };
 
 fn layer(version: SchemaVersion, rows: u8, hasher: &RowHasher) -> Arc<Layer> {
@@ -21,7 +21,7 @@ fn layer(version: SchemaVersion, rows: u8, hasher: &RowHasher) -> Arc<Layer> {
     let parts = LayerParts {
         version,
         keys: keys.finish(),
-        values: values.finish(),
+        values: values.finish().into(),
         deleted: (0..rows).map(|n| n % 3 == 0).collect(),
         written: written.into(),
     };
@@ -73,15 +73,12 @@ fn bytes(redo: &Redo) -> Bytes {
 /// What can be compared of a checkpoint.
 fn shown(redo: &Redo) -> String {
     let layer = |layer: &Arc<Layer>| {
-        let LayerParts {
-            version,
-            keys,
-            values,
-            deleted,
-            written,
-        } = layer.parts();
-        let rows = keys.iter().zip(values.iter()).zip(&deleted);
-        format!("{version:?} {:?} {written:?}", rows.collect::<Vec<_>>())
+        let row = |row| {
+            let value = (!layer.is_deleted(row)).then(|| layer.value(row));
+            (layer.key(row), value, layer.written(row))
+        };
+        let rows: Vec<_> = (0..layer.len()).map(row).collect();
+        format!("{:?} {rows:?}", layer.version())
     };
     let tables: Vec<_> = redo.tables.iter().map(|(id, l)| (*id, layer(l))).collect();
     let state = redo.state.as_ref().map(layer);
@@ -132,10 +129,54 @@ fn every_changed_byte_is_noticed_or_means_nothing() {
 }
 
 #[test]
+fn large_state_comes_back_from_several_sections() {
+    let hasher = RowHasher::default();
+    let mut keys = Strings::with_capacity(0, 0);
+    (0..9).for_each(|n| keys.push(&[b's', n]).unwrap());
+    let value = |n: u8| Bytes::from(vec![n; if n == 7 { 0 } else { 1 << 20 }]);
+    let parts = LayerParts {
+        version: STATE_VERSION,
+        keys: keys.finish(),
+        values: (0..9).map(value).collect(),
+        deleted: (0..9).map(|n| n == 7).collect(),
+        written: Vec::new().into(),
+    };
+    let state = Arc::new(parts.build_hashing(&hasher).unwrap());
+    let redo = Redo {
+        state: Some(Arc::clone(&state)),
+        ..redo(&hasher)
+    };
+    let file = bytes(&redo);
+    let (_, found) = Redo::decode(&file, &hasher).unwrap();
+    assert_eq!(shown(&found), shown(&redo));
+    let small = self::redo(&hasher);
+    let sections = |file: &Bytes| Header::decode(file).unwrap().places.len();
+    assert_eq!(sections(&file), sections(&bytes(&small)) + 1);
+    for row in 0..state.len() {
+        let of_layer = merge(&[&state], &hasher).unwrap().shared_value(row);
+        let is_shared = of_layer.as_ptr() == state.shared_value(row).as_ptr();
+        assert!(is_shared || of_layer.is_empty(), "merging copies state");
+    }
+}
+
+#[test]
 fn a_newer_format_is_told_from_damage() {
     let hasher = RowHasher::default();
     let mut newer = bytes(&redo(&hasher)).to_vec();
-    newer[8] = 2;
+    newer[8] = 3;
     let error = Redo::decode(&Bytes::from(newer), &hasher).unwrap_err();
-    assert_eq!(error, decode::Unreadable::Newer(2));
+    assert_eq!(error, decode::Unreadable::Newer(3));
+}
+
+#[test]
+fn a_file_of_format_1_is_read() {
+    let hasher = RowHasher::default();
+    let redo = redo(&hasher);
+    let mut older = bytes(&redo).to_vec();
+    older[8] = 1;
+    let end = Header::length(&older).unwrap();
+    let crc = crc32c::crc32c_append(crc32c::crc32c(&older[..CRC_AT]), &older[HEADER_BYTES..end]);
+    older[CRC_AT..HEADER_BYTES].copy_from_slice(&crc.to_le_bytes());
+    let (_, found) = Redo::decode(&Bytes::from(older), &hasher).unwrap();
+    assert_eq!(shown(&found), shown(&redo));
 }

@@ -12,7 +12,7 @@ fn layer(hasher: &RowHasher, rows: &[(u8, u8)]) -> Arc<Layer> {
     let parts = LayerParts {
         version: STATE_VERSION,
         keys: keys.finish(),
-        values: values.finish(),
+        values: values.finish().into(),
         deleted: rows.iter().map(|_| false).collect(),
         written: Vec::new().into(),
     };

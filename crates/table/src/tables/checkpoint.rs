@@ -13,7 +13,7 @@ use super::{Inner, Tables, feed::FeedItem, retention::KeptFile};
 use crate::{
     codec::RowCodec,
     errors::TableError,
-    layer::{Layer, LayerParts, STATE_VERSION, Strings},
+    layer::{Layer, LayerParts, STATE_VERSION, Strings, Values},
     pointer::Pointer,
     redo::{Checkpoint, Mark, Outgoing, Redo, StateDelta, WriteFailure, encode},
     stack::{Entry, Merger, Part, Stack},
@@ -145,22 +145,23 @@ impl Tables {
         })
     }
 
-    /// The layer of changed state; of a key that comes several times the last counts.
+    /// The layer of changed state, which shares its values; of a key that comes several times the
+    /// last counts.
     fn state_layer(&self, delta: &StateDelta) -> Result<Option<Arc<Layer>>, TableError> {
         if delta.is_empty() {
             return Ok(None);
         }
         let mut keys = Strings::with_capacity(delta.len(), 0);
-        let mut values = Strings::with_capacity(delta.len(), delta.bytes());
-        for (key, value) in &delta.changes {
+        for (key, _) in &delta.changes {
             keys.push(key)?;
-            values.push(value.as_deref().unwrap_or_default())?;
         }
+        let values = delta.changes.iter().map(|(_, value)| value.clone());
+        let values: Values = values.map(Option::unwrap_or_default).collect();
         let deleted = delta.changes.iter().map(|(_, value)| value.is_none());
         let parts = LayerParts {
             version: STATE_VERSION,
             keys: keys.finish(),
-            values: values.finish(),
+            values,
             deleted: deleted.collect(),
             written: Vec::new().into(),
         };
@@ -176,10 +177,7 @@ impl Tables {
         self.inner.lock().check_healthy()?;
         let redo = &self.merged(sealed)?;
         let mark = redo.mark;
-        let parts = encode(self.redo.app(), redo).map_err(|source| TableError::Encode {
-            number: mark.number,
-            source,
-        })?;
+        let parts = encode(self.redo.app(), redo)?;
         let written = self.redo.write(mark.number, &parts);
         let bytes = match written {
             Ok(bytes) => bytes,

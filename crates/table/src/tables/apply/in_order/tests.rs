@@ -26,7 +26,7 @@ fn rows_come_in_the_order_of_keys_and_the_newest_counts() {
         let parts = LayerParts {
             version: STATE_VERSION,
             keys: keys.finish(),
-            values: values.finish(),
+            values: values.finish().into(),
             deleted: (0..rows).map(|_| false).collect(),
             written: Vec::new().into(),
         };
