@@ -54,7 +54,7 @@ fn build(findings: &mut Findings, server: &Server, (name, app): (&str, &str)) ->
     let rows = as_f64(server.count(&[])?);
     findings
         .add(name, rows / seconds, Unit::EventsPerSecond)
-        .goal = Some("1,000,000");
+        .goal = Some("1,500,000");
     let cost = outcome.server.cpu / (rows / 1e6);
     findings.add(format!("{name}, server"), cost, Unit::CpuPerMillion);
     findings.share(&outcome.server);
