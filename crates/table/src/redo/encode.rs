@@ -15,7 +15,11 @@ use super::{
     ALIGNMENT, AppId, CRC_AT, HEADER_BYTES, KIND_NOTE, KIND_OUTGOING, KIND_ROWS, KIND_STATE, MAGIC,
     Mark, NAME_AT, PLACE_BYTES, REDO_FORMAT, Redo,
 };
-use crate::{codec::ENCODING, errors::TableError, layer::Layer};
+use crate::{
+    codec::ENCODING,
+    errors::TableError,
+    layer::{Layer, LayerParts, STATE_VERSION},
+};
 
 /// Bytes of values in one section of state: they are put together for it, and are no more in memory
 /// as such once they are compressed.
@@ -127,8 +131,9 @@ fn align(offset: usize) -> usize {
 
 /// Rows of a layer as the body of a section.
 fn layer_body((mark, layer): (Mark, &Layer), rows: Range<usize>) -> Result<Bytes, TableError> {
-    let values = layer.parts().values.packed(rows.clone())?;
-    let batch = layer_batch(layer, (values, rows));
+    let parts = layer.parts();
+    let values = parts.values.packed(rows.clone())?;
+    let batch = layer_batch(&parts, (values, rows));
     batch
         .and_then(|batch| encode_body(&batch))
         .map_err(|source| TableError::Encode {
@@ -139,10 +144,9 @@ fn layer_body((mark, layer): (Mark, &Layer), rows: Range<usize>) -> Result<Bytes
 
 /// Rows of a layer as columns.
 fn layer_batch(
-    layer: &Layer,
+    parts: &LayerParts,
     (values, rows): (BinaryArray, Range<usize>),
 ) -> Result<RecordBatch, ArrowError> {
-    let parts = layer.parts();
     let (start, length) = (rows.start, rows.len());
     let mut fields = vec![
         Field::new("key", DataType::Binary, false),
@@ -154,7 +158,7 @@ fn layer_batch(
         Arc::new(values),
         Arc::new(BooleanArray::new(parts.deleted.slice(start, length), None)),
     ];
-    if layer.version() != crate::layer::STATE_VERSION {
+    if parts.version != STATE_VERSION {
         let written = UInt64Array::new(parts.written.slice(start, length), None);
         fields.push(Field::new("written", written.data_type().clone(), false));
         columns.push(Arc::new(written));
